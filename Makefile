@@ -1,0 +1,48 @@
+# make demo   installs what the app needs and opens it
+# make test   installs what the tests need and runs them
+# make lint   style and format
+# Each is idempotent. Another Python: make demo PYTHON=/path/to/python3.11
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The newest interpreter that torch and mediapipe both have wheels for.
+SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
+PYTHON ?= $(firstword $(foreach p,python3 python3.12 python3.11 python3.10 python,$(shell $(p) -c "$(SUPPORTED)" 2>/dev/null && echo $(p))))
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/.demo
+	$(BIN)/python app.py
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf $(VENV) *.egg-info build
+
+$(VENV)/.python:
+	@$(if $(PYTHON),"$(PYTHON)" -c "$(SUPPORTED)",false) || \
+	  { echo "ATVG needs Python 3.10, 3.11 or 3.12; install one, or say which: make demo PYTHON=/path/to/python3.11"; exit 1; }
+	"$(PYTHON)" -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	@touch $@
+
+# Minimal images lack libGL, which OpenCV's desktop wheel links to: there the headless build of the same version
+# takes its place.
+define install
+	$(BIN)/python -m pip install --quiet $(1)
+	@$(BIN)/python -c "import cv2" 2>/dev/null || $(BIN)/python -m pip install --quiet --force-reinstall --no-deps \
+	  "opencv-python-headless==$$($(BIN)/python -c 'from importlib.metadata import version; print(version("opencv-contrib-python"))')"
+endef
+
+$(VENV)/.demo: $(VENV)/.python requirements.txt pyproject.toml
+	$(call install,-e .)
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.python requirements.txt pyproject.toml
+	$(call install,-e '.[test]')
+	@touch $@
