@@ -1,0 +1,43 @@
+"""Similarity transforms: fitting, applying, inverting. Matrices are 2×3 and map (x, y, 1) to (x', y')."""
+
+import numpy as np
+
+
+def fit_similarity(source: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Least-squares scale + rotation + translation, (N, 2) onto (N, 2) → (2, 3) (Umeyama 1991, no mirroring)."""
+    source, target = np.asarray(source, np.float64)[:, :2], np.asarray(target, np.float64)[:, :2]
+    w = np.ones(len(source)) if weights is None else np.asarray(weights, np.float64)
+    w = (w / w.sum())[:, None]
+    source_mean, target_mean = (w * source).sum(0), (w * target).sum(0)
+    s, t = source - source_mean, target - target_mean
+    # As complex numbers a similarity is one multiplication: target = k · source.
+    s, t, w = s[:, 0] + 1j * s[:, 1], t[:, 0] + 1j * t[:, 1], w[:, 0]
+    k = (w * np.conj(s) * t).sum() / max((w * np.abs(s) ** 2).sum(), 1e-12)
+    linear = np.array([[k.real, -k.imag], [k.imag, k.real]])
+    return np.hstack([linear, (target_mean - linear @ source_mean)[:, None]])
+
+
+def apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Maps (..., N, 2 or 3) points; a third coordinate, depth, is scaled along."""
+    linear, shift = matrix[..., :2], matrix[..., 2]
+    xy = points[..., :2] @ np.swapaxes(linear, -1, -2) + shift[..., None, :]
+    if points.shape[-1] == 2:
+        return xy
+    return np.concatenate([xy, points[..., 2:] * scale_of(matrix)[..., None, None]], axis=-1)
+
+
+def scale_of(matrix: np.ndarray) -> np.ndarray:
+    """Scale of a similarity matrix, (..., 2, 3) → (...)."""
+    return np.hypot(matrix[..., 0, 0], matrix[..., 1, 0])
+
+
+def invert(matrix: np.ndarray) -> np.ndarray:
+    """The 2×3 matrix that undoes `matrix`."""
+    linear = np.linalg.inv(matrix[:, :2])
+    return np.hstack([linear, -linear @ matrix[:, 2:]])
+
+
+def compose(second: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """The 2×3 matrix that applies `first`, then `second`."""
+    linear = second[:, :2] @ first[:, :2]
+    return np.hstack([linear, second[:, :2] @ first[:, 2:] + second[:, 2:]])

@@ -1,0 +1,111 @@
+"""Any picture a person may bring → uint8 RGB, upright, or a clear `BadImageError`."""
+
+import os
+import warnings
+from pathlib import Path
+from typing import Union
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from atvg.errors import BadImageError
+
+MAX_PIXELS = 50_000_000  # a 50-megapixel camera; above it decoding alone would take gigabytes
+MIN_SIDE = 32
+
+Photo = Union[str, os.PathLike, Image.Image, np.ndarray]
+
+
+def load_image(source: Photo) -> np.ndarray:
+    """Reads a path, PIL image or array as uint8 RGB, (H, W, 3).
+
+    EXIF rotation is applied, transparency laid over white, 16-bit and float greys are scaled, CMYK and
+    palettes are converted, and of an animation the first frame is taken. Sizes are checked on the header,
+    before any pixel is decoded.
+
+    Raises:
+        BadImageError: not readable as an image, too large or too small.
+    """
+    if isinstance(source, np.ndarray):
+        return _checked(_from_array(source))
+    if isinstance(source, Image.Image):
+        return _checked(_from_pil(source))
+    if not isinstance(source, (str, os.PathLike)):
+        raise BadImageError(f"a photo must be a path, a PIL image or an array, not {type(source).__name__}")
+    path = Path(source)
+    if not path.exists():
+        raise BadImageError(f"no such photo: {path}; check the path")
+    if not path.is_file():
+        raise BadImageError(f"{path} is not a file; give a JPEG, PNG or WebP photo")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's own bomb warning; the size is checked below
+            with Image.open(path) as image:
+                return _checked(_from_pil(image))
+    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+        if isinstance(error, Image.DecompressionBombError):
+            raise BadImageError(f"{path.name} has too many pixels; the limit is {MAX_PIXELS:,}, shrink it") from None
+        raise BadImageError(f"{path.name} is not an image; give a JPEG, PNG or WebP photo") from None
+
+
+def _from_pil(image: Image.Image) -> np.ndarray:
+    _check_size(image.width, image.height)
+    try:
+        image.seek(0)
+        image = ImageOps.exif_transpose(image)
+        if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+            return _from_array(np.asarray(image))
+        if image.mode in ("P", "PA", "LA", "La", "RGBa") or "transparency" in image.info:
+            image = image.convert("RGBA")
+        if image.mode == "RGBA":
+            ground = Image.new("RGBA", image.size, "white")
+            image = Image.alpha_composite(ground, image)
+        return np.array(image.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+        raise BadImageError(f"the image is damaged ({error}); save it again as JPEG or PNG") from None
+
+
+def _from_array(array: np.ndarray) -> np.ndarray:
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4):
+        raise BadImageError(f"an image array must be H×W, H×W×3 or H×W×4, not {array.shape}")
+    _check_size(array.shape[1], array.shape[0])
+    if array.dtype == np.uint8:
+        values = array
+    elif array.dtype == bool:
+        values = array.astype(np.uint8) * 255
+    elif array.dtype.kind in "iuf":
+        values = _to_8_bit(array)
+    else:
+        raise BadImageError(f"an image array must hold numbers, not {array.dtype}")
+    if values.shape[2] in (2, 4):
+        alpha = values[..., -1:].astype(np.uint16)
+        values = ((values[..., :-1] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    return np.repeat(values, 3, axis=2) if values.shape[2] == 1 else np.ascontiguousarray(values)
+
+
+def _to_8_bit(array: np.ndarray) -> np.ndarray:
+    """Floats in [0, 1], 8-bit values in a wider type, or 16-bit values → uint8."""
+    if not np.isfinite(array).all():
+        raise BadImageError("the image array holds NaN or infinite values; clean it first")
+    low, high = float(array.min()), float(array.max())
+    if low < 0 or high > 65535:
+        raise BadImageError(f"image values must lie in 0..1, 0..255 or 0..65535, not {low:g}..{high:g}")
+    if array.dtype.kind == "f" and high <= 1:
+        scale = 255.0
+    else:
+        scale = 1.0 if high <= 255 else 255 / 65535
+    return (array * scale + 0.5).astype(np.uint8)
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise BadImageError(f"the image is {width}×{height} pixels; the limit is {MAX_PIXELS:,}, shrink it")
+    if min(width, height) < MIN_SIDE:
+        raise BadImageError(f"the image is only {width}×{height} pixels; give one of at least {MIN_SIDE}×{MIN_SIDE}")
+
+
+def _checked(image: np.ndarray) -> np.ndarray:
+    _check_size(image.shape[1], image.shape[0])
+    return image

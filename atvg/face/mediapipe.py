@@ -1,0 +1,125 @@
+"""The offline default: MediaPipe face detector and 478-point face mesh, whose models lie in the wheel."""
+
+import os
+import sys
+import threading
+from typing import Any
+
+import cv2
+import numpy as np
+
+from atvg.face.detector import Detection, FaceDetector
+from atvg.face.landmarks import MESH_TO_68
+
+_SEARCH_SIDE = 1024  # the detector's input is 192 px; a larger picture only costs time
+_MARGIN = 0.9  # of the box, on every side, when a found face is cut out for the mesh
+_MESH_SIDE = 512
+# On a new face the tracker takes some frames to settle: on stills the lip opening moves by half a pixel of a 128 px
+# crop (median) from its first to its later frames.
+_SETTLE = 8
+
+
+def silence_native_logs() -> None:
+    """Sends what C++ libraries write to file descriptor 2 to nowhere, for good; Python's own stderr goes on.
+
+    MediaPipe's threads report there whenever they like, and its log levels do not reach those lines. For whole
+    programs only: the command line, the app and worker processes call it first of all.
+    """
+    sys.stderr.flush()
+    own = os.dup(2)
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, 2)
+    os.close(sink)
+    sys.stderr = os.fdopen(own, "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+
+
+def _solution(name: str, **options: Any) -> Any:
+    from mediapipe.python.solutions import face_detection, face_mesh
+
+    return {"FaceMesh": face_mesh.FaceMesh, "FaceDetection": face_detection.FaceDetection}[name](**options)
+
+
+def _to_pixels(face: Any, width: float, height: float) -> np.ndarray:
+    # MediaPipe's depth has the scale of x.
+    return np.array([(p.x * width, p.y * height, p.z * width) for p in face.landmark], np.float32)
+
+
+class MediaPipeDetector(FaceDetector):
+    """Finds boxes (far and near models), then fits the 478-point mesh in a cut-out of each."""
+
+    name = "mediapipe"
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # the graphs are not re-entrant
+        self._finders: list[Any] = []
+        self._mesh: Any = None
+
+    def detect(self, image: np.ndarray) -> list[Detection]:
+        with self._lock:
+            if self._mesh is None:
+                self._finders = [
+                    _solution("FaceDetection", model_selection=far, min_detection_confidence=0.4) for far in (1, 0)
+                ]
+                self._mesh = _solution(
+                    "FaceMesh", static_image_mode=True, max_num_faces=1, refine_landmarks=True,
+                    min_detection_confidence=0.4,
+                )  # fmt: skip
+            faces = [self._fit(image, box) for box in self._boxes(image)]
+        return _distinct([face for face in faces if face is not None])
+
+    def _boxes(self, image: np.ndarray) -> list[tuple[float, float, float, float]]:
+        height, width = image.shape[:2]
+        shrink = min(1.0, _SEARCH_SIDE / max(height, width))
+        small = image if shrink == 1 else cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+        boxes = []
+        for finder in self._finders:
+            for found in finder.process(small).detections or []:
+                box = found.location_data.relative_bounding_box
+                boxes.append((box.xmin * width, box.ymin * height, box.width * width, box.height * height))
+        return boxes
+
+    def _fit(self, image: np.ndarray, box: tuple[float, float, float, float]) -> Detection | None:
+        x, y, w, h = box
+        side = max(w, h) * (1 + 2 * _MARGIN)
+        scale = _MESH_SIDE / side
+        matrix = np.array([[scale, 0, (side / 2 - x - w / 2) * scale], [0, scale, (side / 2 - y - h / 2) * scale]])
+        interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        cut = cv2.warpAffine(image, matrix, (_MESH_SIDE, _MESH_SIDE), flags=interpolation, borderValue=(127, 127, 127))
+        faces = self._mesh.process(cut).multi_face_landmarks
+        if not faces:
+            return None
+        mesh = _to_pixels(faces[0], _MESH_SIDE, _MESH_SIDE) / scale
+        mesh[:, :2] += (np.array([x + w / 2, y + h / 2]) - side / 2).astype(np.float32)
+        return Detection(landmarks=mesh[MESH_TO_68], mesh=mesh)
+
+
+def _distinct(faces: list[Detection]) -> list[Detection]:
+    """Largest first, each face once (the far and the near model often find the same one)."""
+    kept: list[Detection] = []
+    for face in sorted(faces, key=lambda f: -f.box[2] * f.box[3]):
+        centre = face.landmarks[:, :2].mean(axis=0)
+        if all(np.linalg.norm(centre - k.landmarks[:, :2].mean(axis=0)) > 0.5 * k.box[2] for k in kept):
+            kept.append(face)
+    return kept
+
+
+class MediaPipeTracker:
+    """Follows one face through a clip; about five times faster than detecting it in every frame."""
+
+    def __init__(self) -> None:
+        self._mesh = _solution("FaceMesh", static_image_mode=False, max_num_faces=1, refine_landmarks=True)
+
+    def track(self, frames: np.ndarray) -> np.ndarray:
+        """uint8 RGB (T, H, W, 3) → (T, 478, 3) float32 pixels, NaN where the face was not found.
+
+        The first frame is shown a few times before it counts, so that its points are as settled as the others'.
+        """
+        height, width = frames.shape[1:3]
+        points = np.full((len(frames), 478, 3), np.nan, np.float32)
+        self._mesh.reset()
+        for t in range(-_SETTLE, len(frames)):
+            frame = frames[max(t, 0)]
+            faces = self._mesh.process(frame).multi_face_landmarks
+            if faces and t >= 0:
+                points[t] = _to_pixels(faces[0], width, height)
+        return points

@@ -1,0 +1,76 @@
+"""Putting the animated crop back into the whole photo, at the photo's own resolution.
+
+The composition α·m + (1−α)·photo is done again on the photo's pixels, with α and m enlarged: where α is 0 a pixel of
+the photo stays bit for bit what it was, where α is 1 nothing of the old mouth shines through, and no seam can show.
+"""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from atvg.config import CROP_SIZE
+from atvg.face import geometry
+from atvg.face.face import Face
+
+_QUIET, _LOUD = 0.02, 0.10  # α below the first leaves a pixel alone; above the second it is used as it is
+_MARGIN = 7  # pixels of the crop beyond the outline of the face
+_JAW_DROP = 12  # how far below the photo's chin a jaw may open
+_FEATHER = 3.5  # standard deviation of the mask's soft edge
+
+
+def face_mask(landmarks: np.ndarray) -> np.ndarray:
+    """Where a face may change: its outline with room for an open jaw, soft-edged, 0 at the crop's border.
+
+    Args:
+        landmarks: (68, 2+) crop pixels.
+
+    Returns:
+        float32 (128, 128) in [0, 1].
+    """
+    points = landmarks[:, :2]
+    dropped = points[4:13] + [0, _JAW_DROP]
+    hull = cv2.convexHull(np.concatenate([points, dropped]).round().astype(np.int32))
+    mask = np.zeros((CROP_SIZE, CROP_SIZE), np.float32)
+    cv2.fillConvexPoly(mask, hull, 1.0)
+    mask = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _MARGIN + 1,) * 2))
+    border = round(3 * _FEATHER)
+    mask[:border], mask[-border:], mask[:, :border], mask[:, -border:] = 0, 0, 0, 0
+    return cv2.GaussianBlur(mask, (0, 0), _FEATHER)
+
+
+class Paster:
+    """Pastes frames into one photo; everything that is the same for all frames is computed once."""
+
+    def __init__(self, face: Face):
+        self._photo = face.photo
+        self._mask = face_mask(face.crop_landmarks)
+        back = geometry.invert(face.matrix)
+        corners = geometry.apply(back, np.array([[0, 0], [CROP_SIZE, 0], [0, CROP_SIZE], [CROP_SIZE] * 2], float))
+        limit = np.array([face.photo.shape[1], face.photo.shape[0]])
+        low = np.clip(np.floor(corners.min(axis=0)).astype(int) - 1, 0, limit)
+        high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 2, low, limit)
+        self._where = (slice(low[1], high[1]), slice(low[0], high[0]))
+        self._size = tuple(int(side) for side in high - low)
+        self._matrix = back - np.array([[0, 0, low[0]], [0, 0, low[1]]])
+
+    def paste(self, attention: np.ndarray, motion: np.ndarray) -> Iterator[np.ndarray]:
+        """α (T, 128, 128) in [0, 1] and motion (T, 128, 128, 3) uint8 → T uint8 pictures of the photo's size."""
+        patch = self._photo[self._where]
+        for alpha, drawn in zip(attention, motion, strict=True):
+            weight = self._enlarge(_settle(alpha) * self._mask, cv2.INTER_LINEAR)
+            weight = np.clip(weight, 0, 1)
+            picture = self._photo.copy()
+            if min(self._size) > 0:
+                picture[self._where] = cv2.blendLinear(self._enlarge(drawn, cv2.INTER_CUBIC), patch, weight, 1 - weight)
+            yield picture
+
+    def _enlarge(self, values: np.ndarray, interpolation: int) -> np.ndarray:
+        border = cv2.BORDER_CONSTANT if values.ndim == 2 else cv2.BORDER_REPLICATE
+        return cv2.warpAffine(values, self._matrix, self._size, flags=interpolation, borderMode=border)
+
+
+def _settle(alpha: np.ndarray) -> np.ndarray:
+    """Lets faint attention fade to exactly 0."""
+    rise = np.clip((alpha - _QUIET) / (_LOUD - _QUIET), 0, 1)
+    return (alpha * rise * rise * (3 - 2 * rise)).astype(np.float32)
