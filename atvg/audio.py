@@ -1,0 +1,182 @@
+"""Speech → what AT-net reads: 16 kHz mono samples, MFCC rows, one 28×12 window per video frame.
+
+Row j has its centre at 10·j + 5 ms. The window of video frame t (centre 40·t + 20 ms) is the 28 rows around it, so the
+rows of a clip run from 4·0 − 12 to 4·T + 11.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Union
+
+import imageio_ffmpeg
+import numpy as np
+
+from atvg.config import (
+    FPS,
+    MAX_SECONDS,
+    MFCC_HOP,
+    MFCC_WINDOW,
+    MIN_SECONDS,
+    N_MFCC_STORED,
+    ROWS_PER_FRAME,
+    SAMPLE_RATE,
+    WINDOW_ROWS,
+)  # fmt: skip
+from atvg.errors import BadAudioError, TooLongError
+
+Audio = Union[str, os.PathLike, "tuple[int, np.ndarray]", np.ndarray]
+
+LEAD_ROWS = WINDOW_ROWS // 2 - ROWS_PER_FRAME // 2  # rows before the first frame: 12
+EXTRA_ROWS = WINDOW_ROWS - ROWS_PER_FRAME  # rows beyond 4 per frame: 24
+
+_SPEECH_RMS = 0.1  # level speech is brought to
+_MAX_GAIN = 30.0  # a recording that needs more is noise, not speech
+_FLOOR = 1e-6  # of the mel power; about −60 dB below loud speech, so that room noise and digital zero look alike
+_N_FFT, _N_MELS = 512, 40
+_BLOCK_ROWS = 2000  # 20 s at a time: memory does not grow with the audio
+_SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
+_SILENT_DB = -35.0  # below the level of the clip's speech
+_SILENT_RMS = 1e-4  # −80 dBFS: nobody speaks
+
+
+def load_audio(source: Audio, max_seconds: float = MAX_SECONDS) -> np.ndarray:
+    """Decodes anything ffmpeg reads (a video's sound too), or ``(rate, samples)``, or 16 kHz samples.
+
+    Returns:
+        float32 (N,), mono, 16 kHz, in [−1, 1].
+
+    Raises:
+        BadAudioError: unreadable, empty, non-finite or shorter than `MIN_SECONDS`.
+        TooLongError: longer than `max_seconds`.
+    """
+    if isinstance(source, np.ndarray):
+        source = (SAMPLE_RATE, source)
+    wave = _from_samples(*source) if isinstance(source, tuple) else _decode(source, max_seconds)
+    seconds = len(wave) / SAMPLE_RATE
+    if seconds > max_seconds:
+        raise TooLongError(f"the audio is longer than {max_seconds:g} s; cut it and try again")
+    if seconds < MIN_SECONDS:
+        raise BadAudioError(f"the audio lasts {seconds:.2f} s; give at least {MIN_SECONDS:g} s of speech")
+    return wave
+
+
+def _decode(path: Union[str, os.PathLike], max_seconds: float) -> np.ndarray:
+    if not isinstance(path, (str, os.PathLike)):
+        raise BadAudioError(f"audio must be a path, samples or (rate, samples), not {type(path).__name__}")
+    path = Path(path)
+    if not path.exists():
+        raise BadAudioError(f"no such audio file: {path}; check the path")
+    if not path.is_file():
+        raise BadAudioError(f"{path} is not a file; give a WAV, MP3, M4A, OGG or video file")
+    if path.stat().st_size == 0:
+        raise BadAudioError(f"{path.name} is empty; record or export it again")
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe",
+        "-t", str(max_seconds + 1), "-i", f"file:{path}", "-map", "0:a:0",
+        "-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "f32le", "pipe:1",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, check=False)
+    wave = np.frombuffer(done.stdout[: len(done.stdout) // 4 * 4], np.float32)
+    if len(wave) == 0:
+        raise BadAudioError(f"{path.name} holds no audio that can be decoded; give a WAV, MP3, M4A or OGG file")
+    return _finite(wave)
+
+
+def _from_samples(rate: int, samples: np.ndarray) -> np.ndarray:
+    samples = np.asarray(samples)
+    if samples.dtype.kind not in "iuf" or samples.ndim not in (1, 2) or samples.size == 0:
+        raise BadAudioError("audio samples must be a non-empty array of numbers, (N,) or (N, channels)")
+    if not 1_000 <= rate <= 400_000:
+        raise BadAudioError(f"a sample rate of {rate} Hz makes no sense; give the true one")
+    if samples.dtype.kind in "iu":
+        limits = np.iinfo(samples.dtype)
+        middle = 0 if samples.dtype.kind == "i" else (limits.max + 1) // 2
+        samples = (samples.astype(np.float64) - middle) / (limits.max - middle)
+    if samples.ndim == 2:
+        channels_last = samples.shape[1] <= samples.shape[0]
+        samples = samples.mean(axis=1 if channels_last else 0)
+    wave = _finite(samples.astype(np.float32))
+    if rate != SAMPLE_RATE:
+        import librosa
+
+        wave = librosa.resample(wave, orig_sr=rate, target_sr=SAMPLE_RATE)
+    return np.clip(wave, -1, 1)
+
+
+def _finite(wave: np.ndarray) -> np.ndarray:
+    if not np.isfinite(wave).all():
+        raise BadAudioError("the audio holds NaN or infinite samples; export it again")
+    return np.clip(wave, -1, 1)
+
+
+def n_video_frames(wave: np.ndarray) -> int:
+    """Frames a clip of this sound has: round(25 · seconds), at least one."""
+    return max(1, round(len(wave) / _SAMPLES_PER_FRAME))
+
+
+def frame_levels(wave: np.ndarray, n_frames: int) -> np.ndarray:
+    """RMS of each video frame's own 40 ms, (n_frames,)."""
+    padded = np.zeros(n_frames * _SAMPLES_PER_FRAME, np.float32)
+    padded[: min(len(wave), len(padded))] = wave[: len(padded)]
+    return np.sqrt((padded.reshape(n_frames, -1) ** 2).mean(axis=1))
+
+
+def speech_level(wave: np.ndarray) -> float:
+    """RMS of the loud parts: the 90th percentile over frames; 0 for digital silence."""
+    return float(np.percentile(frame_levels(wave, n_video_frames(wave)), 90))
+
+
+def silence(wave: np.ndarray, n_frames: int) -> np.ndarray:
+    """Which video frames hold no speech, bool (n_frames,): 35 dB below the clip's own speech, or −80 dBFS."""
+    levels = frame_levels(wave, n_frames)
+    return levels < max(_SILENT_RMS, speech_level(wave) * 10 ** (_SILENT_DB / 20))
+
+
+def mfcc_rows(wave: np.ndarray, n_frames: int, n_mfcc: int = N_MFCC_STORED) -> np.ndarray:
+    """MFCC c0..c(n_mfcc−1) at 100 rows a second, for `n_frames` video frames.
+
+    The level of the whole recording is evened out first (its gain says nothing about lips).
+
+    Returns:
+        float32 (4·n_frames + 24, n_mfcc).
+    """
+    import librosa
+
+    level = speech_level(wave)
+    gain = min(_SPEECH_RMS / level, _MAX_GAIN) if level > 0 else 1.0
+    n_rows = ROWS_PER_FRAME * n_frames + EXTRA_ROWS
+    start = -LEAD_ROWS * MFCC_HOP + MFCC_HOP // 2 - MFCC_WINDOW // 2
+    blocks = []
+    for first in range(0, n_rows, _BLOCK_ROWS):
+        rows = min(_BLOCK_ROWS, n_rows - first)
+        piece = _cut(wave, start + first * MFCC_HOP, (rows - 1) * MFCC_HOP + _N_FFT)
+        mel = librosa.feature.melspectrogram(
+            y=piece * gain, sr=SAMPLE_RATE, n_fft=_N_FFT, win_length=MFCC_WINDOW, hop_length=MFCC_HOP,
+            center=False, n_mels=_N_MELS, power=2.0,
+        )  # fmt: skip
+        blocks.append(librosa.feature.mfcc(S=np.log(mel + _FLOOR), n_mfcc=n_mfcc).T)
+    return np.concatenate(blocks).astype(np.float32)
+
+
+def silent_row(n_mfcc: int) -> np.ndarray:
+    """The MFCC row of silence, (n_mfcc,): a flat spectrum at the floor, so all but c0 is 0."""
+    row = np.zeros(n_mfcc, np.float32)
+    row[0] = np.log(_FLOOR) * np.sqrt(_N_MELS)  # the orthonormal DCT's first value
+    return row
+
+
+def _cut(wave: np.ndarray, start: int, length: int) -> np.ndarray:
+    """Samples start..start+length, zeros where there are none. librosa centres the 400 in its 512: shift by 56."""
+    start -= (_N_FFT - MFCC_WINDOW) // 2
+    piece = np.zeros(length, np.float32)
+    low, high = max(start, 0), min(start + length, len(wave))
+    if high > low:
+        piece[low - start : high - start] = wave[low:high]
+    return piece
+
+
+def windows(rows: np.ndarray) -> np.ndarray:
+    """Rows (4·T + 24, C) → windows (T, 28, C), a view."""
+    view = np.lib.stride_tricks.sliding_window_view(rows, WINDOW_ROWS, axis=0)[::ROWS_PER_FRAME]
+    return view.transpose(0, 2, 1)
