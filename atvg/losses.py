@@ -1,0 +1,91 @@
+"""The training losses, each a pure function; a stage returns them by name and a weight table sums them."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from atvg.face.landmarks import MOUTH
+
+
+def dynamic_pixel_loss(
+    real: Tensor, fake: Tensor, attention: Tensor, beta: float, weight: Tensor | None = None
+) -> Tensor:
+    """The dynamic pixel-wise loss of the paper: mean of |v − v̂| ⊙ (ᾱ + β).
+
+    ᾱ is the attention with its gradient cut: through it the network could lower the loss by looking away. β keeps
+    every pixel in the game; the larger it is, the closer this comes to plain L1.
+
+    Args:
+        real, fake: (..., 3, H, W).
+        attention: (..., 1, H, W) in [0, 1].
+        weight: optional map that broadcasts to the pictures, for instance heavier on the mouth.
+    """
+    error = (real - fake).abs() * (attention.detach() + beta)
+    return (error if weight is None else error * weight).mean()
+
+
+def gradient_loss(real: Tensor, fake: Tensor, weight: Tensor, scales: int = 3) -> Tensor:
+    """L1 between the image gradients, averaged over `scales` halvings; asks for edges where |v − v̂| allows blur.
+
+    Args:
+        real, fake: (N, 3, H, W).
+        weight: (N, 1, H, W) or broadcastable.
+    """
+    difference, total = real - fake, real.new_zeros(())
+    weight = weight.expand(len(real), 1, *real.shape[-2:])
+    for scale in range(scales):
+        if scale:
+            difference, weight = F.avg_pool2d(difference, 2), F.avg_pool2d(weight, 2)
+        along_x = (difference[..., 1:] - difference[..., :-1]).abs() * weight[..., 1:]
+        along_y = (difference[..., 1:, :] - difference[..., :-1, :]).abs() * weight[..., 1:, :]
+        total = total + along_x.mean() + along_y.mean()
+    return total / scales
+
+
+def attention_sparsity(attention: Tensor) -> Tensor:
+    """Mean attention. Without it α saturates and the motion map learns to copy the photo."""
+    return attention.mean()
+
+
+def landmark_regression(predicted: Tensor, true: Tensor, mouth_weight: float = 10.0) -> Tensor:
+    """Mean squared landmark error of the discriminator, (..., 68, 2) crop pixels, mouth points weighted."""
+    weight = torch.ones(true.shape[-2], 1, device=true.device)
+    weight[torch.as_tensor(MOUTH)] = mouth_weight
+    # ÷ 64²: errors as a share of half the crop, so that the term has the scale of the others.
+    return ((predicted - true) ** 2 * weight).mean() / 64**2
+
+
+def adversarial(score: Tensor, real: bool) -> Tensor:
+    """Binary cross-entropy of logits against "real" or "fake"."""
+    return F.binary_cross_entropy_with_logits(score, torch.full_like(score, float(real)))
+
+
+def code_loss(predicted: Tensor, true: Tensor) -> Tensor:
+    """L1 between shape codes (B, T, K)."""
+    return (predicted - true).abs().mean()
+
+
+def velocity_loss(predicted: Tensor, true: Tensor) -> Tensor:
+    """L1 between the frame-to-frame changes of shape codes (B, T, K)."""
+    return (predicted.diff(dim=1) - true.diff(dim=1)).abs().mean()
+
+
+def mouth_box(landmarks: Tensor, size: int, margin: float = 0.35) -> Tensor:
+    """1 inside the box around the mouth points, widened by `margin` of its sides, else 0.
+
+    Args:
+        landmarks: (..., 68, 2) crop pixels.
+        size: side of the picture.
+
+    Returns:
+        (..., 1, size, size).
+    """
+    mouth = landmarks[..., torch.as_tensor(MOUTH), :]
+    low, high = mouth.amin(dim=-2), mouth.amax(dim=-2)  # (..., 2)
+    # The height of a closed mouth says little: at least half the width.
+    half = (high - low) / 2
+    half = torch.stack([half[..., 0], torch.maximum(half[..., 1], half[..., 0] / 2)], dim=-1) * (1 + margin)
+    centre = (high + low) / 2
+    cells = torch.arange(size, device=landmarks.device, dtype=landmarks.dtype)
+    inside = ((cells - centre[..., None]).abs() <= half[..., None]).to(landmarks.dtype)  # (..., 2, size)
+    return (inside[..., 1, :, None] * inside[..., 0, None, :])[..., None, :, :]

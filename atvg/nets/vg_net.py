@@ -1,0 +1,167 @@
+"""VG-net: one photo + landmarks → frames, by attention between a generated motion map and the photo.
+
+Image and landmarks are encoded apart, fused at 8² by the MMCRNN over time, and decoded with skips from both. All
+convolutions run at ≤ 64², between a pixel-unshuffle and a pixel-shuffle. Whatever depends on the photo alone is
+computed once per photo, so a frame costs only its landmarks' share.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from atvg.config import CROP_SIZE, N_LANDMARKS, VGNetConfig
+from atvg.nets.conv_gru import ConvGRU
+
+HEAT_SIZE = 32  # side of the landmark maps
+
+
+class PhotoCode(NamedTuple):
+    """All that VG-net needs of the photo and its landmarks, for B photos."""
+
+    photo: Tensor  # (B, 3, 128, 128)
+    example: Tensor  # (B, C, 32, 32), what the example landmarks add to the landmark encoder
+    skips: tuple[Tensor, Tensor, Tensor, Tensor]  # what the photo adds at 64², 32², 16² and 8²
+    start: Tensor  # (B, hidden, 8, 8), the MMCRNN's state before the first frame
+
+
+class Frames(NamedTuple):
+    """T generated frames of B clips: ``frame = attention · motion + (1 − attention) · photo``."""
+
+    frame: Tensor  # (B, T, 3, 128, 128) in [−1, 1]
+    attention: Tensor  # (B, T, 1, 128, 128) in [0, 1]
+    motion: Tensor  # (B, T, 3, 128, 128) in [−1, 1]
+
+
+def landmark_maps(landmarks: Tensor, sigma: float) -> Tensor:
+    """Landmarks in crop pixels (..., 68, 2) → Gaussian bumps of height 1, (..., 68, 32, 32); σ in cells."""
+    cells = torch.arange(HEAT_SIZE, device=landmarks.device, dtype=landmarks.dtype)
+    centres = (landmarks + 0.5) * (HEAT_SIZE / CROP_SIZE) - 0.5
+    bumps = torch.exp(-0.5 * ((cells - centres[..., None]) / sigma) ** 2)  # (..., 68, 2, 32)
+    return bumps[..., 1, :, None] * bumps[..., 0, None, :]
+
+
+def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+    )
+
+
+class Residual(nn.Module):
+    """x + conv(conv(x)), normalised."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.body = nn.Sequential(
+            _conv(width, width), nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.body(x))
+
+
+class DecoderStage(nn.Module):
+    """Doubles the side: up(x) + photo skip + landmark skip, then a residual block."""
+
+    def __init__(self, inputs: int, landmarks: int, outputs: int):
+        super().__init__()
+        self.shrink = nn.Conv2d(inputs, outputs, 1)
+        self.landmarks = nn.Conv2d(landmarks, outputs, 3, padding=1, bias=False) if landmarks else None
+        self.norm = nn.BatchNorm2d(outputs)
+        self.block = Residual(outputs)
+
+    def forward(self, x: Tensor, photo: Tensor, landmarks: Tensor | None = None) -> Tensor:
+        x = F.interpolate(self.shrink(x), scale_factor=2.0, mode="bilinear", align_corners=False) + photo
+        if self.landmarks is not None:
+            x = x + self.landmarks(landmarks)
+        return self.block(F.relu(self.norm(x)))
+
+
+class VGNet(nn.Module):
+    """The generator. `encode_photo` once, then `forward` for each stretch of frames, handing the state on."""
+
+    def __init__(self, config: VGNetConfig):
+        super().__init__()
+        self.config = config
+        p64, p32, p16, p8 = config.photo_widths
+        l32, l16, l8 = config.landmark_widths
+        d64, d32, d16 = config.decoder_widths
+        self.photo_encoder = nn.ModuleList(
+            [
+                nn.Sequential(nn.PixelUnshuffle(2), _conv(12, p64), _conv(p64, p64)),
+                nn.Sequential(_conv(p64, p32, 2), _conv(p32, p32)),
+                nn.Sequential(_conv(p32, p16, 2), _conv(p16, p16)),
+                nn.Sequential(_conv(p16, p8, 2), _conv(p8, p8)),
+            ]
+        )
+        self.photo_skips = nn.ModuleList(
+            nn.Conv2d(width, out, 3, padding=1)
+            for width, out in zip((p64, p32, p16, p8), (d64, d32, d16, config.hidden), strict=True)
+        )
+        self.start = nn.Conv2d(p8, config.hidden, 1)
+        # A convolution of [maps, maps − example maps] is the sum of one of each: the example's part is done once.
+        self.landmark_in = nn.Conv2d(N_LANDMARKS, l32, 3, padding=1, bias=False)
+        self.example_in = nn.Conv2d(N_LANDMARKS, l32, 3, padding=1, bias=False)
+        self.landmark_norm = nn.Sequential(nn.BatchNorm2d(l32), nn.ReLU())
+        self.landmark_encoder = nn.ModuleList([_conv(l32, l16, 2), _conv(l16, l8, 2)])
+        self.landmark_bottom = nn.Conv2d(l8, config.hidden, 3, padding=1, bias=False)
+        self.fuse = nn.Sequential(nn.BatchNorm2d(config.hidden), nn.ReLU())
+        self.mmcrnn = ConvGRU(config.hidden, config.hidden)
+        self.bottom = Residual(config.hidden)
+        self.stages = nn.ModuleList(
+            [DecoderStage(config.hidden, l16, d16), DecoderStage(d16, l32, d32), DecoderStage(d32, 0, d64)]
+        )
+        self.motion_head = nn.Sequential(nn.Conv2d(d64, 12, 3, padding=1), nn.PixelShuffle(2), nn.Tanh())
+        self.attention_head = nn.Sequential(nn.Conv2d(d64, 4, 3, padding=1), nn.PixelShuffle(2), nn.Sigmoid())
+        # Begin near "all photo": α that begins at ½ smears the whole picture before it has learnt where to look.
+        nn.init.constant_(self.attention_head[0].bias, -1.0)
+
+    def encode_photo(self, photo: Tensor, example: Tensor) -> PhotoCode:
+        """photo (B, 3, 128, 128) in [−1, 1], its landmarks (B, 68, 2) in crop pixels → what every frame shares."""
+        features, x = [], photo
+        for stage in self.photo_encoder:
+            x = stage(x)
+            features.append(x)
+        skips = tuple(skip(feature) for skip, feature in zip(self.photo_skips, features, strict=True))
+        maps = landmark_maps(example, self.config.heat_sigma)
+        return PhotoCode(photo, self.example_in(maps), skips, torch.tanh(self.start(x)))
+
+    def forward(self, code: PhotoCode, landmarks: Tensor, state: Tensor | None = None) -> tuple[Frames, Tensor]:
+        """Draws T frames.
+
+        Args:
+            code: from `encode_photo`, for B photos.
+            landmarks: (B, T, 68, 2) crop pixels.
+            state: MMCRNN state (B, hidden, 8, 8) after the frame before; None at the beginning.
+
+        Returns:
+            the frames and the state after the last one.
+        """
+        batch, steps = landmarks.shape[:2]
+
+        def per_frame(x: Tensor) -> Tensor:  # (B, …) → (B·T, …)
+            return x[:, None].expand(-1, steps, *x.shape[1:]).flatten(0, 1)
+
+        maps = landmark_maps(landmarks.flatten(0, 1), self.config.heat_sigma)
+        at_32 = self.landmark_norm(self.landmark_in(maps) + per_frame(code.example))
+        at_16 = self.landmark_encoder[0](at_32)
+        at_8 = self.landmark_encoder[1](at_16)
+        skip_64, skip_32, skip_16, skip_8 = (per_frame(skip) for skip in code.skips)
+
+        x = self.fuse(self.landmark_bottom(at_8) + skip_8).unflatten(0, (batch, steps))
+        state = code.start if state is None else state
+        if self.config.recurrent:
+            x, state = self.mmcrnn(x, state)
+            x = x.flatten(0, 1)
+        else:  # ablation: every frame starts from the photo
+            x, _ = self.mmcrnn(x.flatten(0, 1)[:, None], per_frame(code.start))
+            x = x[:, 0]
+        x = self.bottom(x)
+        x = self.stages[0](x, skip_16, at_16)
+        x = self.stages[1](x, skip_32, at_32)
+        x = self.stages[2](x, skip_64)
+        motion = self.motion_head(x).unflatten(0, (batch, steps))
+        attention = self.attention_head(x).unflatten(0, (batch, steps))
+        frame = attention * motion + (1 - attention) * code.photo[:, None]
+        return Frames(frame, attention, motion), state
