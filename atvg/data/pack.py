@@ -1,0 +1,134 @@
+"""A training pack: its format, and reading it back, whole into memory or as a stream.
+
+A pack is a folder with ``pack.json`` and tar shards that any WebDataset reader understands. See `prepare`.
+"""
+
+import io
+import json
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from atvg.config import CROP_SIZE, FPS
+from atvg.errors import PackError
+
+FORMAT = 1
+LANDMARK_STEPS = 64  # landmarks are stored as whole 64ths of a crop pixel
+_CRF = 16  # H.264 quality: visually lossless at 128×128, about 15 KB a second
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip of a pack.
+
+    Attributes:
+        frames: (T, 128, 128, 3) uint8 RGB stabilised crops; None when only the features were read.
+        landmarks: (T, 68, 3) float32 crop pixels and depth.
+        mfcc: (4·T + 24, 20) float32 rows, see `atvg.audio`.
+    """
+
+    key: str
+    source: str
+    identity: str
+    split: str
+    sync: bool
+    frames: np.ndarray | None
+    landmarks: np.ndarray
+    mfcc: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.landmarks)
+
+
+def encode_video(frames: np.ndarray) -> bytes:
+    """uint8 RGB (T, H, W, 3) → H.264 in MP4."""
+    import imageio_ffmpeg
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "clip.mp4")
+        writer = imageio_ffmpeg.write_frames(
+            path, frames.shape[2:0:-1], fps=FPS, codec="libx264", quality=None, macro_block_size=1,
+            output_params=["-crf", str(_CRF), "-preset", "medium", "-threads", "1", "-map_metadata", "-1"],
+        )  # fmt: skip
+        writer.send(None)
+        for frame in frames:
+            writer.send(np.ascontiguousarray(frame))
+        writer.close()
+        return Path(path).read_bytes()
+
+
+def decode_video(data: bytes) -> np.ndarray:
+    """MP4 bytes → uint8 RGB (T, H, W, 3). OpenCV only reads files, so the bytes pass through one."""
+    with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
+        file.write(data)
+        file.flush()
+        video = cv2.VideoCapture(file.name)
+        frames = []
+        while True:
+            ok, frame = video.read()
+            if not ok:
+                break
+            frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+        video.release()
+    return np.stack(frames) if frames else np.zeros((0, CROP_SIZE, CROP_SIZE, 3), np.uint8)
+
+
+def shard_paths(pack_dir: Path, split: str) -> list[Path]:
+    """The shards of a split, in order.
+
+    Raises:
+        PackError: not a pack, another format, no such split, or a shard is missing.
+    """
+    index_path = pack_dir / "pack.json"
+    if not index_path.is_file():
+        raise PackError(f"{pack_dir} is not a pack (no pack.json); make one with: atvg prepare CLIPS_DIR -o {pack_dir}")
+    try:
+        index = json.loads(index_path.read_text())
+        if index["format"] != FORMAT:
+            raise PackError(f"{pack_dir} has pack format {index['format']}, not {FORMAT}; prepare it again")
+        names = [shard["name"] for shard in index["shards"] if shard["split"] == split]
+        splits = sorted({shard["split"] for shard in index["shards"]})
+    except (ValueError, KeyError, TypeError):
+        raise PackError(f"{index_path} is damaged; prepare the pack again") from None
+    if not names:
+        raise PackError(f"{pack_dir} has no split {split!r}; it has: {', '.join(splits)}")
+    for name in names:
+        if not (pack_dir / name).is_file():
+            raise PackError(f"shard {pack_dir / name} is missing; copy it back or prepare the pack again")
+    return [pack_dir / name for name in names]
+
+
+def read_pack(pack_dir: Path, split: str, with_frames: bool = True) -> Iterator[Clip]:
+    """Yields the clips of a split in order, one at a time.
+
+    Raises:
+        PackError: see `shard_paths`; also a corrupt shard, by name.
+    """
+    for path in shard_paths(Path(pack_dir), split):
+        try:
+            with tarfile.open(path) as tar:
+                members: dict[str, bytes] = {}
+                for info in tar:
+                    key, _, ending = info.name.partition(".")
+                    members[ending] = tar.extractfile(info).read()
+                    if len(members) == 3:
+                        yield _clip(key, members, with_frames)
+                        members = {}
+        except (tarfile.TarError, OSError, ValueError, KeyError, EOFError) as error:
+            raise PackError(f"shard {path} is corrupt ({error}); copy it again or prepare the pack again") from None
+
+
+def _clip(key: str, members: dict[str, bytes], with_frames: bool) -> Clip:
+    meta = json.loads(members["json"])
+    with np.load(io.BytesIO(members["npz"])) as arrays:
+        landmarks = arrays["landmarks"].astype(np.float32) / LANDMARK_STEPS
+        mfcc = arrays["mfcc"].astype(np.float32)
+    frames = decode_video(members["mp4"]) if with_frames else None
+    if frames is not None and len(frames) != len(landmarks):
+        raise ValueError(f"{key} has {len(frames)} pictures but {len(landmarks)} sets of landmarks")
+    return Clip(key, meta["source"], meta["identity"], meta["split"], meta["sync"], frames, landmarks, mfcc)

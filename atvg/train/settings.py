@@ -1,0 +1,54 @@
+"""What can be set about a training run; every field can be overridden with ``--set name=value``."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What both stages share."""
+
+    lr: float = 6e-4
+    weight_decay: float = 1e-2
+    warmup: int = 200  # steps
+    steps: int = 1_000_000  # the run's full length; the last fifth anneals the learning rate
+    ema: float = 0.999
+    clip_norm: float = 1.0
+    seed: int = 0
+    log_every: int = 50
+    sample_every: int = 1000
+    save_minutes: float = 5.0
+
+
+@dataclass(frozen=True)
+class ATSettings(RunSettings):
+    """AT-net's training."""
+
+    lr: float = 1e-3
+    batch: int = 64
+    short: int = 28  # frames of most training windows
+    long: int = 100  # and of the others, so that the recurrence stays calm on long speech
+    long_share: float = 0.3
+    tempo: float = 0.12  # speech up to so much faster or slower
+    velocity: float = 2.0  # weights of the loss terms
+    opening: float = 0.5
+    silence: float = 0.2  # share of windows in which the sound stops and the mouth must close
+    noise: float = 0.15  # feature noise, standard deviations
+    identity_noise: float = 0.2
+
+
+@dataclass(frozen=True)
+class VGSettings(RunSettings):
+    """VG-net's training. ``discriminator`` > 0 switches the adversary on with that weight."""
+
+    batch: int = 6
+    frames: int = 4
+    beta: float = 0.5
+    pixel: float = 10.0  # weights of the loss terms
+    gradient: float = 3.0
+    sparsity: float = 0.02
+    discriminator: float = 0.0
+    regression: float = 1.0
+    mouth_weight: float = 4.0
+    landmark_noise: float = 0.3  # pixels
+    affine: float = 0.4  # share of samples that are scaled, turned and shifted
+    colour: float = 0.15

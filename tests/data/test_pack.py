@@ -1,0 +1,181 @@
+"""Reading a pack back, and one clear error, with the shard's name, for each way in which packs go wrong."""
+
+import io
+import json
+import shutil
+import tarfile
+
+import numpy as np
+import pytest
+
+from atvg.data.pack import decode_video, encode_video, read_pack, shard_paths
+from atvg.errors import PackError
+
+
+@pytest.fixture
+def pack(tiny_pack, tmp_path):
+    """A copy that may be damaged."""
+    return shutil.copytree(tiny_pack, tmp_path / "pack", ignore=shutil.ignore_patterns(".parts"))
+
+
+def read_all(pack, split="train", with_frames=True):
+    return list(read_pack(pack, split, with_frames))
+
+
+def rewrite(shard, change) -> None:
+    """Replaces each member's bytes by ``change(name, bytes)``; None leaves the member out."""
+    with tarfile.open(shard) as tar:
+        members = [(info.name, tar.extractfile(info).read()) for info in tar]
+    with tarfile.open(shard, "w") as tar:
+        for name, data in members:
+            data = change(name, data)
+            if data is not None:
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+
+
+class TestReading:
+    def test_a_clip_has_what_is_documented(self, tiny_pack):
+        clip = read_all(tiny_pack)[0]
+        assert len(clip) == 30
+        assert clip.frames.shape == (30, 128, 128, 3) and clip.frames.dtype == np.uint8
+        assert clip.landmarks.shape == (30, 68, 3) and clip.landmarks.dtype == np.float32
+        assert clip.mfcc.shape == (4 * 30 + 24, 20) and clip.mfcc.dtype == np.float32
+        assert (clip.source, clip.identity, clip.split, clip.sync) == ("made", "astronaut", "train", True)
+
+    def test_features_can_be_read_without_pictures(self, tiny_pack):
+        with_frames, without = read_all(tiny_pack), read_all(tiny_pack, with_frames=False)
+        assert [clip.key for clip in with_frames] == [clip.key for clip in without]
+        assert without[0].frames is None
+        np.testing.assert_array_equal(without[0].landmarks, with_frames[0].landmarks)
+
+    def test_clips_come_one_at_a_time_in_order(self, tiny_pack):
+        clips = read_pack(tiny_pack, "train")
+        assert next(clips).key == "astronaut__a"
+        assert next(clips).key == "astronaut__b"
+        with pytest.raises(StopIteration):
+            next(clips)
+
+    def test_any_webdataset_reader_understands_the_shards(self, tiny_pack):
+        webdataset = pytest.importorskip("webdataset")
+        samples = list(webdataset.WebDataset(str(shard_paths(tiny_pack, "train")[0]), shardshuffle=False))
+        assert [sample["__key__"] for sample in samples] == ["astronaut__a", "astronaut__b"]
+        assert {"mp4", "npz", "json"} <= set(samples[0])
+
+
+class TestVideo:
+    def test_frames_survive_encoding(self, astronaut):
+        frames = np.stack([astronaut[i : i + 128, 150:278] for i in range(0, 40, 4)])
+        decoded = decode_video(encode_video(frames))
+        assert decoded.shape == frames.shape
+        assert np.abs(decoded.astype(float) - frames).mean() < 4
+
+    def test_the_order_of_colours_is_kept(self):
+        red = np.zeros((5, 128, 128, 3), np.uint8)
+        red[..., 0] = 200
+        assert np.abs(decode_video(encode_video(red)).mean(axis=(0, 1, 2)) - [200, 0, 0]).max() < 8
+
+    def test_the_same_frames_give_the_same_bytes(self, astronaut):
+        frames = np.repeat(astronaut[None, :128, :128], 5, axis=0)
+        assert encode_video(frames) == encode_video(frames)
+
+    def test_bytes_that_are_no_video_hold_no_frames(self):
+        assert len(decode_video(b"not a video")) == 0
+
+
+class TestRefusals:
+    def test_a_folder_that_is_no_pack(self, tmp_path, refuses):
+        with refuses(PackError, "no pack.json"):
+            read_all(tmp_path)
+        with refuses(PackError, "no pack.json"):
+            read_all(tmp_path / "missing")
+
+    @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 1}', '{"format": 1, "shards": [{}]}'])
+    def test_a_damaged_index(self, pack, text, refuses):
+        (pack / "pack.json").write_text(text)
+        with refuses(PackError, "pack.json"):
+            read_all(pack)
+
+    def test_another_format(self, pack, refuses):
+        index = json.loads((pack / "pack.json").read_text())
+        (pack / "pack.json").write_text(json.dumps(index | {"format": 99}))
+        with refuses(PackError, "format 99"):
+            read_all(pack)
+
+    def test_an_unknown_split_names_those_there_are(self, pack, refuses):
+        with refuses(PackError, "train, val"):
+            read_all(pack, "test")
+
+    def test_a_missing_shard_is_named(self, pack, refuses):
+        shard = shard_paths(pack, "train")[0]
+        shard.unlink()
+        with refuses(PackError, shard.name):
+            read_all(pack)
+
+    @pytest.mark.parametrize("keep", [0.0, 0.1, 0.5, 0.9])
+    def test_a_truncated_shard_is_named(self, pack, keep, refuses):
+        shard = shard_paths(pack, "train")[0]
+        shard.write_bytes(shard.read_bytes()[: int(keep * shard.stat().st_size)])
+        with refuses(PackError, shard.name):
+            read_all(pack)
+
+    @pytest.mark.parametrize("member", [3, 4])
+    def test_a_shard_cut_between_two_members_is_named(self, pack, member, refuses):
+        """tarfile takes such a file for a whole, shorter one."""
+        shard = shard_paths(pack, "train")[0]
+        with tarfile.open(shard) as tar:
+            start = tar.getmembers()[member].offset
+        shard.write_bytes(shard.read_bytes()[:start])
+        with refuses(PackError, shard.name):
+            read_all(pack)
+
+    @pytest.mark.parametrize(
+        ("ending", "damage"),
+        [
+            ("json", "garbage"), ("json", "halved"), ("mp4", "garbage"), ("mp4", "halved"),
+            ("npz", "garbage"), ("npz", "halved"), ("npz", "one byte"),
+        ],
+    )  # fmt: skip
+    def test_a_damaged_member(self, pack, ending, damage, refuses):
+        def change(name: str, data: bytes) -> bytes:
+            if not name.endswith(ending):
+                return data
+            if damage == "garbage":
+                return b"\xff garbage" * 9
+            if damage == "halved":
+                return data[: len(data) // 2]
+            middle = len(data) // 2
+            return data[:middle] + bytes([data[middle] ^ 0xFF]) + data[middle + 1 :]
+
+        shard = shard_paths(pack, "train")[0]
+        rewrite(shard, change)
+        with refuses(PackError, shard.name):
+            read_all(pack)
+
+    @pytest.mark.parametrize("ending", ["json", "mp4", "npz"])
+    def test_a_clip_that_lacks_a_member(self, pack, ending, refuses):
+        shard = shard_paths(pack, "train")[0]
+        rewrite(shard, lambda name, data: None if name == f"astronaut__b.{ending}" else data)
+        with refuses(PackError, shard.name):
+            read_all(pack)
+
+    def test_pictures_and_landmarks_of_different_length(self, pack, refuses):
+        shard = shard_paths(pack, "train")[0]
+        short = encode_video(np.zeros((7, 128, 128, 3), np.uint8))
+        rewrite(shard, lambda name, data: short if name == "astronaut__a.mp4" else data)
+        with refuses(PackError, "7 pictures but 30"):
+            read_all(pack)
+
+    def test_a_pickle_inside_is_never_run(self, pack, refuses, tmp_path):
+        class Trap:
+            def __reduce__(self):
+                return (open, (str(tmp_path / "sprung"), "w"))
+
+        file = io.BytesIO()
+        np.savez(file, landmarks=np.array([Trap()], object), mfcc=np.zeros(1))
+        shard = shard_paths(pack, "train")[0]
+        rewrite(shard, lambda name, data: file.getvalue() if name.endswith("npz") else data)
+        with refuses(PackError, shard.name):
+            read_all(pack)
+        assert not (tmp_path / "sprung").exists()
