@@ -1,0 +1,206 @@
+"""The command line. Bad input prints one line, ``error: …``, leaves no output file and exits with 2."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from atvg import __version__
+from atvg.errors import ATVGError, BadSettingError, OutputError
+
+
+class _Parser(argparse.ArgumentParser):
+    """Usage errors in the same form as every other: one line, exit 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise BadSettingError(f"{message}; see {self.prog} --help")
+
+
+def program() -> int:
+    """What the shell runs: `main`, without what native libraries write to the terminal."""
+    from atvg.face.mediapipe import silence_native_logs
+
+    silence_native_logs()
+    return main()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns the exit status."""
+    try:
+        options = _parser().parse_args(arguments)
+        options.run(options)
+    except ATVGError as error:
+        print("error: " + " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # `atvg … | head` is no error, but Python would complain at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("error: stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="atvg", description="One face photo + speech → a video of that face saying it.")
+    parser.add_argument("--version", action="version", version=f"atvg {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    for add in (_add_animate, _add_prepare, _add_train, _add_evaluate, _add_bench, _add_app):
+        add(commands)
+    return parser
+
+
+def _add_animate(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("animate", help="make a photo speak", description="Makes a photo speak.")
+    command.add_argument("photo", metavar="PHOTO", help="a picture with one face")
+    command.add_argument("audio", metavar="AUDIO", help="speech: any sound or video file")
+    command.add_argument("-o", "--output", metavar="OUT.mp4", required=True)
+    command.add_argument(
+        "--frame", default="full", help="'full': pasted back into the photo (default); 'crop': 128×128"
+    )
+    command.add_argument("--beta", type=float, default=0.5, metavar="B", help="β of the weights, 0..2 (default 0.5)")
+    command.add_argument("--yaw", type=float, default=0.0, metavar="D", help="degrees, + turns to the viewer's right")
+    command.add_argument("--pitch", type=float, default=0.0, metavar="D", help="degrees, + looks down")
+    command.add_argument("--roll", type=float, default=0.0, metavar="D", help="degrees, + tilts counter-clockwise")
+    command.add_argument("--mouth-gain", type=float, default=1.0, metavar="G", help="0..3; 1 as AT-net heard it")
+    command.add_argument("--smoothing", type=float, default=0.8, metavar="S", help="of the landmarks, frames (0..5)")
+    command.add_argument("--detector", default="auto", help="auto (default), mediapipe or face-alignment")
+    command.add_argument("--panels", metavar="P.mp4", help="landmarks, attention, motion and result side by side")
+    command.add_argument("--arrays", metavar="A.npz", help="every frame, map, landmark and code")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (default 0)")
+    _add_weights(command)
+    command.set_defaults(run=_animate)
+
+
+def _add_weights(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--weights", metavar="DIR", help="folder or Hub id of the weights (default: the shipped ones)")
+
+
+def _animate(options: argparse.Namespace) -> None:
+    from atvg.animator import Animator, make_settings
+    from atvg.pose import Pose
+    from atvg.render import render
+    from atvg.video import check_output
+
+    pose = Pose(options.yaw, options.pitch, options.roll)
+    settings = {
+        "beta": options.beta, "pose": pose, "mouth_gain": options.mouth_gain, "smoothing": options.smoothing,
+        "seed": options.seed,
+    }  # fmt: skip
+    make_settings(settings)
+    check_output(options.output)
+    animator = Animator.from_pretrained(options.weights, detector=options.detector)
+    face = animator.read_face(options.photo)
+    chunks = animator.stream(face, options.audio, **settings)
+    frames = render(
+        face.turned(pose), chunks, options.audio, options.output,
+        frame=options.frame, panels=options.panels, arrays=options.arrays,
+    )  # fmt: skip
+    print(f"{options.output}: {frames} frames")
+
+
+def _add_prepare(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("prepare", help="talking clips → training pack")
+    command.add_argument("clips", metavar="CLIPS_DIR", type=Path)
+    command.add_argument("-o", "--output", metavar="PACK_DIR", type=Path, required=True)
+    command.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core)")
+    command.set_defaults(run=_prepare)
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    from atvg.data.prepare import prepare
+
+    if options.workers is not None and options.workers < 1:
+        raise BadSettingError(f"--workers is {options.workers}; give at least 1")
+    report = prepare(options.clips, options.output, options.workers)
+    print(json.dumps(report, indent=1))
+
+
+def _add_train(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("train", help="train AT-net or VG-net on a pack")
+    command.add_argument("stage", choices=("at", "vg"))
+    command.add_argument("-p", "--pack", metavar="PACK_DIR", type=Path, required=True)
+    command.add_argument("-o", "--output", metavar="RUN_DIR", type=Path, required=True)
+    command.add_argument("--minutes", type=float, metavar="M", help="stop cleanly after M minutes")
+    command.add_argument("--resume", action="store_true", help="go on from RUN_DIR's last state")
+    command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
+    command.add_argument("--devices", type=int, default=1, metavar="N")
+    command.add_argument("--nodes", type=int, default=1, metavar="M")
+    command.add_argument("--precision", metavar="P", help="as Lightning Fabric names them, for instance bf16-mixed")
+    command.set_defaults(run=_train)
+
+
+def _train(options: argparse.Namespace) -> None:
+    from atvg.train.run import train
+
+    overrides = {}
+    for text in options.overrides:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise BadSettingError(f"--set {text!r} is not KEY=VALUE")
+        overrides[key.strip()] = value.strip()
+    train(
+        options.stage, options.pack, options.output, options.minutes, options.resume, overrides,
+        options.devices, options.nodes, options.precision,
+    )  # fmt: skip
+
+
+def _add_evaluate(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("evaluate", help="measure the weights on a split of a pack")
+    command.add_argument("-p", "--pack", metavar="PACK_DIR", type=Path, required=True)
+    command.add_argument("--split", default="val", metavar="NAME")
+    command.add_argument("-o", "--output", metavar="REPORT.json", type=Path, required=True)
+    _add_weights(command)
+    command.set_defaults(run=_evaluate)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from atvg import checkpoint
+    from atvg.animator import Animator
+    from atvg.evaluation.protocol import evaluate
+    from atvg.evaluation.report import to_markdown, write_json
+    from atvg.video import check_output
+
+    check_output(options.output, ".json")
+    folder = checkpoint.locate(options.weights)
+    animator = Animator.from_pretrained(folder)
+    notes = {name: checkpoint.notes(folder, name) for name in (checkpoint.AT_NET, checkpoint.VG_NET)}
+    result = evaluate(options.pack, options.split, animator, weights=notes)
+    write_json(result, options.output)
+    print(to_markdown(result))
+
+
+def _add_bench(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("bench", help="speed and memory of every stage")
+    command.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    command.add_argument("--runs", type=int, default=5, metavar="N", help="timed runs of each stage (default 5)")
+    command.add_argument("--seconds", type=float, default=8.0, metavar="S", help="of audio (default 8)")
+    _add_weights(command)
+    command.set_defaults(run=_bench)
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from atvg.bench import bench, to_table
+
+    result = bench(options.weights, options.runs, options.seconds)
+    print(json.dumps(result, indent=1) if options.json else to_table(result))
+
+
+def _add_app(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("app", help="open the Gradio app")
+    command.add_argument("--port", type=int, metavar="N", help="default: the first free one from 7860")
+    command.set_defaults(run=_app)
+
+
+def _app(options: argparse.Namespace) -> None:
+    # The app stands beside the package, as Hugging Face Spaces wants it, and uses it; never the other way round.
+    path = Path(__file__).resolve().parent.parent / "app.py"
+    if not path.is_file():
+        raise OutputError("app.py is not beside the atvg package; run this from a clone of the repository")
+    environment = dict(os.environ)
+    if options.port is not None:
+        environment["GRADIO_SERVER_PORT"] = str(options.port)
+    os.execve(sys.executable, [sys.executable, str(path)], environment)

@@ -1,0 +1,98 @@
+"""Chunks → files: the finished video, the panels and the arrays, written while the frames are still being made."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from atvg.animator import Chunk
+from atvg.audio import Audio, load_audio
+from atvg.config import FPS
+from atvg.errors import BadSettingError
+from atvg.face.face import Face
+from atvg.face.paste import Paster
+from atvg.panels import PanelRenderer
+from atvg.video import VideoWriter, check_output, label
+
+FRAMES = ("full", "crop")
+
+
+def render(
+    face: Face,
+    chunks: Iterable[Chunk],
+    audio: Audio,
+    path: str | os.PathLike,
+    frame: str = "full",
+    panels: str | os.PathLike | None = None,
+    arrays: str | os.PathLike | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Writes every file that is asked for in one pass over `chunks`; none of them stays if anything goes wrong.
+
+    Args:
+        face: the face the chunks were drawn from, already turned.
+        audio: the sound of the video; a path keeps its own quality.
+        path: MP4 of the whole photo (``frame="full"``) or of the 128×128 crop (``"crop"``).
+        panels: MP4 of landmarks, attention, motion and result side by side.
+        arrays: NPZ of all frames, attention, motion, landmarks and codes; the only output whose memory grows with time.
+        progress: called with the number of frames done so far.
+
+    Returns:
+        the number of frames.
+
+    Raises:
+        OutputError: a file cannot be written.
+        BadSettingError: unknown ``frame``.
+    """
+    if frame not in FRAMES:
+        raise BadSettingError(f"frame is {frame!r}; choose from: {', '.join(FRAMES)}")
+    sound = load_audio(audio) if isinstance(audio, tuple) else audio
+    paths = [check_output(path), *([check_output(panels)] if panels else [])]
+    arrays = check_output(arrays, ".npz") if arrays else None
+    if len({p.resolve() for p in paths}) < len(paths):
+        raise BadSettingError("the video and the panels cannot be the same file; give two names")
+    height, width = (face.photo if frame == "full" else face.crop).shape[:2]
+    paster = Paster(face) if frame == "full" else None
+    drawer = PanelRenderer(face.crop, face.crop_landmarks[:, :2]) if panels else None
+    kept: list[Chunk] = []
+    done = 0
+    with contextlib.ExitStack() as stack:
+        video = stack.enter_context(VideoWriter(path, (width, height), sound))
+        side = stack.enter_context(VideoWriter(panels, PanelRenderer.size, sound)) if panels else None
+        for chunk in chunks:
+            if paster is None:
+                video.write(label(chunk.frames))
+            else:
+                for picture in paster.paste(chunk.attention, chunk.motion):
+                    video.write(label(picture[None]))
+            if side is not None:
+                side.write(label(drawer.render(chunk.frames, chunk.attention, chunk.motion, chunk.landmarks)))
+            if arrays:
+                kept.append(chunk)
+            done += len(chunk)
+            if progress:
+                progress(done)
+        if arrays:
+            save_arrays(arrays, face, kept)
+            # Until the videos are whole too, the arrays may have to go again.
+            stack.push(lambda kind, error, trace: arrays.unlink(missing_ok=True) if kind else None)
+    return done
+
+
+def save_arrays(path: Path, face: Face, chunks: list[Chunk]) -> None:
+    """Writes what `chunks` hold, the photo's landmarks in the crop, and the 2×3 matrix photo → crop."""
+    joined = {
+        name: np.concatenate([getattr(chunk, name) for chunk in chunks])
+        for name in ("frames", "attention", "motion", "landmarks", "codes")
+    }
+    half = path.with_name(f".{path.name}.half")
+    try:
+        with half.open("wb") as file:
+            np.savez_compressed(
+                file, **joined, example_landmarks=face.crop_landmarks[:, :2], matrix=face.matrix, fps=np.int64(FPS)
+            )
+        half.replace(path)
+    finally:
+        half.unlink(missing_ok=True)
