@@ -1,0 +1,233 @@
+"""The evaluation protocol: every row (a way to turn a clip's photo and sound into frames) over the clips of a split.
+
+Photo = the clip's first frame. Output and truth are compared in stabilised crop space, where a pack's frames already
+are; their landmarks come from one and the same tracker run on their frames.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from atvg.config import CROP_SIZE, FPS
+from atvg.data.pack import Clip, read_pack, shard_paths
+from atvg.errors import PackError
+from atvg.evaluation import metrics
+from atvg.face.landmarks import MESH_TO_68, mouth_opening
+
+if TYPE_CHECKING:
+    from atvg.animator import Animator
+
+ALL = "all"  # the name under which all sources are summed up
+_TRACK_SIDE = 256  # pixels; the mesh works at 192, and in 128 it follows lips a little worse
+
+CHOICES = {
+    "photo": "the first frame of the clip, with its landmarks from the pack",
+    "space": f"stabilised {CROP_SIZE} px crop at {FPS} fps; the pack's frames are the truth",
+    "landmarks": f"MediaPipe face mesh, tracking, on frames enlarged to {_TRACK_SIDE} px (cubic), once it has settled "
+    "on the first; 68 of its points; output and truth alike; undetected frames left out",
+    "lmd": f"px at {CROP_SIZE}, mean per point, centred on the centroid of the points compared: 20 mouth points, or 68",
+    "mouth box": f"one per clip, around all mouth points of the pack's landmarks, margin {metrics.MOUTH_MARGIN} of the "
+    "sides, at least half as high as wide",
+    "ssim": "torchmetrics, Gaussian 11 px window, sigma 1.5, RGB, data range 255",
+    "psnr": f"dB, torchmetrics, RGB, data range 255, squared error of the whole clip; at most {metrics.PSNR_CEILING:g}",
+    "cpbd": "luma; w_JNB 5 px up to contrast 50, else 3; blocks of 64 px, the mouth box is one block",
+    "mouth r": "inner-lip opening, each clip's mean subtracted, pooled over clips; std ratio = output / truth",
+    "jitter": f"mean |frame difference| in grey levels, in the {metrics.QUIET_SHARE:.0%} of the pixels that move least "
+    f"in the truth, output / truth, the truth at least {metrics.QUIET_FLOOR}",
+    "psnr_released_script": "uint8 differences and squares that wrap at 256; not comparable with a true PSNR",
+    "clips": "clips whose sound does not fit their lips are left out; figures are means over clips",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: a name, and a function from a clip to its frames, (T, 128, 128, 3) uint8."""
+
+    name: str
+    draw: Callable[[Clip], np.ndarray]
+
+
+def copy_row() -> Row:
+    """The photo, unmoving: what a picture scores that does nothing."""
+    return Row("copy", lambda clip: np.repeat(clip.frames[:1], len(clip), axis=0))
+
+
+def oracle_row(animator: "Animator", name: str = "oracle") -> Row:
+    """VG-net driven by the true landmarks: the ceiling of AT-net."""
+
+    def draw(clip: Clip) -> np.ndarray:
+        landmarks = clip.landmarks[..., :2]
+        return animator.draw(clip.frames[0], landmarks[0], landmarks)
+
+    return Row(name, draw)
+
+
+def audio_row(animator: "Animator", name: str = "ATVG") -> Row:
+    """The whole way from the clip's own sound."""
+
+    def draw(clip: Clip) -> np.ndarray:
+        landmarks = animator.landmarks_from_rows(clip.mfcc, clip.landmarks[0])
+        return animator.draw(clip.frames[0], clip.landmarks[0, :, :2], landmarks)
+
+    return Row(name, draw)
+
+
+def standard_rows(animator: "Animator") -> list[Row]:
+    """copy, oracle and ATVG."""
+    return [copy_row(), oracle_row(animator), audio_row(animator)]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is measured once per clip, whatever the number of rows."""
+
+    clip: Clip
+    mouth: np.ndarray  # the frames' mouth box
+    landmarks: np.ndarray  # (T, 68, 2), NaN where undetected
+    box: tuple[slice, slice]  # rows and columns of the mouth box
+    sharpness: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One row on one clip; `opening` holds the lip opening, output and truth, in the frames where both were found."""
+
+    source: str
+    values: dict[str, float]
+    opening: tuple[np.ndarray, np.ndarray]
+    frames: int
+
+    @property
+    def undetected(self) -> int:
+        return self.frames - len(self.opening[0])
+
+
+def evaluate(
+    pack_dir: Path,
+    split: str,
+    animator: "Animator | None" = None,
+    rows: Sequence[Row] | None = None,
+    weights: Mapping[str, Any] | None = None,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Runs the protocol, one clip in memory at a time.
+
+    Args:
+        pack_dir: a pack, see `atvg.data.pack`.
+        split: which of its splits.
+        animator: draws the standard rows; not needed if `rows` are given.
+        rows: what to compare, `standard_rows` by default.
+        weights: notes on the weights that are evaluated; they go into the result as they are.
+        progress: show a progress bar.
+
+    Returns:
+        ``rows[name][source or "all"]`` = figures by name, with numbers of clips and frames, and beside it what was
+        evaluated and how; see `atvg.evaluation.report`.
+
+    Raises:
+        PackError: no such pack or split, a corrupt shard, or no clip whose sound fits its lips.
+    """
+    from tqdm import tqdm
+
+    from atvg.face.mediapipe import MediaPipeTracker
+
+    pack_dir = Path(pack_dir)
+    shard_paths(pack_dir, split)  # a wrong folder or split must be known before a model is loaded
+    totals = json.loads((pack_dir / "pack.json").read_text()).get("totals", {})
+    rows = standard_rows(animator) if rows is None else rows
+    tracker = MediaPipeTracker()
+    scores: dict[str, list[Score]] = {row.name: [] for row in rows}
+    if len(scores) < len(rows):
+        raise ValueError(f"two rows have the same name: {[row.name for row in rows]}")
+    unsynced = 0
+    for clip in tqdm(read_pack(pack_dir, split), total=totals.get(f"{split}_clips"), unit="clip", disable=not progress):
+        if not clip.sync:
+            unsynced += 1
+            continue
+        truth = _truth(clip, tracker)
+        for row in rows:
+            scores[row.name].append(_score(row, truth, tracker))
+    if not all(scores.values()):
+        raise PackError(f"no clip of split {split!r} of {pack_dir} has sound that fits its lips; choose another split")
+    return {
+        "pack": pack_dir.resolve().name,
+        "pack_totals": totals,
+        "split": split,
+        "unsynced_clips_left_out": unsynced,
+        "weights": dict(weights or {}),
+        "versions": {name: version(name) for name in ("torch", "torchmetrics", "mediapipe", "numpy")},
+        "protocol": CHOICES,
+        "rows": {name: _by_source(found) for name, found in scores.items()},
+    }
+
+
+def track(frames: np.ndarray, tracker: Any) -> np.ndarray:
+    """Landmarks of 128 px frames (T, 128, 128, 3), from a `MediaPipeTracker` → (T, 68, 2), NaN where undetected."""
+    big = np.empty((len(frames), _TRACK_SIDE, _TRACK_SIDE, 3), np.uint8)
+    for small, large in zip(frames, big, strict=True):
+        cv2.resize(small, (_TRACK_SIDE, _TRACK_SIDE), large, interpolation=cv2.INTER_CUBIC)
+    return tracker.track(big)[:, MESH_TO_68, :2] * (CROP_SIZE / _TRACK_SIDE)
+
+
+def _truth(clip: Clip, tracker: Any) -> Truth:
+    box = metrics.mouth_box(clip.landmarks)
+    mouth = clip.frames[:, box[0], box[1]]
+    return Truth(clip, mouth, track(clip.frames, tracker), box, _sharpness(clip.frames, mouth))
+
+
+def _sharpness(frames: np.ndarray, mouth: np.ndarray) -> dict[str, float]:
+    return {"cpbd": metrics.sharpness(frames), "cpbd_mouth": metrics.sharpness(mouth)}
+
+
+def _score(row: Row, truth: Truth, tracker: Any) -> Score:
+    frames, output = truth.clip.frames, row.draw(truth.clip)
+    if output.shape != frames.shape or output.dtype != np.uint8:
+        drawn = f"{output.dtype} {output.shape}"
+        raise ValueError(f"row {row.name!r} drew {drawn} for {truth.clip.key}, not uint8 {frames.shape}")
+    mouth = output[:, truth.box[0], truth.box[1]]
+    points = track(output, tracker)
+    found = ~np.isnan(points[:, 0, 0] + truth.landmarks[:, 0, 0])
+    points, true_points = points[found], truth.landmarks[found]
+    values = {
+        "lmd_mouth": metrics.landmark_distance(points, true_points),
+        "lmd_68": metrics.landmark_distance(points, true_points, metrics.ALL_POINTS),
+        "ssim": metrics.ssim(output, frames),
+        "ssim_mouth": metrics.ssim(mouth, truth.mouth),
+        "psnr": metrics.psnr(output, frames),
+        "psnr_mouth": metrics.psnr(mouth, truth.mouth),
+        **_sharpness(output, mouth),
+        **{f"{name}_truth": value for name, value in truth.sharpness.items()},
+        "jitter": metrics.jitter(output, frames),
+        "psnr_released_script": metrics.psnr_released_script(output, frames),
+    }
+    return Score(truth.clip.source, values, (mouth_opening(points), mouth_opening(true_points)), len(frames))
+
+
+def _by_source(scores: Iterable[Score]) -> dict[str, dict[str, float]]:
+    groups: dict[str, list[Score]] = defaultdict(list)
+    for score in scores:
+        groups[ALL].append(score)
+        groups[score.source].append(score)
+    return {source: _summary(groups[source]) for source in [ALL, *sorted(groups.keys() - {ALL})]}
+
+
+def _summary(scores: list[Score]) -> dict[str, float]:
+    """Means over clips, without those where a figure is undefined; NaN if it is undefined in all."""
+    values = {name: np.array([score.values[name] for score in scores]) for name in scores[0].values}
+    known = {name: column[~np.isnan(column)] for name, column in values.items()}
+    r, ratio = metrics.mouth_correlation(*zip(*(score.opening for score in scores), strict=True))
+    return {
+        **{name: float(column.mean()) if len(column) else float("nan") for name, column in known.items()},
+        "mouth_r": r,
+        "mouth_std_ratio": ratio,
+        "clips": len(scores),
+        "frames": sum(score.frames for score in scores),
+        "undetected_frames": sum(score.undetected for score in scores),
+    }

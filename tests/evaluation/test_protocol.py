@@ -1,0 +1,181 @@
+"""The protocol on a pack made of three short clips: one of a still face, one that talks, one out of sync."""
+
+import io
+import json
+import math
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from atvg.data.pack import FORMAT, LANDMARK_STEPS, encode_video
+from atvg.errors import OutputError, PackError
+from atvg.evaluation import protocol, report
+from atvg.face import crop, geometry
+from tests import synthetic
+
+FRAMES = 16
+
+
+def write_pack(folder: Path, clips: list[tuple[str, str, bool, np.ndarray, np.ndarray]]) -> Path:
+    """Packs (key, source, sync, frames, landmarks (68, 3)) as split "val"."""
+    with tarfile.open(folder / "val-00000.tar", "w") as tar:
+        for key, source, sync, frames, landmarks in clips:
+            arrays = io.BytesIO()
+            points = np.repeat(landmarks[None] * LANDMARK_STEPS, len(frames), axis=0).round().astype(np.int16)
+            np.savez(arrays, landmarks=points, mfcc=np.zeros((4 * len(frames) + 24, 20), np.float16))
+            meta = {"source": source, "identity": key, "split": "val", "sync": sync}
+            members = {"json": json.dumps(meta).encode(), "mp4": encode_video(frames), "npz": arrays.getvalue()}
+            for ending, data in members.items():
+                info = tarfile.TarInfo(f"{key}.{ending}")
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+    shard = {"name": "val-00000.tar", "split": "val", "clips": len(clips)}
+    index = {"format": FORMAT, "shards": [shard], "totals": {"val_clips": len(clips)}}
+    (folder / "pack.json").write_text(json.dumps(index))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory, astronaut, astronaut_face) -> Path:
+    matrix = crop.canonical_transform(astronaut_face.landmarks)
+    face = crop.warp_to_crop(astronaut, matrix)
+    landmarks = geometry.apply(matrix, astronaut_face.landmarks)
+    x, y = landmarks[60:68, :2].mean(axis=0)
+    big = synthetic.talking_frames(face, (x, y, 26.0), synthetic.syllables(FRAMES))
+    talking = big.reshape(FRAMES, 128, 2, 128, 2, 3).mean(axis=(2, 4)).astype(np.uint8)
+    still = np.repeat(face[None], FRAMES, axis=0)
+    clips = [("a", "stills", True, still), ("b", "talks", True, talking), ("c", "talks", False, talking)]
+    return write_pack(tmp_path_factory.mktemp("pack"), [(*clip, landmarks) for clip in clips])
+
+
+class StandIn:
+    """An animator that shows the photo and remembers what it was given."""
+
+    def draw(self, photo_crop: np.ndarray, example: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+        assert photo_crop.shape == (128, 128, 3) and photo_crop.dtype == np.uint8
+        assert example.shape == (68, 2)
+        self.drawn = landmarks
+        return np.repeat(photo_crop[None], len(landmarks), axis=0)
+
+    def landmarks_from_rows(self, rows: np.ndarray, photo_landmarks: np.ndarray) -> np.ndarray:
+        assert rows.shape == (4 * FRAMES + 24, 20)
+        assert photo_landmarks.shape == (68, 3)
+        return np.repeat(photo_landmarks[None, :, :2], FRAMES, axis=0)
+
+
+def face_lost(clip) -> np.ndarray:
+    """The truth for three frames, then noise."""
+    frames = clip.frames.copy()
+    frames[3:] = np.random.default_rng(0).integers(0, 256, frames[3:].shape, np.uint8)
+    return frames
+
+
+@pytest.fixture(scope="module")
+def result(pack) -> dict:
+    truth = protocol.Row("truth", lambda clip: clip.frames)
+    lost = protocol.Row("lost", face_lost)
+    rows = [*protocol.standard_rows(StandIn()), truth, lost]
+    return protocol.evaluate(pack, "val", rows=rows, weights={"step": 7}, progress=False)
+
+
+class TestRows:
+    def test_copy_of_a_motionless_clip_has_no_landmark_distance(self, result):
+        figures = result["rows"]["copy"]["stills"]
+        assert figures["lmd_mouth"] == pytest.approx(0, abs=0.05)  # the video codec leaves a trace
+        assert figures["lmd_68"] == pytest.approx(0, abs=0.05)
+        assert figures["ssim"] > 0.99
+
+    def test_copy_of_a_talking_clip_has_one_and_does_not_move(self, result):
+        figures = result["rows"]["copy"]["talks"]
+        assert figures["lmd_mouth"] > 0.2
+        assert figures["mouth_std_ratio"] < 0.1
+        assert figures["jitter"] == 0
+
+    def test_the_truth_is_perfect(self, result):
+        figures = result["rows"]["truth"]["talks"]
+        assert figures["mouth_r"] == pytest.approx(1)
+        assert figures["mouth_std_ratio"] == pytest.approx(1)
+        assert figures["lmd_mouth"] == figures["lmd_68"] == 0
+        assert figures["psnr"] == figures["psnr_mouth"] == 100
+        assert figures["cpbd"] == figures["cpbd_truth"] and figures["cpbd_mouth"] == figures["cpbd_mouth_truth"]
+
+    def test_undetected_frames_are_counted_and_left_out(self, result):
+        figures = result["rows"]["lost"]["talks"]
+        assert figures["undetected_frames"] >= FRAMES - 5  # the tracker holds on to a lost face for a frame or two
+        assert result["rows"]["truth"]["all"]["undetected_frames"] == 0
+        assert figures["psnr"] < 20
+
+    def test_of_the_animator_draw_from_true_and_from_heard_landmarks(self, result):
+        # The stand-in shows the photo whatever it is given, so both score what the copy scores.
+        rows = result["rows"]
+        assert rows["oracle"] == rows["ATVG"] == rows["copy"]
+
+    def test_of_the_oracle_get_the_true_landmarks(self, pack):
+        animator = StandIn()
+        clip = next(protocol.read_pack(pack, "val"))
+        protocol.oracle_row(animator).draw(clip)
+        assert np.array_equal(animator.drawn, clip.landmarks[..., :2])
+
+    def test_that_draw_the_wrong_size_are_refused(self, pack):
+        short = protocol.Row("short", lambda clip: clip.frames[1:])
+        with pytest.raises(ValueError, match="short"):
+            protocol.evaluate(pack, "val", rows=[short], progress=False)
+
+
+class TestResult:
+    def test_counts_clips_and_says_how_many_were_left_out(self, result):
+        assert result["unsynced_clips_left_out"] == 1
+        by_source = result["rows"]["copy"]
+        assert list(by_source) == ["all", "stills", "talks"]
+        assert (by_source["all"]["clips"], by_source["all"]["frames"]) == (2, 2 * FRAMES)
+
+    def test_over_all_sources_is_the_mean_over_clips(self, result):
+        for name in ("lmd_mouth", "ssim", "psnr_mouth", "cpbd", "jitter"):
+            figures = result["rows"]["copy"]
+            mean = (figures["stills"][name] + figures["talks"][name]) / 2
+            assert figures["all"][name] == pytest.approx(mean)
+
+    def test_unknown_split_and_wrong_folder_are_refused(self, pack, tmp_path, refuses):
+        with refuses(PackError, "no split 'test'"):
+            protocol.evaluate(pack, "test", StandIn())
+        with refuses(PackError, "not a pack"):
+            protocol.evaluate(tmp_path, "val", StandIn())
+
+    def test_a_split_without_sync_is_refused(self, tmp_path, astronaut, face68, refuses):
+        frames = np.repeat(astronaut[None, :128, :128], 3, axis=0)
+        write_pack(tmp_path, [("a", "dubbed", False, frames, face68)])
+        with refuses(PackError, "no clip of split 'val'"):
+            protocol.evaluate(tmp_path, "val", StandIn(), progress=False)
+
+
+class TestReport:
+    def test_markdown_has_a_table_of_all_rows_for_everything_and_for_each_source(self, result):
+        text = report.to_markdown(result)
+        for name in result["rows"]:
+            assert text.count(f"| {name} |") == 3
+        assert "**all sources**: 2 clips, 32 frames" in text and "**talks**: 1 clips" in text
+        assert "PSNR (released script)*" in text and "not with a true PSNR" in text
+
+    def test_markdown_shows_undefined_figures_as_a_dash(self, result):
+        figures = dict.fromkeys(result["rows"]["copy"]["all"], math.nan) | {"clips": 1, "frames": 1}
+        text = report.to_markdown(result | {"rows": {"copy": {"all": figures}}})
+        assert "nan" not in text and "| – (–) |" in text
+
+    def test_json_carries_what_was_evaluated_and_how(self, result, tmp_path):
+        path = tmp_path / "report.json"
+        report.write_json(result | {"undefined": math.nan}, path)
+        read = json.loads(path.read_text())
+        assert read["split"] == "val" and read["weights"] == {"step": 7} and read["undefined"] is None
+        assert read["pack_totals"] == {"val_clips": 3}
+        assert {"torch", "mediapipe"} <= read["versions"].keys() and "jitter" in read["protocol"]
+        assert [entry.name for entry in tmp_path.iterdir()] == ["report.json"]
+
+    def test_json_that_cannot_be_written_leaves_nothing(self, result, tmp_path, refuses):
+        with refuses(OutputError, "cannot write"):
+            report.write_json(result, tmp_path / "missing" / "report.json")
+        with refuses(OutputError, "it is a folder"):
+            report.write_json(result, tmp_path)
+        assert not list(tmp_path.iterdir())
+        assert not tmp_path.with_name(tmp_path.name + ".half").exists()
