@@ -44,6 +44,12 @@ class VideoBank:
             start = end
         self._chances = sqrt_chances([(entry.identity, entry.length) for entry in self.entries])
 
+    def batch(self, rng: np.random.Generator, batch: int, steps: int) -> tuple[Tensor, Tensor]:
+        """What `draw` chooses: images (B, 1 + steps, 3, 128, 128) uint8, the photo first, and their landmarks."""
+        photos, windows = self.draw(rng, batch, steps)
+        chosen = torch.cat([photos[:, None], windows], dim=1)
+        return self.frames[chosen], self.landmarks[chosen]
+
     def draw(self, rng: np.random.Generator, batch: int, steps: int) -> tuple[Tensor, Tensor]:
         """Indices of `batch` photos (B,) and of as many windows of consecutive frames (B, steps)."""
         photos, windows = [], []

@@ -7,6 +7,8 @@ import io
 import json
 import tarfile
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,8 @@ from atvg.errors import PackError
 
 FORMAT = 1
 LANDMARK_STEPS = 64  # landmarks are stored as whole 64ths of a crop pixel
+# What reading a damaged shard can raise, from the tar down to the arrays inside.
+DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError, EOFError)
 _CRF = 16  # H.264 quality: visually lossless at 128×128, about 15 KB a second
 
 
@@ -84,6 +88,35 @@ def shard_paths(pack_dir: Path, split: str) -> list[Path]:
     Raises:
         PackError: not a pack, another format, no such split, or a shard is missing.
     """
+    return list(_shards(Path(pack_dir), split))
+
+
+def read_pack(pack_dir: Path, split: str, with_frames: bool = True) -> Iterator[Clip]:
+    """Yields the clips of a split in order, one at a time.
+
+    Raises:
+        PackError: see `shard_paths`; also a corrupt or shortened shard, by name.
+    """
+    for path, expected in _shards(Path(pack_dir), split).items():
+        count = 0
+        try:
+            with tarfile.open(path, "r:") as tar:
+                members: dict[str, bytes] = {}
+                for info in tar:
+                    key, _, ending = info.name.partition(".")
+                    members[ending] = tar.extractfile(info).read()
+                    if len(members) == 3:
+                        yield unpack_clip(key, members, with_frames)
+                        members, count = {}, count + 1
+            # tarfile takes a shard that was cut off between two members for a whole one.
+            if count != expected:
+                raise ValueError(f"{count} whole clips instead of {expected}")
+        except DAMAGE as error:
+            raise PackError(f"shard {path} is corrupt ({error}); copy it again or prepare the pack again") from None
+
+
+def _shards(pack_dir: Path, split: str) -> dict[Path, int]:
+    """Each shard of a split and how many clips it holds."""
     index_path = pack_dir / "pack.json"
     if not index_path.is_file():
         raise PackError(f"{pack_dir} is not a pack (no pack.json); make one with: atvg prepare CLIPS_DIR -o {pack_dir}")
@@ -91,39 +124,24 @@ def shard_paths(pack_dir: Path, split: str) -> list[Path]:
         index = json.loads(index_path.read_text())
         if index["format"] != FORMAT:
             raise PackError(f"{pack_dir} has pack format {index['format']}, not {FORMAT}; prepare it again")
-        names = [shard["name"] for shard in index["shards"] if shard["split"] == split]
+        found = {pack_dir / shard["name"]: shard["clips"] for shard in index["shards"] if shard["split"] == split}
         splits = sorted({shard["split"] for shard in index["shards"]})
     except (ValueError, KeyError, TypeError):
         raise PackError(f"{index_path} is damaged; prepare the pack again") from None
-    if not names:
+    if not found:
         raise PackError(f"{pack_dir} has no split {split!r}; it has: {', '.join(splits)}")
-    for name in names:
-        if not (pack_dir / name).is_file():
-            raise PackError(f"shard {pack_dir / name} is missing; copy it back or prepare the pack again")
-    return [pack_dir / name for name in names]
+    for path in found:
+        if not path.is_file():
+            raise PackError(f"shard {path} is missing; copy it back or prepare the pack again")
+    return found
 
 
-def read_pack(pack_dir: Path, split: str, with_frames: bool = True) -> Iterator[Clip]:
-    """Yields the clips of a split in order, one at a time.
+def unpack_clip(key: str, members: dict[str, bytes], with_frames: bool = True) -> Clip:
+    """The three members of a clip, by file ending → `Clip`.
 
     Raises:
-        PackError: see `shard_paths`; also a corrupt shard, by name.
+        ValueError, KeyError: damaged or missing members.
     """
-    for path in shard_paths(Path(pack_dir), split):
-        try:
-            with tarfile.open(path) as tar:
-                members: dict[str, bytes] = {}
-                for info in tar:
-                    key, _, ending = info.name.partition(".")
-                    members[ending] = tar.extractfile(info).read()
-                    if len(members) == 3:
-                        yield _clip(key, members, with_frames)
-                        members = {}
-        except (tarfile.TarError, OSError, ValueError, KeyError, EOFError) as error:
-            raise PackError(f"shard {path} is corrupt ({error}); copy it again or prepare the pack again") from None
-
-
-def _clip(key: str, members: dict[str, bytes], with_frames: bool) -> Clip:
     meta = json.loads(members["json"])
     with np.load(io.BytesIO(members["npz"])) as arrays:
         landmarks = arrays["landmarks"].astype(np.float32) / LANDMARK_STEPS

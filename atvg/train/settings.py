@@ -52,3 +52,4 @@ class VGSettings(RunSettings):
     landmark_noise: float = 0.3  # pixels
     affine: float = 0.4  # share of samples that are scaled, turned and shifted
     colour: float = 0.15
+    stream: bool = False  # read the pack while training, for packs larger than memory

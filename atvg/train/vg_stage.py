@@ -13,6 +13,7 @@ from atvg.checkpoint import save_vg_net
 from atvg.config import CROP_SIZE, DiscriminatorConfig, VGNetConfig
 from atvg.data.augment import mirror, move, shift_colours
 from atvg.data.bank import VideoBank
+from atvg.data.stream import StreamBank
 from atvg.nets.discriminator import Discriminator
 from atvg.nets.vg_net import Frames, VGNet
 from atvg.train.settings import VGSettings
@@ -38,7 +39,10 @@ class VGStage(Stage):
 
     def __init__(self, fabric: Fabric, pack_dir: Path, settings: VGSettings, config: VGNetConfig):
         self.fabric, self.settings = fabric, settings
-        self.bank = VideoBank(pack_dir, "train", fabric.device)
+        if settings.stream:
+            self.bank = StreamBank(pack_dir, "train", fabric.device, fabric.global_rank, fabric.world_size)
+        else:
+            self.bank = VideoBank(pack_dir, "train", fabric.device)
         net = VGNet(config).to(memory_format=torch.channels_last)  # a tenth to a quarter faster
         self.players = {"main": make_player(fabric, net, settings, (0.9, 0.99), OnePass(net))}
         if settings.discriminator > 0:
@@ -48,10 +52,8 @@ class VGStage(Stage):
     def batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """photo (B, 3, 128, 128), example (B, 68, 2), real (B, T, 3, 128, 128), landmarks (B, T, 68, 2)."""
         settings = self.settings
-        photos, windows = self.bank.draw(rng, settings.batch, settings.frames)
-        chosen = torch.cat([photos[:, None], windows], dim=1)  # the photo first, so that one draw augments all
-        images = self.bank.frames[chosen].float() / 127.5 - 1
-        landmarks = self.bank.landmarks[chosen]
+        pictures, landmarks = self.bank.batch(rng, settings.batch, settings.frames)
+        images = pictures.float() / 127.5 - 1  # photo and frames together, so that one draw augments all
         flips = torch.as_tensor(rng.random(settings.batch) < 0.5, device=images.device)
         images, landmarks = mirror(images, landmarks, flips)
         images, landmarks = move(images, landmarks, rng, settings.affine)

@@ -58,7 +58,7 @@ def test_what_nodding_leaks_into_the_shape_is_taken_out(face68):
         face = np.repeat(face68[None], 60, axis=0)
         opening = 8 * syllables(60, 7.0 + number)
         face[:, [55, 56, 57, 58, 59, 65, 66, 67], 1] += opening[:, None]
-        sway = np.cumsum(rng.normal(0, 3, (60, 3)), axis=0).clip(-25, 25)
+        sway = np.cumsum(rng.normal(0, 2, (60, 3)), axis=0).clip(-12, 12)
         turned = np.stack([turn_points(f, head_centre(face68), Pose(*a)) for f, a in zip(face, sway, strict=True)])
         turned[..., 2] *= 0.75
         clips.append(Clip(str(number), "", str(number), "train", True, None, turned, np.zeros((0, 20))))

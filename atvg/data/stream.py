@@ -1,0 +1,89 @@
+"""A split of a pack that is larger than memory: WebDataset reads its shards while training goes on."""
+
+import itertools
+import queue
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from atvg.data.pack import Clip, shard_paths, unpack_clip
+
+_POOL = 512  # clips held at a time: enough people for a mixed batch, a gigabyte of one-second clips
+_FRESH = 1  # clips replaced after every batch
+_AHEAD = 16  # clips decoded before they are needed
+
+
+class StreamBank:
+    """Draws windows from a pool of clips that is renewed batch by batch, in the order of shuffled shards.
+
+    Every process of a distributed run reads all shards in an order of its own. What a step draws depends on what has
+    been read before, so unlike with `VideoBank` a resumed run does not repeat the interrupted one to the letter.
+    """
+
+    def __init__(self, pack_dir: Path, split: str, device: torch.device, rank: int = 0, world: int = 1):
+        import webdataset
+
+        urls = [str(path) for path in shard_paths(Path(pack_dir), split)]
+        order = np.random.default_rng([rank, world]).permutation(len(urls))
+        self.device = device
+        self._shards = webdataset.WebDataset(
+            [urls[i] for i in order], shardshuffle=False, nodesplitter=None, empty_check=False
+        )
+        self._queue: queue.Queue[Clip | Exception] = queue.Queue(_AHEAD)
+        threading.Thread(target=self._read, daemon=True).start()
+        # A small split is read once, not over and over until the pool is full.
+        first = self._next()
+        self._pool = [first]
+        while len(self._pool) < _POOL:
+            clip = self._next()
+            if clip.key == first.key:
+                break
+            self._pool.append(clip)
+        self._oldest = 0
+
+    def batch(self, rng: np.random.Generator, batch: int, steps: int) -> tuple[Tensor, Tensor]:
+        """Images (B, 1 + steps, 3, 128, 128) uint8, a photo and consecutive frames of its clip; landmarks likewise.
+
+        Raises:
+            PackError: a shard turned out to be corrupt.
+        """
+        images, landmarks = [], []
+        for which in rng.integers(len(self._pool), size=batch):
+            clip = self._pool[which]
+            first = rng.integers(max(1, len(clip) - steps + 1))
+            window = np.minimum(first + np.arange(steps), len(clip) - 1)
+            chosen = np.concatenate([[rng.integers(len(clip))], window])
+            images.append(clip.frames[chosen])
+            landmarks.append(clip.landmarks[chosen, :, :2])
+        for _ in range(_FRESH):
+            self._pool[self._oldest] = self._next()
+            self._oldest = (self._oldest + 1) % len(self._pool)
+        pictures = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 1, 4, 2, 3)
+        return pictures, torch.from_numpy(np.stack(landmarks)).to(self.device)
+
+    def _next(self) -> Clip:
+        clip = self._queue.get()
+        if isinstance(clip, Exception):
+            raise clip
+        return clip
+
+    def _read(self) -> None:
+        try:
+            for sample in self._endless():
+                members = {ending: sample[ending] for ending in ("json", "npz", "mp4")}
+                self._queue.put(unpack_clip(sample["__key__"], members))
+        except Exception as error:  # handed to the thread that trains, which would wait for ever otherwise
+            self._queue.put(_as_pack_error(error))
+
+    def _endless(self) -> Iterator[dict]:
+        return itertools.chain.from_iterable(itertools.repeat(self._shards))
+
+
+def _as_pack_error(error: Exception) -> Exception:
+    from atvg.errors import PackError
+
+    return PackError(f"a shard is corrupt ({error}); copy it again or prepare the pack again")
