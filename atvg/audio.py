@@ -1,4 +1,4 @@
-"""Speech → what AT-net reads: 16 kHz mono samples, MFCC rows, one 28×12 window per video frame.
+"""Speech → what AT-net reads: 16 kHz mono samples, MFCC rows, one window of 28 rows per video frame.
 
 Row j has its centre at 10·j + 5 ms. The window of video frame t (centre 40·t + 20 ms) is the 28 rows around it, so the
 rows of a clip run from 4·0 − 12 to 4·T + 11.

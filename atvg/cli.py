@@ -35,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ATVGError as error:
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        print(f"error: {error.name} is not installed; run: pip install -e '.[train]'", file=sys.stderr)
+        return 2
     except BrokenPipeError:  # `atvg … | head` is no error, but Python would complain at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

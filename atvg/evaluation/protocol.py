@@ -173,7 +173,8 @@ def track(frames: np.ndarray, tracker: Any) -> np.ndarray:
     big = np.empty((len(frames), _TRACK_SIDE, _TRACK_SIDE, 3), np.uint8)
     for small, large in zip(frames, big, strict=True):
         cv2.resize(small, (_TRACK_SIDE, _TRACK_SIDE), large, interpolation=cv2.INTER_CUBIC)
-    return tracker.track(big)[:, MESH_TO_68, :2] * (CROP_SIZE / _TRACK_SIDE)
+    points = tracker.track(big)[:, MESH_TO_68, :2]
+    return (points + 0.5) * (CROP_SIZE / _TRACK_SIDE) - 0.5
 
 
 def _truth(clip: Clip, tracker: Any) -> Truth:

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from atvg.errors import BadImageError
 
-MAX_PIXELS = 50_000_000  # a 50-megapixel camera; above it decoding alone would take gigabytes
+MAX_PIXELS = 35_000_000  # the largest picture H.264 knows (level 6.2): a video is made of it
 MIN_SIDE = 32
 
 Photo = Union[str, os.PathLike, Image.Image, np.ndarray]

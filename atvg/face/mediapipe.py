@@ -40,8 +40,8 @@ def _solution(name: str, **options: Any) -> Any:
 
 
 def _to_pixels(face: Any, width: float, height: float) -> np.ndarray:
-    # MediaPipe's depth has the scale of x.
-    return np.array([(p.x * width, p.y * height, p.z * width) for p in face.landmark], np.float32)
+    # MediaPipe counts from the picture's edge, pixels here from their centres. Its depth has the scale of x.
+    return np.array([(p.x * width - 0.5, p.y * height - 0.5, p.z * width) for p in face.landmark], np.float32)
 
 
 class MediaPipeDetector(FaceDetector):
