@@ -52,7 +52,12 @@ def load_audio(source: Audio, max_seconds: float = MAX_SECONDS) -> np.ndarray:
     """
     if isinstance(source, np.ndarray):
         source = (SAMPLE_RATE, source)
-    wave = _from_samples(*source) if isinstance(source, tuple) else _decode(source, max_seconds)
+    if isinstance(source, tuple):
+        if len(source) != 2 or not isinstance(source[0], (int, float, np.number)):
+            raise BadAudioError("audio in memory must be a pair (sample rate, samples)")
+        wave = _from_samples(*source)
+    else:
+        wave = _decode(source, max_seconds)
     seconds = len(wave) / SAMPLE_RATE
     if seconds > max_seconds:
         raise TooLongError(f"the audio is longer than {max_seconds:g} s; cut it and try again")
@@ -65,8 +70,10 @@ def _decode(path: Union[str, os.PathLike], max_seconds: float) -> np.ndarray:
     if not isinstance(path, (str, os.PathLike)):
         raise BadAudioError(f"audio must be a path, samples or (rate, samples), not {type(path).__name__}")
     path = Path(path)
-    if not path.exists():
-        raise BadAudioError(f"no such audio file: {path}; check the path")
+    try:
+        path.stat()
+    except (OSError, ValueError):  # missing, too long a name, a zero byte in it
+        raise BadAudioError(f"no such audio file: {str(path)!r}; check the path") from None
     if not path.is_file():
         raise BadAudioError(f"{path} is not a file; give a WAV, MP3, M4A, OGG or video file")
     if path.stat().st_size == 0:

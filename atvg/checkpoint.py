@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from atvg.config import ATNetConfig, VGNetConfig, from_dict, to_dict
+from atvg.config import N_LANDMARKS, ATNetConfig, VGNetConfig, from_dict, to_dict
 from atvg.errors import CheckpointError
 from atvg.nets.at_net import ATNet
 from atvg.nets.vg_net import VGNet
@@ -73,7 +73,9 @@ def load_at_net(folder: Path) -> tuple[ATNet, ShapeModel]:
         shape = ShapeModel(**{n: tensors.pop(_SHAPE + n).numpy() for n in ShapeModel.__dataclass_fields__})
     except KeyError as error:
         raise CheckpointError(f"{folder / AT_NET}.safetensors lacks {error}; use the files of one training") from None
-    return _fill(ATNet, ATNetConfig, meta, tensors, folder / AT_NET), shape
+    net = _fill(ATNet, ATNetConfig, meta, tensors, folder / AT_NET)
+    _check_shape(shape, net.config, folder / AT_NET)
+    return net, shape
 
 
 def load_vg_net(folder: Path, name: str = VG_NET) -> VGNet:
@@ -93,10 +95,19 @@ def load_vg_nets(folder: Path) -> dict[float, VGNet]:
         CheckpointError: as `load_at_net`; also when the members differ in their sizes.
     """
     names = [VG_NET, *sorted(path.stem for path in folder.glob(f"{VG_NET}_*.safetensors"))]
-    nets = {float(notes(folder, name).get("beta", 0.5)): load_vg_net(folder, name) for name in names}
+    nets = {_beta(folder, name): load_vg_net(folder, name) for name in names}
     if len({net.config for net in nets.values()}) > 1:
         raise CheckpointError(f"the VG-nets in {folder} differ in size; keep the files of one family together")
     return nets
+
+
+def _beta(folder: Path, name: str) -> float:
+    beta = notes(folder, name).get("beta", 0.5)
+    if not isinstance(beta, (int, float)):
+        raise CheckpointError(
+            f"{folder / name}.json has β {beta!r}, which is no number; copy the weights' folder again"
+        )
+    return float(beta)
 
 
 def notes(folder: Path, name: str) -> dict[str, Any]:
@@ -165,6 +176,19 @@ def _read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}
     except (SafetensorError, OSError, ValueError):
         raise CheckpointError(f"{path} is truncated or not safetensors; copy it again") from None
+
+
+def _check_shape(shape: ShapeModel, config: ATNetConfig, path: Path) -> None:
+    points, e, z = 3 * N_LANDMARKS, config.identity_codes, config.motion_codes
+    sizes = {
+        "mean": (N_LANDMARKS, 3), "identity_basis": (e, points), "identity_std": (e,), "motion_basis": (z, points),
+        "motion_encoder": (points, z),
+    }  # fmt: skip
+    for name, array in shape.arrays().items():
+        if array.shape != sizes[name]:
+            raise CheckpointError(f"{path}.safetensors has {name} of size {array.shape}; use files of one training")
+        if not np.isfinite(array).all():
+            raise CheckpointError(f"{path}.safetensors holds NaN or infinite shapes; copy it again")
 
 
 def _fill(net_class: type, config_class: type, meta: dict, tensors: dict[str, Tensor], path: Path) -> Any:

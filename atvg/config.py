@@ -1,5 +1,6 @@
 """Constants and sizes that every part of ATVG shares, and the dataclasses stored inside checkpoints."""
 
+import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
@@ -79,8 +80,11 @@ def _parse(text: str, example: Any, key: str) -> Any:
         if isinstance(example, bool):
             return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
         if isinstance(example, tuple):
-            return tuple(type(example[0])(part) for part in text.split(","))
-        return type(example)(text)
+            return tuple(type(item)(part) for part, item in zip(text.split(","), example, strict=True))
+        value = type(example)(text)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError
+        return value
     except (KeyError, ValueError):
         raise BadSettingError(f"{key}={text!r} is not a {type(example).__name__}; the default is {example!r}") from None
 

@@ -151,6 +151,10 @@ class TestRefusals:
         with refuses(BadAudioError, "nobody.wav"):
             audio.load_audio(tmp_path / "nobody.wav")
 
+    def test_a_name_too_long_for_the_file_system(self, refuses):
+        with refuses(BadAudioError):
+            audio.load_audio("x" * 5000)
+
     def test_a_web_address_is_only_a_missing_file(self, refuses):
         with refuses(BadAudioError, "no such audio file"):
             audio.load_audio("http://127.0.0.1:9/voice.wav")

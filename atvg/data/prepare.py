@@ -66,15 +66,19 @@ def find_clips(clips_dir: Path) -> list[ClipInfo]:
     if not clips_dir.is_dir():
         raise PackError(f"no such folder of clips: {clips_dir}; check the path")
     rows = _read_table(clips_dir)
-    clips = []
+    clips, keys = [], Counter()
     for path in sorted(p for p in clips_dir.rglob("*") if p.suffix.lower() in VIDEO_ENDINGS):
         inside = path.relative_to(clips_dir)
         row = rows.get(path.resolve(), {})
         identity = row.get("identity") or inside.parent.as_posix()
+        key = re.sub(r"[^A-Za-z0-9_-]+", "_", inside.with_suffix("").as_posix().replace("/", "__"))
+        keys[key] += 1
+        if keys[key] > 1:  # names that differ only in their ending or in letters a key cannot have
+            key += "-" + hashlib.sha256(inside.as_posix().encode()).hexdigest()[:8]
         clips.append(
             ClipInfo(
                 path=str(path),
-                key=re.sub(r"[^A-Za-z0-9_-]+", "_", inside.with_suffix("").as_posix().replace("/", "__")),
+                key=key,
                 source=row.get("source") or (inside.parts[0] if len(inside.parts) > 1 else clips_dir.name),
                 identity=identity,
                 split=row.get("split") or _split_of(identity),
@@ -82,9 +86,18 @@ def find_clips(clips_dir: Path) -> list[ClipInfo]:
                 sync=row.get("sync", "1") == "1",
             )
         )
+    _check_splits(clips)
     if not clips:
         raise PackError(f"{clips_dir} holds no clips; expected files ending in {', '.join(sorted(VIDEO_ENDINGS))}")
     return clips
+
+
+def _check_splits(clips: list[ClipInfo]) -> None:
+    splits: dict[str, str] = {}
+    for clip in clips:
+        if splits.setdefault(clip.identity, clip.split) != clip.split:
+            both = f"{splits[clip.identity]} and {clip.split}"
+            raise PackError(f"clips.csv puts {clip.identity!r} into {both}; a person must be in one split only")
 
 
 def _read_table(clips_dir: Path) -> dict[Path, dict[str, str]]:

@@ -1,6 +1,7 @@
 """Any picture a person may bring → uint8 RGB, upright, or a clear `BadImageError`."""
 
 import os
+import struct
 import warnings
 from pathlib import Path
 from typing import Union
@@ -12,6 +13,9 @@ from atvg.errors import BadImageError
 
 MAX_PIXELS = 35_000_000  # the largest picture H.264 knows (level 6.2): a video is made of it
 MIN_SIDE = 32
+
+# What Pillow's decoders raise on damaged files.
+_DAMAGE = (OSError, ValueError, SyntaxError, EOFError, MemoryError, IndexError, KeyError, TypeError, struct.error)
 
 Photo = Union[str, os.PathLike, Image.Image, np.ndarray]
 
@@ -33,8 +37,10 @@ def load_image(source: Photo) -> np.ndarray:
     if not isinstance(source, (str, os.PathLike)):
         raise BadImageError(f"a photo must be a path, a PIL image or an array, not {type(source).__name__}")
     path = Path(source)
-    if not path.exists():
-        raise BadImageError(f"no such photo: {path}; check the path")
+    try:
+        path.stat()
+    except (OSError, ValueError):  # missing, too long a name, a zero byte in it
+        raise BadImageError(f"no such photo: {str(path)!r}; check the path") from None
     if not path.is_file():
         raise BadImageError(f"{path} is not a file; give a JPEG, PNG or WebP photo")
     try:
@@ -42,10 +48,12 @@ def load_image(source: Photo) -> np.ndarray:
             warnings.simplefilter("ignore")  # Pillow's own bomb warning; the size is checked below
             with Image.open(path) as image:
                 return _checked(_from_pil(image))
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        if isinstance(error, Image.DecompressionBombError):
-            raise BadImageError(f"{path.name} has too many pixels; the limit is {MAX_PIXELS:,}, shrink it") from None
+    except Image.DecompressionBombError:
+        raise BadImageError(f"{path.name} has too many pixels; the limit is {MAX_PIXELS:,}, shrink it") from None
+    except UnidentifiedImageError:
         raise BadImageError(f"{path.name} is not an image; give a JPEG, PNG or WebP photo") from None
+    except _DAMAGE as error:
+        raise _damaged(error) from None
 
 
 def _from_pil(image: Image.Image) -> np.ndarray:
@@ -61,8 +69,13 @@ def _from_pil(image: Image.Image) -> np.ndarray:
             ground = Image.new("RGBA", image.size, "white")
             image = Image.alpha_composite(ground, image)
         return np.array(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
-        raise BadImageError(f"the image is damaged ({error}); save it again as JPEG or PNG") from None
+    except _DAMAGE as error:
+        raise _damaged(error) from None
+
+
+def _damaged(error: Exception) -> BadImageError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return BadImageError(f"the image is damaged ({reason}); save it again as JPEG or PNG")
 
 
 def _from_array(array: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ _ANNEAL = 0.2  # share of `steps` over which the learning rate falls to 0
 
 def learning_rate(settings: RunSettings, step: int) -> float:
     """Linear warm-up, constant, linear fall over the last fifth."""
-    rise = (step + 1) / settings.warmup
+    rise = (step + 1) / max(1, settings.warmup)
     fall = (settings.steps - step) / (_ANNEAL * settings.steps)
     return settings.lr * max(0.0, min(1.0, rise, fall))
 

@@ -1,5 +1,6 @@
 """Who finds faces: MediaPipe for real, face-alignment with a stand-in for its network."""
 
+import subprocess
 import sys
 import types
 
@@ -11,7 +12,8 @@ from atvg.errors import BadSettingError, DetectorUnavailableError
 from atvg.face import detector as detectors
 from atvg.face.detector import Detection, FaceDetector, FirstThatFinds, make_detector
 from atvg.face.face_alignment import FaceAlignmentDetector
-from atvg.face.landmarks import five_points
+from atvg.face.landmarks import MESH_TO_68, five_points
+from atvg.face.mediapipe import MediaPipeTracker
 
 # Read off the picture by eye: pupils, mouth corners, chin.
 PUPILS = np.array([[203.7, 100.8], [246.7, 103.0]])
@@ -57,6 +59,51 @@ class TestMediaPipe:
         large = (rescale(astronaut, 3, channel_axis=2) * 255).astype(np.uint8)
         found = mediapipe.detect(large)[0].landmarks[:, :2]
         assert np.linalg.norm(found / 3 - astronaut_face.landmarks[:, :2], axis=1).mean() < 2
+
+
+class TestTracker:
+    @pytest.fixture(scope="class")
+    def tracker(self) -> MediaPipeTracker:
+        return MediaPipeTracker()
+
+    def test_it_follows_a_face_that_moves(self, tracker, astronaut, astronaut_face):
+        frames = np.stack([np.roll(astronaut, 4 * t, axis=1) for t in range(6)])
+        found = tracker.track(frames)[:, MESH_TO_68]
+        assert found.shape == (6, 68, 3)
+        for t in range(6):
+            off = np.linalg.norm(found[t, :, :2] - astronaut_face.landmarks[:, :2] - [4 * t, 0], axis=1)
+            assert off.mean() < 3
+
+    def test_frames_without_a_face_are_nan(self, tracker, astronaut):
+        frames = np.stack([astronaut, np.full_like(astronaut, 128), astronaut])
+        found = np.isnan(tracker.track(frames)).all(axis=(1, 2))
+        assert found.tolist() == [False, True, False]
+
+    def test_the_first_frame_of_a_still_is_as_settled_as_the_others(self, tracker, hopper):
+        points = tracker.track(np.repeat(hopper[None], 12, axis=0))[:, MESH_TO_68, :2]
+        drift = np.linalg.norm(points - points[-1], axis=-1).mean(axis=1)
+        assert drift.max() < 0.005 * 187  # the face is 187 pixels wide
+
+    def test_every_clip_is_tracked_from_scratch(self, tracker, astronaut, hopper):
+        frames = np.repeat(astronaut[None], 3, axis=0)
+        first = tracker.track(frames)
+        tracker.track(np.repeat(hopper[None], 3, axis=0))
+        np.testing.assert_array_equal(tracker.track(frames), first)
+
+
+def test_a_program_can_silence_mediapipe_and_keep_its_own_voice():
+    """Its C++ threads like to report to stderr, where the command line prints one line and no more."""
+    code = (
+        "import sys\n"
+        "from skimage import data\n"
+        "from atvg.face.mediapipe import MediaPipeDetector, MediaPipeTracker, silence_native_logs\n"
+        "silence_native_logs()\n"
+        "assert MediaPipeDetector().detect(data.astronaut())\n"
+        "MediaPipeTracker().track(data.astronaut()[None])\n"
+        "print('error: my own line', file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "error: my own line\n")
 
 
 class StandIn:

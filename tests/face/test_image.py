@@ -222,10 +222,10 @@ def png_header(width: int, height: int) -> bytes:
 def test_too_many_pixels_are_refused_from_the_header_alone(tmp_path, side, refuses):
     path = tmp_path / "huge.png"
     path.write_bytes(png_header(side, side))
-    began = time.perf_counter()
+    began = time.process_time()
     with refuses(BadImageError, f"{MAX_PIXELS:,}"):
         load_image(path)
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (MIN_SIDE - 1, 500), (500, MIN_SIDE - 1)])

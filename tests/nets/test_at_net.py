@@ -6,11 +6,13 @@ import torch
 from atvg.config import ATNetConfig
 from atvg.nets.at_net import ATNet
 
+CONFIG = ATNetConfig(first_mfcc=1, n_mfcc=12)  # the paper's windows, 28×12
+
 
 @pytest.fixture(scope="module")
 def net() -> ATNet:
     torch.manual_seed(0)
-    return ATNet(ATNetConfig()).eval().requires_grad_(False)
+    return ATNet(CONFIG).eval().requires_grad_(False)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +69,7 @@ def test_samples_of_a_batch_do_not_meet(net, windows, identity):
 
 def test_features_are_standardised_by_the_stored_statistics(net, windows, identity):
     mean, std = torch.linspace(-5, 5, 12), torch.linspace(1, 9, 12)
-    other = ATNet(ATNetConfig()).eval().requires_grad_(False)
+    other = ATNet(CONFIG).eval().requires_grad_(False)
     other.load_state_dict({**net.state_dict(), "mfcc_mean": mean, "mfcc_std": std})
     before, _ = net(windows, identity, net.initial_state(2))
     after, _ = other(windows * std + mean, identity, other.initial_state(2))

@@ -1,6 +1,7 @@
 """What AT-net learns from, and that it learns."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,8 +15,8 @@ from atvg.train import at_stage
 from atvg.train.at_stage import ATStage
 from atvg.train.settings import ATSettings
 
-SMALL = ATNetConfig(hidden=16, identity_codes=4, motion_codes=3)
-PLAIN = {"noise": 0.0, "identity_noise": 0.0, "silence": 0.0}
+SMALL = ATNetConfig(first_mfcc=1, n_mfcc=12, hidden=16, identity_codes=4, motion_codes=3)
+PLAIN = {"noise": 0.0, "identity_noise": 0.0, "silence": 0.0, "tempo": 0.0}
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ class TestLearning:
 
 class TestBatch:
     def test_shapes(self, make):
-        stage = make(batch=6, short=8, long=16)
+        stage = make(batch=6, short=8, long=16, long_share=0.5)
         lengths = set()
         for seed in range(8):
             windows, identity, target = stage.batch(np.random.default_rng(seed))
@@ -84,8 +85,27 @@ class TestBatch:
             assert sample.abs().sum(dim=1).min() < 1e-5
 
     def test_long_windows_fit_the_longest_clip(self, make):
-        stage = make(batch=4, short=10, long=1000)
-        assert max(stage.batch(np.random.default_rng(seed))[2].shape[1] for seed in range(6)) == 30
+        stage = make(batch=4, short=10, long=1000, long_share=1.0)
+        assert stage.batch(np.random.default_rng(0))[2].shape[1] == 30
+
+    @pytest.mark.parametrize("seed", range(6))
+    def test_faster_or_slower_speech_keeps_sound_and_lips_in_step(self, make, no_masking, seed):
+        """In a clip whose rows and codes both tell the time, a window's rows and codes tell the same time."""
+        stage = make(short=12, long=12, **(PLAIN | {"tempo": 0.2}))
+        clip = stage.clips[0]
+        time_of_frames = np.arange(30) + 0.5
+        time_of_rows = (np.arange(4 * 30 + 24) - 12 + 0.5) / 4
+        clock = replace(
+            clip,
+            codes=np.repeat(time_of_frames[:, None], 3, axis=1),
+            rows=np.repeat(time_of_rows[:, None], 20, axis=1),
+            shapes=np.repeat(clip.shapes[:1], 30, axis=0),
+        )
+        rows, _, codes = stage._draw(clock, 12, np.random.default_rng(seed))
+        heard = rows[12:-12, 0].reshape(12, 4).mean(axis=1)
+        np.testing.assert_allclose(heard - heard[0], codes[:, 0] - codes[0, 0], atol=1e-6)
+        step = np.diff(heard)
+        assert 0.8 <= step.min() and step.max() <= 1.2 and np.ptp(step) < 1e-6
 
     def test_features_are_standardised_by_the_packs_statistics(self, make):
         stage = make()
@@ -107,11 +127,15 @@ class TestSilence:
     rows = np.full((4 * 40 + 24, 12), 5.0)
     codes = np.full((40, 3), 2.0)
     rest = np.full(3, -1.0)
+    silent = np.zeros((1, 12))
+
+    def fall_silent(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        return at_stage._fall_silent(self.rows, self.silent, self.codes, self.rest, np.random.default_rng(seed))
 
     def test_where_the_sound_stops_the_mouth_comes_to_rest(self):
         rested = 0
         for seed in range(50):
-            rows, codes = at_stage._fall_silent(self.rows, self.codes, self.rest, np.random.default_rng(seed))
+            rows, codes = self.fall_silent(seed)
             own = rows[12:-12].reshape(40, 4, 12)
             silent = (own != 5).all(axis=(1, 2))
             assert (codes[~silent] == 2).all()  # where there is sound, speech goes on
@@ -123,19 +147,17 @@ class TestSilence:
 
     def test_it_closes_gradually(self):
         for seed in range(50):
-            _, codes = at_stage._fall_silent(self.rows, self.codes, self.rest, np.random.default_rng(seed))
+            _, codes = self.fall_silent(seed)
             assert np.abs(np.diff(codes, axis=0)).max() <= 3 / 4 + 1e-9
 
     def test_the_given_arrays_are_not_changed(self):
         rows, codes = self.rows.copy(), self.codes.copy()
-        at_stage._fall_silent(rows, codes, self.rest, np.random.default_rng(0))
+        at_stage._fall_silent(rows, self.silent, codes, self.rest, np.random.default_rng(0))
         np.testing.assert_array_equal(rows, self.rows)
         np.testing.assert_array_equal(codes, self.codes)
 
 
 def test_a_split_without_fitting_sound_is_refused(tiny_pack, tmp_path, refuses, monkeypatch):
-    from dataclasses import replace
-
     from atvg.data import speech
 
     read = speech.read_pack

@@ -1,0 +1,73 @@
+"""Sizes that follow from each other, and settings as they are typed on a command line."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from atvg import config
+from atvg.config import ATNetConfig, VGNetConfig, from_dict, to_dict, with_overrides
+from atvg.errors import BadSettingError
+
+
+@dataclass(frozen=True)
+class Settings:
+    count: int = 3
+    rate: float = 0.5
+    on: bool = False
+    name: str = "a"
+    widths: tuple[int, ...] = (1, 2)
+
+
+def test_four_mfcc_rows_make_a_frame_and_seven_frames_a_window():
+    assert config.ROWS_PER_FRAME == 4
+    assert config.WINDOW_ROWS == 7 * config.ROWS_PER_FRAME
+    assert config.MFCC_HOP * config.ROWS_PER_FRAME * config.FPS == config.SAMPLE_RATE
+    assert config.MFCC_WINDOW * 40 == config.SAMPLE_RATE  # 25 ms
+
+
+def test_typed_values_take_the_type_of_their_field():
+    typed = {"count": "7", "rate": "1e-3", "on": "true", "name": "b", "widths": "4,5"}
+    assert with_overrides(Settings(), typed) == Settings(7, 0.001, True, "b", (4, 5))
+
+
+@pytest.mark.parametrize("text", ["true", "True", "1", "false", "False", "0"])
+def test_truth_is_typed_in_several_ways(text):
+    value = text in ("true", "True", "1")
+    assert with_overrides(Settings(on=not value), {"on": text}).on is value
+
+
+def test_nothing_typed_changes_nothing():
+    assert with_overrides(Settings(), {}) == Settings()
+
+
+def test_an_unknown_name_lists_the_known_ones(refuses):
+    with refuses(BadSettingError, "count, name, on, rate, widths"):
+        with_overrides(Settings(), {"cuont": "3"})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("count", "2.5"), ("count", ""), ("rate", "fast"), ("on", "2"), ("widths", "1,x"), ("widths", "")],
+)
+def test_a_value_of_another_type_is_refused_with_its_name(name, text, refuses):
+    with refuses(BadSettingError, f"{name}={text!r}"):
+        with_overrides(Settings(), {name: text})
+
+
+@pytest.mark.parametrize("text", ["1", "1,2,3"])
+def test_a_list_of_another_length_is_refused(text, refuses):
+    with refuses(BadSettingError, "widths"):
+        with_overrides(Settings(), {"widths": text})
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf"])
+def test_a_number_that_is_not_finite_is_refused(text, refuses):
+    with refuses(BadSettingError, "rate"):
+        with_overrides(Settings(), {"rate": text})
+
+
+@pytest.mark.parametrize("given", [ATNetConfig(n_mfcc=20, dropout=0.0), VGNetConfig(hidden=7, recurrent=False)])
+def test_configs_survive_json(given):
+    import json
+
+    assert from_dict(type(given), json.loads(json.dumps(to_dict(given)))) == given

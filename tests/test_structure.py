@@ -1,0 +1,127 @@
+"""What may import what, and what may not be used at all."""
+
+import ast
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(importlib.util.find_spec("atvg").origin).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of(path: Path, everywhere: bool = True) -> set[str]:
+    """Modules a file imports; with ``everywhere=False`` only those it needs in order to be imported itself."""
+    tree = ast.parse(path.read_text())
+    found = set()
+    nodes = ast.walk(tree) if everywhere else tree.body
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def within(module: str, *packages: str) -> bool:
+    return any(module == package or module.startswith(package + ".") for package in packages)
+
+
+def test_there_is_something_to_check():
+    assert len(FILES) > 25
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+class TestEveryFile:
+    def test_gradio_is_for_the_app_alone(self, path):
+        assert not any(within(module, "gradio", "gradio_client") for module in imports_of(path))
+
+    def test_nothing_is_ever_unpickled(self, path):
+        unsafe = ("pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal")
+        assert not any(within(module, *unsafe) for module in imports_of(path))
+        calls = [ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        assert not {"torch.load", "torch.save", "eval", "exec"} & set(calls)
+        assert "allow_pickle=True" not in path.read_text()
+
+    def test_only_the_checkpoint_module_touches_weights(self, path):
+        if name_of(path) != "atvg.checkpoint":
+            assert not any(within(module, "safetensors") for module in imports_of(path))
+
+    def test_it_says_what_it_is(self, path):
+        if path.name != "__init__.py" or path.stat().st_size:
+            assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+# Imports at the top of a file run down this list only.
+LAYERS = [
+    {"atvg.config", "atvg.errors"},
+    {"atvg.audio", "atvg.face", "atvg.pose", "atvg.shape", "atvg.nets"},
+    {"atvg.losses", "atvg.checkpoint"},
+    {"atvg.animator", "atvg.data"},
+    {"atvg.video", "atvg.panels", "atvg.render", "atvg.train", "atvg.evaluation"},
+    {"atvg.bench", "atvg.cli", "atvg.__main__"},
+]
+
+
+def layer_of(module: str) -> int | None:
+    return next((i for i, layer in enumerate(LAYERS) if within(module, *layer)), None)
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if name_of(path) != "atvg"], ids=name_of)
+def test_imports_run_downwards(path):
+    own = layer_of(name_of(path))
+    assert own is not None, f"{name_of(path)} has no place in LAYERS"
+    upwards = {m for m in imports_of(path, everywhere=False) if (layer_of(m) or 0) > own}
+    assert upwards == set()
+
+
+@pytest.mark.parametrize("package", ["atvg.train", "atvg.evaluation"])
+def test_training_and_evaluation_are_started_by_the_command_line_alone(package):
+    users = {name_of(path) for path in FILES if any(within(m, package) for m in imports_of(path))}
+    outside = {user for user in users if not within(user, package)}
+    assert outside <= {"atvg.cli"}
+
+
+def run(code: str) -> None:
+    done = subprocess.run([sys.executable, "-c", code], cwd=PACKAGE.parent, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+BLOCKADE = """
+import builtins, importlib, sys
+for name in ("mediapipe", "face_alignment", "gradio"):
+    sys.modules[name] = None
+# torchmetrics, which Lightning loads, imports librosa for itself wherever it is installed: only atvg may not.
+real_import = builtins.__import__
+def watched(name, globals=None, *rest):
+    if name.split(".")[0] == "librosa" and (globals or {}).get("__name__", "").startswith("atvg"):
+        raise ImportError(f"{globals['__name__']} imports {name}")
+    return real_import(name, globals, *rest)
+builtins.__import__ = watched
+"""
+
+
+def test_networks_data_and_training_need_no_face_or_audio_library():
+    """On a training machine neither MediaPipe nor librosa has to be installed once the pack is made."""
+    modules = [name_of(p) for p in FILES if within(name_of(p), "atvg.nets", "atvg.data", "atvg.train")]
+    assert len(modules) > 12
+    run(f"{BLOCKADE}\nfor name in {modules!r}: importlib.import_module(name)")
+
+
+def test_the_blockade_holds():
+    for module in ("librosa", "mediapipe"):
+        with pytest.raises(AssertionError, match=module):
+            run(f"{BLOCKADE}\nexec('import {module}', {{'__name__': 'atvg.nets.example'}})")
+
+
+def test_a_light_import_stays_light():
+    """``atvg --help`` and a setting's error need no network library."""
+    run("import sys; import atvg, atvg.pose, atvg.config; assert 'torch' not in sys.modules")
