@@ -79,10 +79,10 @@ class TestTracker:
         found = np.isnan(tracker.track(frames)).all(axis=(1, 2))
         assert found.tolist() == [False, True, False]
 
-    def test_the_first_frame_of_a_still_is_as_settled_as_the_others(self, tracker, hopper):
-        points = tracker.track(np.repeat(hopper[None], 12, axis=0))[:, MESH_TO_68, :2]
-        drift = np.linalg.norm(points - points[-1], axis=-1).mean(axis=1)
-        assert drift.max() < 0.005 * 187  # the face is 187 pixels wide
+    def test_the_first_frames_of_a_still_are_as_settled_as_the_others(self, tracker, astronaut):
+        points = tracker.track(np.repeat(astronaut[None], 12, axis=0))[:, MESH_TO_68, :2]
+        off = np.linalg.norm(points - points[-1], axis=-1).mean(axis=1)
+        assert off[:4].max() < 1.3 * off[4:].max()
 
     def test_every_clip_is_tracked_from_scratch(self, tracker, astronaut, hopper):
         frames = np.repeat(astronaut[None], 3, axis=0)
