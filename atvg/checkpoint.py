@@ -96,6 +96,8 @@ def load_vg_nets(folder: Path) -> dict[float, VGNet]:
     """
     names = [VG_NET, *sorted(path.stem for path in folder.glob(f"{VG_NET}_*.safetensors"))]
     nets = {_beta(folder, name): load_vg_net(folder, name) for name in names}
+    if len(nets) < len(names):
+        raise CheckpointError(f"two VG-nets in {folder} were trained with the same β; keep one of them")
     if len({net.config for net in nets.values()}) > 1:
         raise CheckpointError(f"the VG-nets in {folder} differ in size; keep the files of one family together")
     return nets

@@ -11,10 +11,11 @@ import io
 import json
 import os
 import re
+import shutil
 import tarfile
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -66,15 +67,12 @@ def find_clips(clips_dir: Path) -> list[ClipInfo]:
     if not clips_dir.is_dir():
         raise PackError(f"no such folder of clips: {clips_dir}; check the path")
     rows = _read_table(clips_dir)
-    clips, keys = [], Counter()
+    clips = []
     for path in sorted(p for p in clips_dir.rglob("*") if p.suffix.lower() in VIDEO_ENDINGS):
         inside = path.relative_to(clips_dir)
         row = rows.get(path.resolve(), {})
         identity = row.get("identity") or inside.parent.as_posix()
         key = re.sub(r"[^A-Za-z0-9_-]+", "_", inside.with_suffix("").as_posix().replace("/", "__"))
-        keys[key] += 1
-        if keys[key] > 1:  # names that differ only in their ending or in letters a key cannot have
-            key += "-" + hashlib.sha256(inside.as_posix().encode()).hexdigest()[:8]
         clips.append(
             ClipInfo(
                 path=str(path),
@@ -86,10 +84,17 @@ def find_clips(clips_dir: Path) -> list[ClipInfo]:
                 sync=row.get("sync", "1") == "1",
             )
         )
+    # Names may differ only in their ending or in letters a key cannot have: then all of them get a longer key.
+    count = Counter(clip.key for clip in clips)
+    clips = [replace(clip, key=f"{clip.key}-{_digest(clip.path)}") if count[clip.key] > 1 else clip for clip in clips]
     _check_splits(clips)
     if not clips:
         raise PackError(f"{clips_dir} holds no clips; expected files ending in {', '.join(sorted(VIDEO_ENDINGS))}")
     return clips
+
+
+def _digest(path: str) -> str:
+    return hashlib.sha256(Path(path).name.encode()).hexdigest()[:8]
 
 
 def _check_splits(clips: list[ClipInfo]) -> None:
@@ -104,7 +109,7 @@ def _read_table(clips_dir: Path) -> dict[Path, dict[str, str]]:
     for root in (clips_dir, clips_dir.parent, clips_dir.parent.parent):
         table = root / "clips.csv"
         if table.is_file():
-            with table.open(newline="") as file:
+            with table.open(newline="", encoding="utf-8-sig") as file:
                 rows = [row for row in csv.DictReader(file) if row.get("clip")]
             found = {}
             for row in rows:
@@ -125,12 +130,14 @@ def prepare(clips_dir: Path, pack_dir: Path, workers: int | None = None, progres
         PackError: no clips, or none of them usable.
     """
     clips = find_clips(clips_dir)
-    parts = pack_dir / ".parts"
+    is_new, parts = not pack_dir.exists(), pack_dir / ".parts"
     parts.mkdir(parents=True, exist_ok=True)
     todo = [clip for clip in clips if not (parts / f"{clip.key}.tar").exists()]
     dropped = _work(todo, parts, workers or os.cpu_count() or 1, progress)
     kept = [clip for clip in clips if (parts / f"{clip.key}.tar").exists()]
     if not kept:
+        if is_new:
+            shutil.rmtree(pack_dir)
         reasons = Counter(dropped.values()).most_common(1)
         raise PackError(f"none of the {len(clips)} clips can be used; most often: {reasons[0][0]}")
     index = _write_shards(kept, parts, pack_dir)

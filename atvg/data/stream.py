@@ -68,6 +68,7 @@ class StreamBank:
     def _next(self) -> Clip:
         clip = self._queue.get()
         if isinstance(clip, Exception):
+            self._queue.put(clip)  # the reader has stopped: whoever asks again is told again
             raise clip
         return clip
 

@@ -1,5 +1,6 @@
 """Any picture a person may bring → uint8 RGB, upright, or a clear `BadImageError`."""
 
+import logging
 import os
 import struct
 import warnings
@@ -13,6 +14,8 @@ from atvg.errors import BadImageError
 
 MAX_PIXELS = 35_000_000  # the largest picture H.264 knows (level 6.2): a video is made of it
 MIN_SIDE = 32
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # what is wrong is said by the error, once
 
 # What Pillow's decoders raise on damaged files.
 _DAMAGE = (OSError, ValueError, SyntaxError, EOFError, MemoryError, IndexError, KeyError, TypeError, struct.error)

@@ -40,12 +40,12 @@ def train(
     fabric = Fabric(devices=devices, num_nodes=nodes, precision=precision, accelerator="auto")
     fabric.launch()
     torch.manual_seed(settings.seed)
-    run_dir.mkdir(parents=True, exist_ok=True)
     if stage_name == "at":
         from atvg.train.at_stage import ATStage as StageClass
     else:
         from atvg.train.vg_stage import VGStage as StageClass
     stage = StageClass(fabric, pack_dir, settings, config)
+    run_dir.mkdir(parents=True, exist_ok=True)
     return Loop(fabric, stage, run_dir).run(minutes, resume)
 
 

@@ -170,6 +170,14 @@ class TestFindClips:
         touch(tmp_path, *names)
         assert len({clip.key for clip in find_clips(tmp_path)}) == 2
 
+    def test_a_clip_that_joins_later_does_not_take_over_anothers_key(self, tmp_path):
+        """Its part would be taken for done, and the other clip's for its own."""
+        touch(tmp_path, "a.mp4")
+        before = find_clips(tmp_path)[0].key
+        touch(tmp_path, "a.avi")
+        keys = {clip.path.rpartition("/")[2]: clip.key for clip in find_clips(tmp_path)}
+        assert keys["a.avi"] != before
+
     def test_keys_have_no_dots_because_webdataset_cuts_there(self, tmp_path):
         touch(tmp_path, "v1.2 final.mp4")
         assert "." not in find_clips(tmp_path)[0].key

@@ -81,6 +81,13 @@ def test_compose_applies_first_then_second(face68):
     )
 
 
+def test_compose_takes_stretches_too():
+    """Similarities of the plane commute but for their shifts; stretching x and a quarter turn do not."""
+    stretch = np.array([[3.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    np.testing.assert_allclose(geometry.compose(stretch, QUARTER_TURN), [[0, -6, 30], [2, 0, 20]], atol=1e-12)
+    np.testing.assert_allclose(geometry.compose(QUARTER_TURN, stretch), [[0, -2, 10], [6, 0, 20]], atol=1e-12)
+
+
 def test_composing_with_the_inverse_is_the_identity():
     for product in (
         geometry.compose(QUARTER_TURN, geometry.invert(QUARTER_TURN)),
