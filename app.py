@@ -98,17 +98,15 @@ class Studio:
         folder = Path(tempfile.mkdtemp(prefix="atvg-", dir=get_upload_folder()))  # cleared by `delete_cache`
         video, panels, npz = folder / "talking-face.mp4", folder / "panels.mp4", folder / "arrays.npz"
         try:
-            face, pose = self.animator.read_face(_open_photo(photo)), Pose(yaw, pitch, roll)
+            face = self.animator.read_face(_open_photo(photo)).turned(Pose(yaw, pitch, roll))
             speech = _path(audio, BadAudioError(PAGE["no_voice"]))
             progress(0, desc=PAGE["listening"])
             wave = load_audio(speech, MAX_SECONDS)
             total = n_video_frames(wave)
-            chunks = self.animator.stream(
-                face, wave, beta=beta, pose=pose, mouth_gain=mouth_gain, smoothing=smoothing, seed=seed
-            )
+            chunks = self.animator.stream(face, wave, beta=beta, mouth_gain=mouth_gain, smoothing=smoothing, seed=seed)
             seen = Highlights(total)
             render(
-                face.turned(pose), seen.watch(chunks), speech, video, frame, panels, npz if arrays else None,
+                face, seen.watch(chunks), speech, video, frame, panels, npz if arrays else None,
                 lambda done: progress((done, total), desc=PAGE["drawing"], unit="frames"),
             )  # fmt: skip
         except BaseException as error:

@@ -140,10 +140,9 @@ class Animator:
         """Animates a photo and collects every frame; for long audio use `stream`, whose memory stays flat."""
         face = photo if isinstance(photo, Face) else self.read_face(photo)
         chosen = make_settings(settings)
-        chunks = list(self.stream(face, audio, **settings))
-        names = ("frames", "attention", "motion", "landmarks", "codes")
-        joined = {name: np.concatenate([getattr(c, name) for c in chunks]) for name in names}
-        return Result(face=face.turned(chosen.pose), audio=audio, start=0, **joined)
+        turned = face.turned(chosen.pose)
+        chunks = list(self.stream(turned, audio, **settings | {"pose": Pose()}))
+        return Result(face=turned, audio=audio, start=0, **join(chunks))
 
     @torch.inference_mode()
     def _stream(self, face: Face, wave: np.ndarray, chunk: int, settings: Settings) -> Iterator[Chunk]:
@@ -251,6 +250,12 @@ class Result(Chunk):
         from atvg.render import render
 
         render(self.face, [self], self.audio, path, frame=frame, panels=panels)
+
+
+def join(chunks: list[Chunk]) -> dict[str, np.ndarray]:
+    """What consecutive chunks hold, by name, as one array each."""
+    names = ("frames", "attention", "motion", "landmarks", "codes")
+    return {name: np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in names}
 
 
 def make_settings(values: dict[str, Any]) -> Settings:

@@ -6,7 +6,6 @@ rows of a clip run from 4·0 − 12 to 4·T + 11.
 
 import os
 import subprocess
-from pathlib import Path
 from typing import Union
 
 import imageio_ffmpeg
@@ -23,7 +22,7 @@ from atvg.config import (
     SAMPLE_RATE,
     WINDOW_ROWS,
 )  # fmt: skip
-from atvg.errors import BadAudioError, TooLongError
+from atvg.errors import BadAudioError, TooLongError, existing_file
 
 Audio = Union[str, os.PathLike, "tuple[int, np.ndarray]", np.ndarray]
 
@@ -69,13 +68,7 @@ def load_audio(source: Audio, max_seconds: float = MAX_SECONDS) -> np.ndarray:
 def _decode(path: Union[str, os.PathLike], max_seconds: float) -> np.ndarray:
     if not isinstance(path, (str, os.PathLike)):
         raise BadAudioError(f"audio must be a path, samples or (rate, samples), not {type(path).__name__}")
-    path = Path(path)
-    try:
-        path.stat()
-    except (OSError, ValueError):  # missing, too long a name, a zero byte in it
-        raise BadAudioError(f"no such audio file: {str(path)!r}; check the path") from None
-    if not path.is_file():
-        raise BadAudioError(f"{path} is not a file; give a WAV, MP3, M4A, OGG or video file")
+    path = existing_file(path, BadAudioError, "audio file", "give a WAV, MP3, M4A, OGG or video file")
     if path.stat().st_size == 0:
         raise BadAudioError(f"{path.name} is empty; record or export it again")
     command = [

@@ -90,16 +90,16 @@ def _animate(options: argparse.Namespace) -> None:
 
     pose = Pose(options.yaw, options.pitch, options.roll)
     settings = {
-        "beta": options.beta, "pose": pose, "mouth_gain": options.mouth_gain, "smoothing": options.smoothing,
+        "beta": options.beta, "mouth_gain": options.mouth_gain, "smoothing": options.smoothing,
         "seed": options.seed,
     }  # fmt: skip
     make_settings(settings)
     check_output(options.output)
     animator = Animator.from_pretrained(options.weights, detector=options.detector)
-    face = animator.read_face(options.photo)
+    face = animator.read_face(options.photo).turned(pose)
     chunks = animator.stream(face, options.audio, **settings)
     frames = render(
-        face.turned(pose), chunks, options.audio, options.output,
+        face, chunks, options.audio, options.output,
         frame=options.frame, panels=options.panels, arrays=options.arrays,
     )  # fmt: skip
     print(f"{options.output}: {frames} frames")

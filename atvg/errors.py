@@ -1,5 +1,8 @@
 """Errors a user can cause and mend. Every message is one line: what is wrong, then what to do."""
 
+import os
+from pathlib import Path
+
 
 class ATVGError(Exception):
     """Base of all errors that are about the input, not about a bug."""
@@ -55,3 +58,19 @@ class PackError(ATVGError):
 
 class OutputError(ATVGError):
     """The output cannot be written."""
+
+
+def existing_file(path: str | os.PathLike, error: type[ATVGError], what: str, advice: str) -> Path:
+    """`path`, if a file lies there.
+
+    Raises:
+        `error`: nothing is there, the name is impossible (too long, a zero byte in it), or it is no file.
+    """
+    path = Path(path)
+    try:
+        path.stat()
+    except (OSError, ValueError):
+        raise error(f"no such {what}: {str(path)!r}; check the path") from None
+    if not path.is_file():
+        raise error(f"{path} is not a file; {advice}")
+    return path

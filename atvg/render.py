@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from atvg.animator import Chunk
+from atvg.animator import Chunk, join
 from atvg.audio import Audio, load_audio
 from atvg.config import FPS
 from atvg.errors import BadSettingError
@@ -83,15 +83,15 @@ def render(
 
 def save_arrays(path: Path, face: Face, chunks: list[Chunk]) -> None:
     """Writes what `chunks` hold, the photo's landmarks in the crop, and the 2×3 matrix photo → crop."""
-    joined = {
-        name: np.concatenate([getattr(chunk, name) for chunk in chunks])
-        for name in ("frames", "attention", "motion", "landmarks", "codes")
-    }
     half = path.with_name(f".{path.name}.half")
     try:
         with half.open("wb") as file:
             np.savez_compressed(
-                file, **joined, example_landmarks=face.crop_landmarks[:, :2], matrix=face.matrix, fps=np.int64(FPS)
+                file,
+                **join(chunks),
+                example_landmarks=face.crop_landmarks[:, :2],
+                matrix=face.matrix,
+                fps=np.int64(FPS),
             )
         half.replace(path)
     finally:

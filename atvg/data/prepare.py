@@ -86,15 +86,16 @@ def find_clips(clips_dir: Path) -> list[ClipInfo]:
         )
     # Names may differ only in their ending or in letters a key cannot have: then all of them get a longer key.
     count = Counter(clip.key for clip in clips)
-    clips = [replace(clip, key=f"{clip.key}-{_digest(clip.path)}") if count[clip.key] > 1 else clip for clip in clips]
+    clips = [_with_longer_key(clip, clips_dir) if count[clip.key] > 1 else clip for clip in clips]
     _check_splits(clips)
     if not clips:
         raise PackError(f"{clips_dir} holds no clips; expected files ending in {', '.join(sorted(VIDEO_ENDINGS))}")
     return clips
 
 
-def _digest(path: str) -> str:
-    return hashlib.sha256(Path(path).name.encode()).hexdigest()[:8]
+def _with_longer_key(clip: ClipInfo, clips_dir: Path) -> ClipInfo:
+    inside = Path(clip.path).relative_to(clips_dir).as_posix()
+    return replace(clip, key=f"{clip.key}-{hashlib.sha256(inside.encode()).hexdigest()[:8]}")
 
 
 def _check_splits(clips: list[ClipInfo]) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from atvg.data.pack import Clip, shard_paths, unpack_clip
+from atvg.errors import PackError
 
 _POOL = 512  # clips held at a time: enough people for a mixed batch, a gigabyte of one-second clips
 _FRESH = 1  # clips replaced after every batch
@@ -85,6 +86,4 @@ class StreamBank:
 
 
 def _as_pack_error(error: Exception) -> Exception:
-    from atvg.errors import PackError
-
     return PackError(f"a shard is corrupt ({error}); copy it again or prepare the pack again")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from atvg.errors import BadSettingError
+from atvg.errors import BadSettingError, DetectorUnavailableError
 
 DETECTORS = ("auto", "mediapipe", "face-alignment")
 
@@ -52,8 +52,6 @@ class FirstThatFinds(FaceDetector):
         self.detectors = detectors
 
     def detect(self, image: np.ndarray) -> list[Detection]:
-        from atvg.errors import DetectorUnavailableError
-
         faces = self.detectors[0].detect(image)
         for detector in self.detectors[1:]:
             if faces:

@@ -4,13 +4,12 @@ import logging
 import os
 import struct
 import warnings
-from pathlib import Path
 from typing import Union
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from atvg.errors import BadImageError
+from atvg.errors import BadImageError, existing_file
 
 MAX_PIXELS = 35_000_000  # the largest picture H.264 knows (level 6.2): a video is made of it
 MIN_SIDE = 32
@@ -39,13 +38,7 @@ def load_image(source: Photo) -> np.ndarray:
         return _checked(_from_pil(source))
     if not isinstance(source, (str, os.PathLike)):
         raise BadImageError(f"a photo must be a path, a PIL image or an array, not {type(source).__name__}")
-    path = Path(source)
-    try:
-        path.stat()
-    except (OSError, ValueError):  # missing, too long a name, a zero byte in it
-        raise BadImageError(f"no such photo: {str(path)!r}; check the path") from None
-    if not path.is_file():
-        raise BadImageError(f"{path} is not a file; give a JPEG, PNG or WebP photo")
+    path = existing_file(source, BadImageError, "photo", "give a JPEG, PNG or WebP photo")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own bomb warning; the size is checked below

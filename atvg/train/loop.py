@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from lightning.fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 
 from atvg.checkpoint import load_state, save_state
 from atvg.errors import CheckpointError
@@ -168,8 +168,3 @@ def _fill_optimizer(player: Player, moments: dict[str, Tensor], groups: list[dic
         index, _, name = key.partition(".")
         slots.setdefault(int(index), {})[name] = value
     player.optimizer.load_state_dict({"state": slots, "param_groups": groups})
-
-
-def trainable(net: nn.Module) -> int:
-    """How many parameters learn."""
-    return sum(p.numel() for p in net.parameters() if p.requires_grad)

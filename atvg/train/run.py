@@ -11,6 +11,8 @@ from atvg.errors import BadSettingError
 from atvg.train.loop import Loop
 from atvg.train.settings import ATSettings, VGSettings
 
+_CLASSES = {"at": (ATSettings, ATNetConfig), "vg": (VGSettings, VGNetConfig)}
+
 
 def train(
     stage_name: str,
@@ -29,7 +31,7 @@ def train(
     bfloat16 arithmetic, and on every recent GPU, VG-net trains in mixed precision unless told otherwise.
     """
     overrides = overrides or {}
-    settings_class, config_class = {"at": (ATSettings, ATNetConfig), "vg": (VGSettings, VGNetConfig)}[stage_name]
+    settings_class, config_class = _CLASSES[stage_name]
     of_net = {key[4:]: text for key, text in overrides.items() if key.startswith("net.")}
     settings = with_overrides(settings_class(), {k: t for k, t in overrides.items() if not k.startswith("net.")})
     config = with_overrides(config_class(), of_net)
@@ -51,7 +53,7 @@ def train(
 
 def setting_names(stage_name: str) -> list[str]:
     """The names ``--set`` understands."""
-    settings_class, config_class = {"at": (ATSettings, ATNetConfig), "vg": (VGSettings, VGNetConfig)}[stage_name]
+    settings_class, config_class = _CLASSES[stage_name]
     return [f.name for f in fields(settings_class)] + [f"net.{f.name}" for f in fields(config_class)]
 
 

@@ -164,7 +164,9 @@ class TestFindClips:
         with refuses(PackError, "zoe"):
             find_clips(tmp_path)
 
-    @pytest.mark.parametrize("names", [("a.mp4", "a.avi"), ("a b.mp4", "a_b.mp4"), ("张.mp4", "李.mp4")])
+    @pytest.mark.parametrize(
+        "names", [("a.mp4", "a.avi"), ("a b.mp4", "a_b.mp4"), ("张.mp4", "李.mp4"), ("a b/x.mp4", "a_b/x.mp4")]
+    )
     def test_every_clip_has_a_key_of_its_own(self, tmp_path, names):
         """Two clips with one key would overwrite each other's part."""
         touch(tmp_path, *names)
