@@ -19,7 +19,7 @@ import numpy as np
 from atvg.config import CROP_SIZE, FPS
 from atvg.errors import PackError
 
-FORMAT = 1
+FORMAT = 2  # 1 had no transforms
 LANDMARK_STEPS = 64  # landmarks are stored as whole 64ths of a crop pixel
 # What reading a damaged shard can raise, from the tar down to the arrays inside.
 DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError, EOFError)
@@ -33,6 +33,8 @@ class Clip:
     Attributes:
         frames: (T, 128, 128, 3) uint8 RGB stabilised crops; None when only the features were read.
         landmarks: (T, 68, 3) float32 crop pixels and depth.
+        transforms: (T, 2, 3) float32, source pixels → crop pixels of each frame; between two of them lies how what
+            stands still in the source moves in the stabilised crop.
         mfcc: (4·T + 24, 20) float32 rows, see `atvg.audio`.
     """
 
@@ -43,6 +45,7 @@ class Clip:
     sync: bool
     frames: np.ndarray | None
     landmarks: np.ndarray
+    transforms: np.ndarray
     mfcc: np.ndarray
 
     def __len__(self) -> int:
@@ -145,8 +148,10 @@ def unpack_clip(key: str, members: dict[str, bytes], with_frames: bool = True) -
     meta = json.loads(members["json"])
     with np.load(io.BytesIO(members["npz"])) as arrays:
         landmarks = arrays["landmarks"].astype(np.float32) / LANDMARK_STEPS
+        transforms = arrays["transforms"].astype(np.float32)
         mfcc = arrays["mfcc"].astype(np.float32)
     frames = decode_video(members["mp4"]) if with_frames else None
     if frames is not None and len(frames) != len(landmarks):
         raise ValueError(f"{key} has {len(frames)} pictures but {len(landmarks)} sets of landmarks")
-    return Clip(key, meta["source"], meta["identity"], meta["split"], meta["sync"], frames, landmarks, mfcc)
+    about = (key, meta["source"], meta["identity"], meta["split"], meta["sync"])
+    return Clip(*about, frames, landmarks, transforms, mfcc)

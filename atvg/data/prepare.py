@@ -1,136 +1,68 @@
-"""Talking clips → a training pack: stabilised 128×128 crops, landmarks, MFCC and metadata in tar shards.
+"""Talking clips and stills → a training pack: stabilised 128×128 crops, landmarks, MFCC and metadata in tar shards.
 
-A clip becomes three members of a shard: ``KEY.mp4`` (H.264 crops, 25 fps), ``KEY.npz`` (landmarks, MFCC rows) and
-``KEY.json`` (identity, source, split, …). Clips are worked on in parallel; each finished one is kept under ``.parts``
-until all are done, so an interrupted run goes on where it stopped.
+A clip becomes three members of a shard: ``KEY.mp4`` (H.264 crops, 25 fps), ``KEY.npz`` (landmarks, transforms, MFCC
+rows) and ``KEY.json`` (identity, source, split, …). All stills of a person become one silent clip that is out of sync.
+Clips are worked on in parallel; each finished one is kept under ``.parts``, so an interrupted run goes on where it
+stopped, and what joins later is all that has to be done.
 """
 
-import csv
-import hashlib
 import io
 import json
 import os
-import re
 import shutil
 import tarfile
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from atvg.config import CROP_SIZE, FPS
+from atvg.config import CROP_SIZE, FPS, N_MFCC_STORED, ROWS_PER_FRAME, SAMPLE_RATE
+from atvg.data.layouts import ClipInfo, check_splits, find_clips, find_stills
 from atvg.data.pack import FORMAT, LANDMARK_STEPS, encode_video
-from atvg.errors import ATVGError, PackError
+from atvg.errors import ATVGError, BadAudioError, PackError
 from atvg.face import geometry
-from atvg.face.crop import stabilising_transforms, warp_to_crop
+from atvg.face.crop import canonical_transform, stabilising_transforms, warp_to_crop
+from atvg.face.landmarks import MESH_TO_68, RIGID
 
-VIDEO_ENDINGS = {".mp4", ".mpg", ".mpeg", ".avi", ".mov", ".mkv", ".webm", ".m4v"}
 SHARD_BYTES = 60_000_000
 MIN_FRAMES = 15
 MAX_FRAMES = 60 * FPS  # of a longer clip the first minute is kept
 MIN_FOUND = 0.8  # share of frames in which the face must be found
 MIN_EYE_DISTANCE = 12  # pixels between the eyes in the source
-_VAL_SHARE = 10  # without a split in the table, one identity in ten is kept for validation
-
-
-@dataclass(frozen=True)
-class ClipInfo:
-    """What is known of a clip before it is opened; ``sync`` says whether its sound fits its lips."""
-
-    path: str
-    key: str
-    source: str
-    identity: str
-    split: str
-    language: str = ""
-    sync: bool = True
+# Sound and picture of one clip may differ so much in length; more, and a recording was trimmed (as GRID's 25 kHz ones
+# are) and no longer fits the lips.
+MAX_APART = 0.2
 
 
 class Unusable(Exception):
     """Why a clip is left out; becomes a line of the report."""
 
 
-def find_clips(clips_dir: Path) -> list[ClipInfo]:
-    """Lists the clips of a folder, sorted by key.
+def prepare(
+    clips_dir: Path | None,
+    pack_dir: Path,
+    workers: int | None = None,
+    progress: bool = True,
+    layout: str = "folder",
+    stills_dir: Path | None = None,
+) -> dict:
+    """Makes or completes a pack of clips, of stills or of both; returns the report, also written to ``report.json``.
 
-    A table ``clips.csv`` in the folder or beside it names source, identity, split, language and sync. Without one,
-    and for clips it does not name, the identity is the path of the clip's folder and the split follows from a hash
-    of it, so that nobody is in two splits.
-
-    Raises:
-        PackError: no such folder, or no clips in it.
-    """
-    if not clips_dir.is_dir():
-        raise PackError(f"no such folder of clips: {clips_dir}; check the path")
-    rows = _read_table(clips_dir)
-    clips = []
-    for path in sorted(p for p in clips_dir.rglob("*") if p.suffix.lower() in VIDEO_ENDINGS):
-        inside = path.relative_to(clips_dir)
-        row = rows.get(path.resolve(), {})
-        identity = row.get("identity") or inside.parent.as_posix()
-        key = re.sub(r"[^A-Za-z0-9_-]+", "_", inside.with_suffix("").as_posix().replace("/", "__"))
-        clips.append(
-            ClipInfo(
-                path=str(path),
-                key=key,
-                source=row.get("source") or (inside.parts[0] if len(inside.parts) > 1 else clips_dir.name),
-                identity=identity,
-                split=row.get("split") or _split_of(identity),
-                language=row.get("language", ""),
-                sync=row.get("sync", "1") == "1",
-            )
-        )
-    # Names may differ only in their ending or in letters a key cannot have: then all of them get a longer key.
-    count = Counter(clip.key for clip in clips)
-    clips = [_with_longer_key(clip, clips_dir) if count[clip.key] > 1 else clip for clip in clips]
-    _check_splits(clips)
-    if not clips:
-        raise PackError(f"{clips_dir} holds no clips; expected files ending in {', '.join(sorted(VIDEO_ENDINGS))}")
-    return clips
-
-
-def _with_longer_key(clip: ClipInfo, clips_dir: Path) -> ClipInfo:
-    inside = Path(clip.path).relative_to(clips_dir).as_posix()
-    return replace(clip, key=f"{clip.key}-{hashlib.sha256(inside.encode()).hexdigest()[:8]}")
-
-
-def _check_splits(clips: list[ClipInfo]) -> None:
-    splits: dict[str, str] = {}
-    for clip in clips:
-        if splits.setdefault(clip.identity, clip.split) != clip.split:
-            both = f"{splits[clip.identity]} and {clip.split}"
-            raise PackError(f"clips.csv puts {clip.identity!r} into {both}; a person must be in one split only")
-
-
-def _read_table(clips_dir: Path) -> dict[Path, dict[str, str]]:
-    for root in (clips_dir, clips_dir.parent, clips_dir.parent.parent):
-        table = root / "clips.csv"
-        if table.is_file():
-            with table.open(newline="", encoding="utf-8-sig") as file:
-                rows = [row for row in csv.DictReader(file) if row.get("clip")]
-            found = {}
-            for row in rows:
-                for base in (root, root / "clips"):
-                    found[(base / row["clip"]).resolve()] = row
-            return found
-    return {}
-
-
-def _split_of(identity: str) -> str:
-    return "val" if int(hashlib.sha256(identity.encode()).hexdigest(), 16) % _VAL_SHARE == 0 else "train"
-
-
-def prepare(clips_dir: Path, pack_dir: Path, workers: int | None = None, progress: bool = True) -> dict:
-    """Makes or completes a pack; returns the report, which is also written to ``report.json``.
+    The shards hold what the two folders hold: name both again when one of them has grown.
 
     Raises:
-        PackError: no clips, or none of them usable.
+        BadSettingError: unknown layout.
+        PackError: no clips, none of them usable, or a person in two splits.
     """
-    clips = find_clips(clips_dir)
+    clips = find_clips(clips_dir, layout) if clips_dir else []
+    if stills_dir:
+        clips = clips + find_stills(stills_dir)
+        check_splits(clips)
     is_new, parts = not pack_dir.exists(), pack_dir / ".parts"
     parts.mkdir(parents=True, exist_ok=True)
     todo = [clip for clip in clips if not (parts / f"{clip.key}.tar").exists()]
@@ -141,8 +73,9 @@ def prepare(clips_dir: Path, pack_dir: Path, workers: int | None = None, progres
             shutil.rmtree(pack_dir)
         reasons = Counter(dropped.values()).most_common(1)
         raise PackError(f"none of the {len(clips)} clips can be used; most often: {reasons[0][0]}")
-    index = _write_shards(kept, parts, pack_dir)
-    report = {"clips": len(clips), "kept": len(kept), "dropped": dict(sorted(dropped.items())), **index["totals"]}
+    index, left_out = _write_shards(kept, parts, pack_dir)
+    dropped = dict(sorted((dropped | left_out).items()))
+    report = {"clips": len(clips), "kept": len(kept), "dropped": dropped, **index["totals"]}
     (pack_dir / "report.json").write_text(json.dumps(report, indent=1))
     return report
 
@@ -188,33 +121,114 @@ def _make_part(clip: ClipInfo, parts: Path) -> str | None:
 
 
 def process_clip(clip: ClipInfo) -> dict[str, bytes]:
-    """One clip → its three members, by file ending.
+    """One clip, or one person's stills → its three members, by file ending.
 
     Raises:
         Unusable: with the reason.
+        BadAudioError: no usable sound, in the clip or beside it.
     """
     from atvg import audio
-    from atvg.face.landmarks import MESH_TO_68
+
+    if clip.pictures:
+        return _process_stills(clip)
+    frames = read_frames(clip.path)
+    landmarks = _fill_gaps(_track(frames))
+    _check_size(landmarks)
+    rows = audio.mfcc_rows(_load_sound(clip, len(frames)), len(frames))
+    return _members(clip, frames, landmarks, stabilising_transforms(landmarks), rows)
+
+
+def _process_stills(clip: ClipInfo) -> dict[str, bytes]:
+    """Each picture is found and stabilised on its own; those that cannot be used are named in the metadata."""
+    from atvg.audio import EXTRA_ROWS, silent_row
+    from atvg.face.image import load_image
+
+    pictures, found, left_out = [], [], {}
+    for path in clip.pictures:
+        try:
+            picture = load_image(path)
+            points = _track(picture[None])
+            if np.isnan(points).any():
+                raise Unusable("no face found")
+            _check_size(points)
+        except (Unusable, ATVGError) as reason:
+            left_out[Path(path).name] = str(reason)
+        else:
+            pictures.append(picture)
+            found.append(points[0])
+    if not pictures:
+        raise Unusable(next(iter(left_out.values())))
+    landmarks = np.stack(found)
+    rows = np.repeat(silent_row(N_MFCC_STORED)[None], ROWS_PER_FRAME * len(found) + EXTRA_ROWS, axis=0)
+    return _members(clip, pictures, landmarks, _aligning_transforms(landmarks), rows, left_out)
+
+
+def _aligning_transforms(landmarks: np.ndarray) -> np.ndarray:
+    """Landmarks of pictures that have nothing to do with each other in time (T, 68, 3) → (T, 2, 3), picture → crop.
+
+    As with a clip, points that an expression does not move are fitted to where the person's median shape has them, so
+    that between two pictures only the expression changes.
+    """
+    in_crop = np.stack([geometry.apply(canonical_transform(points), points) for points in landmarks])
+    reference = np.median(in_crop, axis=0)
+    target = geometry.apply(canonical_transform(reference), reference)[RIGID]
+    return np.stack([geometry.fit_similarity(points[RIGID], target) for points in landmarks])
+
+
+def _members(
+    clip: ClipInfo,
+    frames: Sequence[np.ndarray],
+    landmarks: np.ndarray,
+    transforms: np.ndarray,
+    rows: np.ndarray,
+    left_out: dict[str, str] | None = None,
+) -> dict[str, bytes]:
+    """What is stored of source frames (T of H×W×3), their landmarks, transforms and MFCC rows."""
+    crops = np.stack([warp_to_crop(frame, matrix) for frame, matrix in zip(frames, transforms, strict=True)])
+    points = geometry.apply(transforms, landmarks)
+    arrays = io.BytesIO()
+    np.savez_compressed(
+        arrays,
+        landmarks=np.round(points * LANDMARK_STEPS).astype(np.int16),
+        transforms=transforms.astype(np.float32),
+        mfcc=rows.astype(np.float16),
+    )
+    meta = {**asdict(clip), "frames": len(frames), "scale": float(geometry.scale_of(transforms).mean())}
+    for place in ("path", "audio", "pictures"):  # the pack is the same wherever its sources lay
+        del meta[place]
+    if left_out:
+        meta["left_out"] = left_out
+    return {"json": json.dumps(meta).encode(), "mp4": encode_video(crops), "npz": arrays.getvalue()}
+
+
+def _track(frames: np.ndarray) -> np.ndarray:
+    """uint8 RGB (T, H, W, 3) → landmarks (T, 68, 3), NaN where there is no face."""
     from atvg.face.mediapipe import MediaPipeTracker
 
     global _tracker
     _tracker = _tracker or MediaPipeTracker()
-    frames = read_frames(clip.path)
-    landmarks = _fill_gaps(_tracker.track(frames)[:, MESH_TO_68])
-    transforms = stabilising_transforms(landmarks)
-    eye_distance = np.linalg.norm(landmarks[:, 36, :2] - landmarks[:, 45, :2], axis=1).mean()
-    if eye_distance < MIN_EYE_DISTANCE:
+    return _tracker.track(frames)[:, MESH_TO_68]
+
+
+def _check_size(landmarks: np.ndarray) -> None:
+    if np.linalg.norm(landmarks[:, 36, :2] - landmarks[:, 45, :2], axis=1).mean() < MIN_EYE_DISTANCE:
         raise Unusable("the face is too small")
-    crops = np.stack([warp_to_crop(frame, matrix) for frame, matrix in zip(frames, transforms, strict=True)])
-    points = geometry.apply(transforms, landmarks)
-    rows = audio.mfcc_rows(audio.load_audio(clip.path), len(frames))
-    arrays = io.BytesIO()
-    np.savez_compressed(
-        arrays, landmarks=np.round(points * LANDMARK_STEPS).astype(np.int16), mfcc=rows.astype(np.float16)
-    )
-    meta = {**asdict(clip), "frames": len(frames), "scale": float(geometry.scale_of(transforms).mean())}
-    del meta["path"]
-    return {"json": json.dumps(meta).encode(), "mp4": encode_video(crops), "npz": arrays.getvalue()}
+
+
+def _load_sound(clip: ClipInfo, n_frames: int) -> np.ndarray:
+    """The video's own sound; if it has none, the recording that lies beside it, which must then be as long."""
+    from atvg import audio
+
+    try:
+        return audio.load_audio(clip.path)
+    except BadAudioError:
+        if not clip.audio:
+            raise
+    wave = audio.load_audio(clip.audio)
+    seconds = (len(wave) / SAMPLE_RATE, n_frames / FPS)
+    if n_frames < MAX_FRAMES and abs(seconds[0] - seconds[1]) > MAX_APART:
+        raise Unusable(f"its separate sound lasts {seconds[0]:.1f} s but its picture {seconds[1]:.1f} s")
+    return wave
 
 
 def read_frames(path: str) -> np.ndarray:
@@ -253,11 +267,15 @@ def _fill_gaps(landmarks: np.ndarray) -> np.ndarray:
     return filled.reshape(landmarks.shape).astype(np.float32)
 
 
-def _write_shards(clips: list[ClipInfo], parts: Path, pack_dir: Path) -> dict:
-    """Joins parts into shards of one split each, in the order of the keys; the same input gives the same bytes."""
+def _write_shards(clips: list[ClipInfo], parts: Path, pack_dir: Path) -> tuple[dict, dict[str, str]]:
+    """Joins parts into shards of one split each, in the order of the keys; the same input gives the same bytes.
+
+    Returns:
+        The index, and the pictures that were left out of stills, by clip and name, with the reason.
+    """
     for old in pack_dir.glob("*.tar"):
         old.unlink()
-    shards, totals = [], Counter()
+    shards, totals, left_out = [], Counter(), {}
     for split in sorted({clip.split for clip in clips}):
         tar, written = None, SHARD_BYTES
         for clip in (c for c in clips if c.split == split):
@@ -272,12 +290,13 @@ def _write_shards(clips: list[ClipInfo], parts: Path, pack_dir: Path) -> dict:
             for info, data in members:
                 tar.addfile(info, io.BytesIO(data))
             written += size
-            frames = json.loads(next(data for info, data in members if info.name.endswith(".json")))["frames"]
+            meta = json.loads(next(data for info, data in members if info.name.endswith(".json")))
             shards[-1]["clips"] += 1
-            shards[-1]["frames"] += frames
+            shards[-1]["frames"] += meta["frames"]
             totals[f"{split}_clips"] += 1
-            totals[f"{split}_frames"] += frames
+            totals[f"{split}_frames"] += meta["frames"]
+            left_out |= {f"{clip.key}/{name}": reason for name, reason in meta.get("left_out", {}).items()}
         tar.close()
     index = {"format": FORMAT, "fps": FPS, "crop": CROP_SIZE, "shards": shards, "totals": dict(totals)}
     (pack_dir / "pack.json").write_text(json.dumps(index, indent=1))
-    return index
+    return index, left_out

@@ -41,6 +41,7 @@ class TestReading:
         assert len(clip) == 30
         assert clip.frames.shape == (30, 128, 128, 3) and clip.frames.dtype == np.uint8
         assert clip.landmarks.shape == (30, 68, 3) and clip.landmarks.dtype == np.float32
+        assert clip.transforms.shape == (30, 2, 3) and clip.transforms.dtype == np.float32
         assert clip.mfcc.shape == (4 * 30 + 24, 20) and clip.mfcc.dtype == np.float32
         assert (clip.source, clip.identity, clip.split, clip.sync) == ("made", "astronaut", "train", True)
 
@@ -49,6 +50,7 @@ class TestReading:
         assert [clip.key for clip in with_frames] == [clip.key for clip in without]
         assert without[0].frames is None
         np.testing.assert_array_equal(without[0].landmarks, with_frames[0].landmarks)
+        np.testing.assert_array_equal(without[0].transforms, with_frames[0].transforms)
 
     def test_clips_come_one_at_a_time_in_order(self, tiny_pack):
         clips = read_pack(tiny_pack, "train")
@@ -91,16 +93,17 @@ class TestRefusals:
         with refuses(PackError, "no pack.json"):
             read_all(tmp_path / "missing")
 
-    @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 1}', '{"format": 1, "shards": [{}]}'])
+    @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 2}', '{"format": 2, "shards": [{}]}'])
     def test_a_damaged_index(self, pack, text, refuses):
         (pack / "pack.json").write_text(text)
         with refuses(PackError, "pack.json"):
             read_all(pack)
 
-    def test_another_format(self, pack, refuses):
+    @pytest.mark.parametrize("number", [1, 99])
+    def test_another_format(self, pack, number, refuses):
         index = json.loads((pack / "pack.json").read_text())
-        (pack / "pack.json").write_text(json.dumps(index | {"format": 99}))
-        with refuses(PackError, "format 99"):
+        (pack / "pack.json").write_text(json.dumps(index | {"format": number}))
+        with refuses(PackError, f"format {number}"):
             read_all(pack)
 
     def test_an_unknown_split_names_those_there_are(self, pack, refuses):
@@ -173,7 +176,7 @@ class TestRefusals:
                 return (open, (str(tmp_path / "sprung"), "w"))
 
         file = io.BytesIO()
-        np.savez(file, landmarks=np.array([Trap()], object), mfcc=np.zeros(1))
+        np.savez(file, landmarks=np.array([Trap()], object), transforms=np.zeros(1), mfcc=np.zeros(1))
         shard = shard_paths(pack, "train")[0]
         rewrite(shard, lambda name, data: file.getvalue() if name.endswith("npz") else data)
         with refuses(PackError, shard.name):

@@ -1,17 +1,30 @@
 """Talking clips become a pack: what is kept, what is dropped and why, and that a second run redoes nothing."""
 
 import csv
+import io
 import json
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
+from scipy.io import wavfile
 
 from atvg import audio
+from atvg.cli import main
 from atvg.data import prepare as prepare_module
-from atvg.data.pack import read_pack, shard_paths
-from atvg.data.prepare import find_clips, prepare, read_frames
+from atvg.data.bank import VideoBank
+from atvg.data.layouts import ClipInfo
+from atvg.data.pack import FORMAT, read_pack, shard_paths
+from atvg.data.prepare import prepare, process_clip, read_frames
+from atvg.data.speech import load_speech
+from atvg.data.stream import StreamBank
 from atvg.errors import PackError
+from atvg.evaluation.protocol import Row, evaluate
+from atvg.face import geometry
 from atvg.face.landmarks import RIGID, mouth_opening
 from tests import synthetic
 
@@ -28,7 +41,7 @@ class TestPack:
 
     def test_the_index_counts_clips_and_frames(self, tiny_pack):
         index = json.loads((tiny_pack / "pack.json").read_text())
-        assert (index["format"], index["fps"], index["crop"]) == (1, 25, 128)
+        assert (index["format"], index["fps"], index["crop"]) == (FORMAT, 25, 128)
         assert [(shard["split"], shard["clips"], shard["frames"]) for shard in index["shards"]] == [
             ("train", 2, 55),
             ("val", 1, 25),
@@ -50,6 +63,12 @@ class TestPack:
         clip = next(read_pack(tiny_pack, "val"))
         assert clip.landmarks[:, RIGID, :2].std(axis=0).mean() < 0.5
         assert np.ptp(mouth_opening(clip.landmarks)) > 4
+
+    def test_transforms_lead_from_the_source_to_the_crop(self, tiny_pack, tiny_clips, mediapipe):
+        clip = next(read_pack(tiny_pack, "train"))
+        source = mediapipe.detect(read_frames(str(tiny_clips / "astronaut/a.mp4"))[8])[0].landmarks
+        moved = geometry.apply(clip.transforms[8].astype(float), source)[:, :2]
+        assert np.linalg.norm(moved - clip.landmarks[8, :, :2], axis=1).mean() < 1.5
 
     def test_sound_and_lips_stay_in_step(self, tiny_pack):
         clip = next(read_pack(tiny_pack, "val"))
@@ -108,92 +127,138 @@ class TestAgain:
         assert [clip.key for clip in read_pack(folder, "train")] == ["astronaut__a", "astronaut__b"]
 
 
-def touch(folder, *names: str) -> None:
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(b"")
+@pytest.fixture(scope="module")
+def stills(astronaut, hopper, tmp_path_factory):
+    """Two pictures of one person, which differ in size, place and mouth, one of another, and two of no use."""
+    folder = tmp_path_factory.mktemp("photos") / "photos"
+    for name in ("collins", "grace", "nobody"):
+        (folder / name).mkdir(parents=True)
+    speaking = synthetic.talking_frames(astronaut[50:200, 150:300], (74.0, 94.0, 40.0), np.ones(1))[0]
+    Image.fromarray(astronaut).save(folder / "collins/1.png")
+    Image.fromarray(speaking).save(folder / "collins/2.png")
+    (folder / "collins/3.jpg").write_text("this is not a picture")
+    Image.fromarray(hopper).save(folder / "grace/1.jpg")
+    Image.fromarray(np.full((64, 64, 3), 128, np.uint8)).save(folder / "nobody/1.png")
+    train, val = {"identity": "astronaut", "split": "train"}, {"identity": "hopper", "split": "val"}
+    images = {"collins/1.png": train, "collins/2.png": train, "collins/3.jpg": train, "grace/1.jpg": val}
+    with (folder / "stills.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, ["image", "source", "identity", "split"])
+        table.writeheader()
+        table.writerows({"image": image, "source": "photos", **who} for image, who in images.items())
+    return folder
 
 
-def table(path, *rows: dict) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+@pytest.fixture(scope="module")
+def pack_with_stills(tiny_clips, tiny_pack, stills, tmp_path_factory):
+    """The tiny pack, to which stills were added later."""
+    folder = shutil.copytree(tiny_pack, tmp_path_factory.mktemp("pack") / "pack")
+    prepare(tiny_clips, folder, workers=1, progress=False, stills_dir=stills)
+    return folder
 
 
-class TestFindClips:
-    def test_without_a_table_the_folder_is_the_identity(self, tmp_path):
-        touch(tmp_path, "tv/anna/1.mp4", "tv/anna/2.MOV", "tv/ben/1.webm", "notes.txt")
-        clips = find_clips(tmp_path)
-        assert [(clip.key, clip.source, clip.identity) for clip in clips] == [
-            ("tv__anna__1", "tv", "tv/anna"),
-            ("tv__anna__2", "tv", "tv/anna"),
-            ("tv__ben__1", "tv", "tv/ben"),
-        ]
-        assert all(clip.sync for clip in clips)
+class TestStills:
+    def test_they_join_the_clips_and_only_they_are_worked_on(self, pack_with_stills, tiny_pack):
+        people = [(clip.key.split("-")[0], len(clip)) for clip in read_pack(pack_with_stills, "train")]
+        assert people == [("astronaut__a", 30), ("astronaut__b", 25), ("stills+photos__astronaut", 2)]
+        for part in (tiny_pack / ".parts").iterdir():
+            assert (pack_with_stills / ".parts" / part.name).stat().st_mtime_ns == part.stat().st_mtime_ns
 
-    def test_without_a_table_nobody_is_in_two_splits_and_a_tenth_is_val(self, tmp_path):
-        touch(tmp_path, *(f"person{i}/{j}.mp4" for i in range(200) for j in range(2)))
-        clips = find_clips(tmp_path)
-        people = {split: {clip.identity for clip in clips if clip.split == split} for split in ("train", "val")}
-        assert people["train"].isdisjoint(people["val"])
-        assert 8 <= len(people["val"]) <= 35
+    def test_a_persons_pictures_are_one_silent_clip_out_of_sync(self, pack_with_stills):
+        clip = list(read_pack(pack_with_stills, "train"))[-1]
+        assert (clip.source, clip.identity, clip.sync) == ("photos", "astronaut", False)
+        assert clip.frames.shape == (2, 128, 128, 3) and clip.transforms.shape == (2, 2, 3)
+        assert clip.mfcc.shape == (4 * 2 + 24, 20)
+        np.testing.assert_allclose(clip.mfcc, np.repeat(audio.silent_row(20)[None], 32, axis=0), rtol=1e-3)
 
-    @pytest.mark.parametrize("place", ["clips/clips.csv", "clips.csv"])
-    def test_a_table_inside_or_beside_the_folder_is_honoured(self, tmp_path, place):
-        touch(tmp_path, "clips/a/1.mp4", "clips/a/2.mp4")
-        row = {"source": "radio", "identity": "zoe", "split": "val", "language": "eo", "sync": "0"}
-        table(tmp_path / place, {"clip": "a/1.mp4", **row})
-        named, unnamed = find_clips(tmp_path / "clips")
-        assert (named.source, named.identity, named.split, named.language) == ("radio", "zoe", "val", "eo")
-        assert named.sync is False
-        assert (unnamed.source, unnamed.identity, unnamed.sync) == ("a", "a", True)
+    def test_between_them_only_the_expression_changes(self, pack_with_stills):
+        clip = list(read_pack(pack_with_stills, "train"))[-1]
+        assert np.linalg.norm(np.diff(clip.landmarks[:, RIGID, :2], axis=0), axis=-1).mean() < 1.5
+        assert np.diff(mouth_opening(clip.landmarks))[0] > 2
 
-    def test_a_subfolder_of_a_described_folder_can_be_prepared_alone(self, tmp_path):
-        touch(tmp_path, "clips/a/1.mp4")
-        table(tmp_path / "clips.csv", {"clip": "a/1.mp4", "identity": "zoe"})
-        assert find_clips(tmp_path / "clips/a")[0].identity == "zoe"
+    def test_the_crop_holds_the_face_where_landmarks_say(self, pack_with_stills, mediapipe):
+        clip = list(read_pack(pack_with_stills, "train"))[-1]
+        found = mediapipe.detect(clip.frames[0])[0].landmarks[:, :2]
+        assert np.linalg.norm(found - clip.landmarks[0, :, :2], axis=1).mean() < 2.5
 
-    def test_a_person_whom_the_table_puts_into_two_splits_is_refused(self, tmp_path, refuses):
-        touch(tmp_path, "1.mp4", "2.mp4")
-        table(
-            tmp_path / "clips.csv",
-            {"clip": "1.mp4", "identity": "zoe", "split": "train"},
-            {"clip": "2.mp4", "identity": "zoe", "split": "val"},
-        )
-        with refuses(PackError, "zoe"):
-            find_clips(tmp_path)
+    def test_one_picture_is_a_clip_of_one_frame(self, pack_with_stills):
+        """Training rests on it, at random or in a stream; a window of it is as long as any other."""
+        clip = list(read_pack(pack_with_stills, "val"))[-1]
+        assert (len(clip), clip.identity) == (1, "hopper")
+        for bank in (VideoBank, StreamBank):
+            images = bank(pack_with_stills, "val", torch.device("cpu")).batch(np.random.default_rng(0), 40, 3)[0]
+            still = (images == torch.from_numpy(clip.frames[0]).permute(2, 0, 1)).flatten(1).all(dim=1)
+            assert images.shape == (40, 4, 3, 128, 128) and still.any()
 
-    @pytest.mark.parametrize(
-        "names", [("a.mp4", "a.avi"), ("a b.mp4", "a_b.mp4"), ("张.mp4", "李.mp4"), ("a b/x.mp4", "a_b/x.mp4")]
-    )
-    def test_every_clip_has_a_key_of_its_own(self, tmp_path, names):
-        """Two clips with one key would overwrite each other's part."""
-        touch(tmp_path, *names)
-        assert len({clip.key for clip in find_clips(tmp_path)}) == 2
+    def test_what_cannot_be_used_is_reported(self, pack_with_stills):
+        dropped = json.loads((pack_with_stills / "report.json").read_text())["dropped"]
+        nobody, broken = sorted((key, reason) for key, reason in dropped.items() if key.startswith("stills+"))
+        assert nobody[0].startswith("stills+nobody__nobody-") and "no face" in nobody[1]
+        assert broken[0].startswith("stills+photos__astronaut-") and broken[0].endswith("/3.jpg")
+        assert "not an image" in broken[1]
 
-    def test_a_clip_that_joins_later_does_not_take_over_anothers_key(self, tmp_path):
-        """Its part would be taken for done, and the other clip's for its own."""
-        touch(tmp_path, "a.mp4")
-        before = find_clips(tmp_path)[0].key
-        touch(tmp_path, "a.avi")
-        keys = {clip.path.rpartition("/")[2]: clip.key for clip in find_clips(tmp_path)}
-        assert keys["a.avi"] != before
+    def test_at_net_and_evaluation_leave_them_out(self, pack_with_stills):
+        clips, _ = load_speech(pack_with_stills, "train", 4, 3)
+        assert [len(clip) for clip in clips] == [30, 25]
+        row = Row("none", lambda clip: clip.frames)
+        result = evaluate(pack_with_stills, "val", rows=[row], progress=False)
+        assert result["unsynced_clips_left_out"] == 1 and result["rows"]["none"]["all"]["clips"] == 1
 
-    def test_keys_have_no_dots_because_webdataset_cuts_there(self, tmp_path):
-        touch(tmp_path, "v1.2 final.mp4")
-        assert "." not in find_clips(tmp_path)[0].key
+    def test_who_is_in_one_split_with_clips_and_in_another_with_stills_is_refused(self, stills, tiny_clips, tmp_path):
+        moved = shutil.copytree(stills, tmp_path / "photos")
+        table = moved / "stills.csv"
+        table.write_text(table.read_text().replace("train", "val"))
+        with pytest.raises(PackError, match="astronaut"):
+            prepare(tiny_clips, tmp_path / "pack", workers=1, progress=False, stills_dir=moved)
+        assert not (tmp_path / "pack").exists()
 
-    def test_a_missing_or_empty_folder_is_refused(self, tmp_path, refuses):
-        with refuses(PackError, "no such folder"):
-            find_clips(tmp_path / "missing")
-        with refuses(PackError, "holds no clips"):
-            find_clips(tmp_path)
 
-    def test_when_no_clip_can_be_used_the_reason_is_given(self, tmp_path, refuses):
-        touch(tmp_path, "clips/a.mp4", "clips/b.mp4")
-        with refuses(PackError, "not readable as a video"):
-            prepare(tmp_path / "clips", tmp_path / "pack", workers=1, progress=False)
+class TestSeparateSound:
+    """A silent video with a recording beside it, as in GRID and VoxCeleb."""
+
+    def clip(self, folder, seconds: float) -> ClipInfo:
+        wavfile.write(folder / "sound.wav", 16_000, synthetic.tone(seconds, np.ones(round(25 * seconds))))
+        return ClipInfo("", "k", "grid", "grid-s3", "train", audio=str(folder / "sound.wav"))
+
+    def test_serves_a_video_without_any(self, tmp_path, tiny_clips):
+        clip = replace(self.clip(tmp_path, 0.8), path=str(tiny_clips / "odd/mute.mp4"))
+        members = process_clip(clip)
+        assert "audio" not in json.loads(members["json"])
+        with np.load(io.BytesIO(members["npz"])) as arrays:
+            assert arrays["mfcc"][:, 0].std() > 0
+
+    def test_a_video_with_its_own_keeps_it(self, tmp_path, tiny_clips):
+        own = ClipInfo(str(tiny_clips / "hopper/a.mp4"), "k", "grid", "grid-s3", "train")
+        both = replace(own, audio=self.clip(tmp_path, 1.0).audio)
+        assert np.array_equal(prepare_module._load_sound(own, 25), prepare_module._load_sound(both, 25))
+
+    def test_that_was_trimmed_is_refused(self, tmp_path, tiny_clips):
+        clip = replace(self.clip(tmp_path, 2.0), path=str(tiny_clips / "odd/mute.mp4"))
+        with pytest.raises(prepare_module.Unusable, match="2.0 s but its picture 0.8 s"):
+            process_clip(clip)
+
+
+def test_when_no_clip_can_be_used_the_reason_is_given(tmp_path, refuses):
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips/a.mp4").write_bytes(b"")
+    with refuses(PackError, "not readable as a video"):
+        prepare(tmp_path / "clips", tmp_path / "pack", workers=1, progress=False)
+
+
+class TestCommand:
+    def test_layout_and_stills_reach_prepare(self, tmp_path, monkeypatch, capsys):
+        called = {}
+        monkeypatch.setattr(prepare_module, "prepare", lambda *args, **more: called.update(more, args=args) or {})
+        assert main(["prepare", "-o", "P", "--stills", "S"]) == 0
+        assert called == {"args": (None, Path("P"), None), "layout": "folder", "stills_dir": Path("S")}
+        assert main(["prepare", "C", "-o", "P", "--layout", "grid"]) == 0
+        assert called["args"][0] == Path("C") and called["layout"] == "grid"
+
+    @pytest.mark.parametrize("arguments", [[], ["C", "--layout", "lrs3"], ["C"], ["--stills", "S"]])
+    def test_nothing_to_prepare_is_one_line(self, tmp_path, monkeypatch, capsys, arguments):
+        monkeypatch.chdir(tmp_path)
+        assert main(["prepare", *arguments, "-o", "P"]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+        assert list(tmp_path.iterdir()) == []
 
 
 class TestReadFrames:
