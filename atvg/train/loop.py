@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from atvg.checkpoint import load_state, save_state
 from atvg.errors import CheckpointError
@@ -30,7 +31,9 @@ def learning_rate(settings: RunSettings, step: int) -> float:
 class Loop:
     """Runs a stage until its steps or its minutes are over.
 
-    Every random number of a step follows from (seed, rank, step), so a resumed run goes on as if never stopped.
+    Every random number of a step follows from (seed, rank, step), so a resumed run goes on as if never stopped. In a
+    distributed run each process draws batches of its own, weights and statistics agree after every step, and the first
+    process alone logs and writes.
     """
 
     def __init__(self, fabric: Fabric, stage: Stage, run_dir: Path):
@@ -43,18 +46,16 @@ class Loop:
         """Trains, then writes state and weights; returns the mean losses of the last stretch.
 
         Raises:
-            CheckpointError: `resume` without a state, or a new run where one already lies.
+            CheckpointError: `resume` without a state that fits.
         """
         state_path = self.run_dir / STATE_FILE
         if resume:
             self._load(state_path)
-        elif state_path.exists():
-            raise CheckpointError(f"{self.run_dir} already holds a run; add --resume, or choose another folder")
         settings, began = self.stage.settings, time.monotonic()
         base, saved_at, latest = self.seconds, began, {}
         window: list[dict[str, Tensor]] = []
         while self.step < settings.steps:
-            if minutes is not None and time.monotonic() - began >= 60 * minutes:
+            if minutes is not None and self._agree(time.monotonic() - began >= 60 * minutes):
                 break
             rate = learning_rate(settings, self.step)
             for player in self.stage.players.values():
@@ -62,6 +63,7 @@ class Loop:
                     group["lr"] = rate
             torch.manual_seed(hash((settings.seed, self.fabric.global_rank, self.step)) % 2**63)
             window.append(self.stage.step(self.step))
+            self._share_statistics()
             self._update_ema()
             self.step += 1
             self.seconds = base + time.monotonic() - began
@@ -74,7 +76,27 @@ class Loop:
                 self._save(state_path)
                 saved_at = time.monotonic()
         self._save(state_path)
+        self.fabric.barrier()  # nobody leaves before the files are whole
         return _means(window) if window else latest
+
+    def _agree(self, stop: bool) -> bool:
+        """What the first process decides: clocks differ, and one that went on alone would wait for the others."""
+        return self.fabric.broadcast(stop) if self.fabric.world_size > 1 else stop
+
+    def _share_statistics(self) -> None:
+        """Gives every process the mean of all processes' running statistics.
+
+        DDP shares gradients only, and SyncBatchNorm exists on CUDA only; so batches are normalised one process at a
+        time, and what inference will use rests on all of them.
+        """
+        if self.fabric.world_size == 1:
+            return
+        norms = [m for p in self.stage.players.values() for m in p.module.modules() if isinstance(m, _BatchNorm)]
+        statistics = [buffer for norm in norms for buffer in (norm.running_mean, norm.running_var)]
+        if statistics:
+            mean = self.fabric.all_reduce(torch.cat(statistics), reduce_op="mean")
+            for own, shared in zip(statistics, mean.split([len(own) for own in statistics]), strict=True):
+                own.copy_(shared)
 
     def _update_ema(self) -> None:
         # Early on the average must forget its random start.
@@ -113,6 +135,7 @@ class Loop:
         return self._logger
 
     def _save(self, path: Path) -> None:
+        """Writes state and weights; other processes go on and wait in their next step."""
         if self.fabric.is_global_zero:
             tensors = {f"ema.{k}": v for k, v in self.ema.state_dict().items()}
             groups = {}
@@ -128,7 +151,6 @@ class Loop:
                 "settings": asdict(self.stage.settings),
             }
             self.stage.ship(self.ema, self.run_dir, notes)
-        self.fabric.barrier()
 
     def _load(self, path: Path) -> None:
         tensors, meta = load_state(path)
