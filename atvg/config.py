@@ -50,6 +50,8 @@ class VGNetConfig:
     hidden: int = 192  # channels of the MMCRNN state at 8²
     heat_sigma: float = 1.0
     recurrent: bool = True
+    landmark_maps: bool = True  # landmarks enter as maps; as a vector otherwise
+    warp: bool = True  # motion is drawn over the photo warped by the landmarks; from nothing otherwise
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,10 @@ class HeadFrame:
 
 
 def rigid_fit(points: np.ndarray, reference: np.ndarray) -> HeadFrame:
-    """3-D similarity that brings the stable points of (..., 68, 3) onto those of `reference` (68, 3)."""
-    source, target = points[..., RIGID, :].astype(np.float64), reference[RIGID].astype(np.float64)
+    """3-D similarity that brings the stable points of (..., 68, 3) onto those of `reference` (..., 68, 3)."""
+    source, target = points[..., RIGID, :].astype(np.float64), reference[..., RIGID, :].astype(np.float64)
     origin = source.mean(axis=-2)
-    source, target = source - origin[..., None, :], target - target.mean(axis=0)
+    source, target = source - origin[..., None, :], target - target.mean(axis=-2, keepdims=True)
     u, _, vt = np.linalg.svd(np.swapaxes(source, -1, -2) @ target)  # Kabsch
     flip = np.ones(u.shape[:-1])
     flip[..., -1] = np.sign(np.linalg.det(u @ vt))
@@ -47,7 +47,7 @@ def normalise(points: np.ndarray, frame: HeadFrame) -> np.ndarray:
 
 def denormalise_offset(offset: np.ndarray, frame: HeadFrame) -> np.ndarray:
     """Offsets (..., 68, 3) in the normalised frame → pixels of the face that `frame` belongs to."""
-    return (offset @ frame.rotation) / frame.scale
+    return (offset @ frame.rotation) / np.asarray(frame.scale)[..., None, None]
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,36 @@ class TestRigidFit:
         expected = placed(opened(face68, 4.0), Pose(-20, 15, 10), 2.5, (100, -30, 7)) - moved
         np.testing.assert_allclose(denormalise_offset(offset, frame), expected, atol=1e-9)
 
+    def test_every_frame_can_have_a_reference_of_its_own(self, face68):
+        """Two photos, each with a clip of three frames: as many single fits."""
+        photos = np.stack([face68, people(face68, 1)[0]])
+        poses = [Pose(), Pose(20, -5, 3), Pose(-15)]
+        clips = np.stack([[placed(p, pose, 1 + 0.2 * i, (i, -i, 2)) for i, pose in enumerate(poses)] for p in photos])
+        frames = rigid_fit(clips, photos[:, None])
+        assert frames.rotation.shape == (2, 3, 3, 3)
+        np.testing.assert_allclose(frames.scale, [[1, 1 / 1.2, 1 / 1.4]] * 2)
+        for i in range(2):
+            for t in range(3):
+                alone = rigid_fit(clips[i, t], photos[i])
+                np.testing.assert_allclose(frames.rotation[i, t], poses[t].matrix().T, atol=1e-9)
+                np.testing.assert_allclose(frames.rotation[i, t], alone.rotation, atol=1e-12)
+                np.testing.assert_allclose(frames.origin[i, t], alone.origin, atol=1e-12)
+
+    def test_each_of_several_faces_fits_its_own_reference(self, face68):
+        faces = people(face68, 3)
+        moved = np.stack([placed(f, Pose(yaw=10 * i), 2, (0, i, 0)) for i, f in enumerate(faces)])
+        centred = faces - faces[:, RIGID].mean(axis=1, keepdims=True)
+        np.testing.assert_allclose(normalise(moved, rigid_fit(moved, faces)), centred, atol=1e-9)
+
+    def test_offsets_of_a_clip_come_back_frame_by_frame(self, face68):
+        poses = [Pose(), Pose(25, 0, 0), Pose(-10, 5, 30)]
+        moved = np.stack([placed(face68, pose, 1 + i, (0, i, 0)) for i, pose in enumerate(poses)])
+        offsets = opened(face68, np.array([1.0, 4.0, 6.0])) - face68
+        found = denormalise_offset(offsets, rigid_fit(moved, face68))
+        for t, pose in enumerate(poses):
+            expected = placed(face68 + offsets[t], pose, 1 + t, (0, t, 0))
+            np.testing.assert_allclose(moved[t] + found[t], expected, atol=1e-9)
+
 
 class TestOffsets:
     def test_a_motionless_face_that_turns_has_no_offset(self, face68, model):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from atvg.data.bank import Driver, Windows
 from atvg.data.pack import Clip, shard_paths, unpack_clip
 from atvg.errors import PackError
 
@@ -25,12 +25,20 @@ class StreamBank:
     been read before, so unlike with `VideoBank` a resumed run does not repeat the interrupted one to the letter.
     """
 
-    def __init__(self, pack_dir: Path, split: str, device: torch.device, rank: int = 0, world: int = 1):
+    def __init__(
+        self,
+        pack_dir: Path,
+        split: str,
+        device: torch.device,
+        driver: Driver | None = None,
+        rank: int = 0,
+        world: int = 1,
+    ):
         import webdataset
 
         urls = [str(path) for path in shard_paths(Path(pack_dir), split)]
         order = np.random.default_rng([rank, world]).permutation(len(urls))
-        self.device = device
+        self.device, self._driver = device, driver
         self._shards = webdataset.WebDataset(
             [urls[i] for i in order], shardshuffle=False, nodesplitter=None, empty_check=False
         )
@@ -46,25 +54,28 @@ class StreamBank:
             self._pool.append(clip)
         self._oldest = 0
 
-    def batch(self, rng: np.random.Generator, batch: int, steps: int) -> tuple[Tensor, Tensor]:
-        """Images (B, 1 + steps, 3, 128, 128) uint8, a photo and consecutive frames of its clip; landmarks likewise.
+    def batch(self, rng: np.random.Generator, batch: int, steps: int) -> Windows:
+        """Draws photos and windows of consecutive frames of the same clips.
 
         Raises:
             PackError: a shard turned out to be corrupt.
         """
-        images, landmarks = [], []
+        images, landmarks, transforms, errors = [], [], [], []
         for which in rng.integers(len(self._pool), size=batch):
             clip = self._pool[which]
             first = rng.integers(max(1, len(clip) - steps + 1))
             window = np.minimum(first + np.arange(steps), len(clip) - 1)
             chosen = np.concatenate([[rng.integers(len(clip))], window])
             images.append(clip.frames[chosen])
-            landmarks.append(clip.landmarks[chosen, :, :2])
+            landmarks.append(clip.landmarks[chosen])
+            transforms.append(clip.transforms[chosen])
+            if self._driver:
+                errors.append(self._driver(clip)[chosen])
         for _ in range(_FRESH):
             self._pool[self._oldest] = self._next()
             self._oldest = (self._oldest + 1) % len(self._pool)
         pictures = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 1, 4, 2, 3)
-        return pictures, torch.from_numpy(np.stack(landmarks)).to(self.device)
+        return Windows(pictures, np.stack(landmarks), np.stack(transforms), np.stack(errors) if errors else None)
 
     def _next(self) -> Clip:
         clip = self._queue.get()

@@ -4,7 +4,7 @@ The composition α·m + (1−α)·photo is done again on the photo's pixels, wit
 the photo stays bit for bit what it was, where α is 1 nothing of the old mouth shines through, and no seam can show.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from atvg.config import CROP_SIZE
 from atvg.face import geometry
 from atvg.face.face import Face
+from atvg.face.turn import HeadTurn
 
 _QUIET, _LOUD = 0.02, 0.10  # α below the first leaves a pixel alone; above the second it is used as it is
 _MARGIN = 7  # pixels of the crop beyond the outline of the face
@@ -43,7 +44,7 @@ class Paster:
     """Pastes frames into one photo; everything that is the same for all frames is computed once."""
 
     def __init__(self, face: Face):
-        self._photo = face.photo
+        self._photo, self._to_crop = face.photo, face.matrix
         self._mask = face_mask(face.crop_landmarks)
         back = geometry.invert(face.matrix)
         corners = geometry.apply(back, np.array([[0, 0], [CROP_SIZE, 0], [0, CROP_SIZE], [CROP_SIZE] * 2], float))
@@ -54,14 +55,20 @@ class Paster:
         self._size = tuple(int(side) for side in high - low)
         self._matrix = back - np.array([[0, 0, low[0]], [0, 0, low[1]]])
 
-    def paste(self, attention: np.ndarray, motion: np.ndarray) -> Iterator[np.ndarray]:
-        """α (T, 128, 128) in [0, 1] and motion (T, 128, 128, 3) uint8 → T uint8 pictures of the photo's size."""
-        patch = self._photo[self._where]
-        for alpha, drawn in zip(attention, motion, strict=True):
-            weight = self._enlarge(_settle(alpha) * self._mask, cv2.INTER_LINEAR)
+    def paste(self, attention: np.ndarray, motion: np.ndarray, turns: Sequence[HeadTurn] = ()) -> Iterator[np.ndarray]:
+        """α (T, 128, 128) in [0, 1] and motion (T, 128, 128, 3) uint8 → T uint8 pictures of the photo's size.
+
+        ``turns`` are the T turns of the head that motion was drawn for; none if it stays still.
+        """
+        for t, (alpha, drawn) in enumerate(zip(attention, motion, strict=True)):
+            mask, picture = self._mask, self._photo.copy()
+            if turns:
+                mask = face_mask(geometry.apply(self._to_crop, turns[t].landmarks))
+                picture = turns[t].of_photo(self._photo)
+            weight = self._enlarge(_settle(alpha) * mask, cv2.INTER_LINEAR)
             weight = np.clip(weight, 0, 1)
-            picture = self._photo.copy()
             if min(self._size) > 0:
+                patch = picture[self._where]
                 picture[self._where] = cv2.blendLinear(self._enlarge(drawn, cv2.INTER_CUBIC), patch, weight, 1 - weight)
             yield picture
 

@@ -3,25 +3,76 @@
 The warp follows the face and the outline of the head and fades to nothing in the background.
 """
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
-from scipy.interpolate import RBFInterpolator
+import torch
 
+from atvg.face import geometry
 from atvg.face.landmarks import JAW
 from atvg.pose import Pose, head_centre, turn_points
+from atvg.warp import spline_shift
 
-_MAX_POINTS = 160  # of the mesh; a thin-plate spline through more of them gains nothing
-_GRID = 48  # the warp is smooth: computed on a coarse grid and enlarged
+_MAX_POINTS = 120  # of the mesh; a spline through more of them gains nothing
+_GRID = 40  # the warp is smooth: computed on a coarse grid and enlarged
 _HEAD = 1.45  # outline of hair and skull, as a multiple of the face's own radius
 _REACH = 2.6  # where the warp has faded out, likewise
 _FADE = 0.7  # share of the reach from which it begins to fade
 
 
-def turn_photo(photo: np.ndarray, landmarks: np.ndarray, mesh: np.ndarray, pose: Pose) -> np.ndarray:
-    """Turns the head in a uint8 RGB photo, (H, W, 3) → (H, W, 3).
+@dataclass(frozen=True)
+class HeadTurn:
+    """How a turn of the head moves the pixels of a photo, in the box around the head; the rest stays.
+
+    Attributes:
+        low, size: corner and (width, height) of the box, photo pixels.
+        shift: (G, G, 2) float32, how far away the source of each place of the box lies, on a coarse grid whose
+            outermost points are the box's outermost pixels.
+        landmarks: (68, 3) photo pixels and depth, after the turn.
+    """
+
+    low: np.ndarray
+    size: np.ndarray
+    shift: np.ndarray
+    landmarks: np.ndarray
+
+    def of_photo(self, photo: np.ndarray) -> np.ndarray:
+        """Turns the head in the uint8 RGB photo, (H, W, 3) → (H, W, 3)."""
+        (left, top), (width, height) = self.low, self.size
+        x, y = np.meshgrid(
+            np.arange(left, left + width, dtype=np.float32), np.arange(top, top + height, dtype=np.float32)
+        )
+        turned = photo.copy()
+        shift = self._at(x, y)
+        turned[top : top + height, left : left + width] = cv2.remap(
+            photo, x + shift[..., 0], y + shift[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        )
+        return turned
+
+    def of_crop(self, crop: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+        """Turns the head in the photo's crop, (S, S, 3) → (S, S, 3); `matrix` is the 2×3 photo → crop."""
+        side = np.arange(len(crop), dtype=np.float64)
+        places = geometry.apply(geometry.invert(matrix), np.stack(np.meshgrid(side, side), axis=-1))
+        places = places + self._at(*np.moveaxis(places, -1, 0).astype(np.float32))
+        places = geometry.apply(matrix, places).astype(np.float32)
+        return cv2.remap(crop, places[..., 0], places[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+
+    def _at(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """The shift at places of the photo, 0 outside the box."""
+        across, down = (
+            ((values - low) * ((_GRID - 1) / max(1, size - 1))).astype(np.float32)
+            for values, low, size in zip((x, y), self.low, self.size, strict=True)
+        )
+        return cv2.remap(self.shift, across, down, cv2.INTER_LINEAR)
+
+
+def turn_head(landmarks: np.ndarray, mesh: np.ndarray, pose: Pose, shape: tuple[int, ...]) -> HeadTurn:
+    """The warp that turns a head.
 
     Args:
         landmarks, mesh: (68, 3) and (M, 3) photo pixels with depth, before the turn.
+        shape: the photo's.
     """
     centre = head_centre(landmarks)
     middle = landmarks[:, :2].mean(axis=0)
@@ -34,29 +85,17 @@ def turn_photo(photo: np.ndarray, landmarks: np.ndarray, mesh: np.ndarray, pose:
     targets = np.concatenate([moved[in_sight, :2], still])
     sources = np.concatenate([points[in_sight, :2], still])
 
-    height, width = photo.shape[:2]
-    low = np.clip(np.floor(middle - _REACH * radius).astype(int), 0, [width, height])
-    high = np.clip(np.ceil(middle + _REACH * radius).astype(int) + 1, 0, [width, height])
+    limit = np.array([shape[1], shape[0]])
+    low = np.clip(np.floor(middle - _REACH * radius).astype(int), 0, limit - 1)
+    high = np.clip(np.ceil(middle + _REACH * radius).astype(int) + 1, low + 1, limit)
     columns, rows = np.linspace(low[0], high[0] - 1, _GRID), np.linspace(low[1], high[1] - 1, _GRID)
     grid = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
-    # Units of the face's radius keep the spline's equations well conditioned.
-    spline = RBFInterpolator(targets / radius, (sources - targets) / radius, smoothing=1e-3)
-    shift = spline(grid / radius) * radius
+    size = 2 * _REACH * radius
+    shift = size * spline_shift(*(torch.from_numpy(p / size) for p in (sources[None], targets[None], grid)))[0].numpy()
     distance = np.linalg.norm(grid - middle, axis=1) / (_REACH * radius)
     fade = 0.5 + 0.5 * np.cos(np.pi * np.clip((distance - _FADE) / (1 - _FADE), 0, 1))
     shift = (shift * fade[:, None]).reshape(_GRID, _GRID, 2).astype(np.float32)
-
-    size = high - low
-    # The coarse grid's outermost points lie on the outermost pixels.
-    across = np.linspace(0, _GRID - 1, size[0], dtype=np.float32)[None].repeat(size[1], axis=0)
-    down = np.linspace(0, _GRID - 1, size[1], dtype=np.float32)[:, None].repeat(size[0], axis=1)
-    fine = cv2.remap(shift, across, down, cv2.INTER_LINEAR)
-    x, y = np.meshgrid(np.arange(low[0], high[0], dtype=np.float32), np.arange(low[1], high[1], dtype=np.float32))
-    turned = photo.copy()
-    turned[low[1] : high[1], low[0] : high[0]] = cv2.remap(
-        photo, x + fine[..., 0], y + fine[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )
-    return turned
+    return HeadTurn(low, high - low, shift, turn_points(landmarks, centre, pose))
 
 
 def _circle(count: int) -> np.ndarray:

@@ -3,6 +3,9 @@
 Image and landmarks are encoded apart, fused at 8² by the MMCRNN over time, and decoded with skips from both. All
 convolutions run at ≤ 64², between a pixel-unshuffle and a pixel-shuffle. Whatever depends on the photo alone is
 computed once per photo, so a frame costs only its landmarks' share.
+
+Motion is drawn over the photo warped by the landmarks: skin and lips are carried along with their texture, and the
+network adds what a warp cannot know, such as teeth, the inside of the mouth and new folds.
 """
 
 from typing import NamedTuple
@@ -13,21 +16,31 @@ from torch.nn import functional as F
 
 from atvg.config import CROP_SIZE, N_LANDMARKS, VGNetConfig
 from atvg.nets.conv_gru import ConvGRU
+from atvg.warp import border, warp
 
 HEAT_SIZE = 32  # side of the landmark maps
+_VECTOR_WIDTH = 256
 
 
 class PhotoCode(NamedTuple):
     """All that VG-net needs of the photo and its landmarks, for B photos."""
 
     photo: Tensor  # (B, 3, 128, 128)
-    example: Tensor  # (B, C, 32, 32), what the example landmarks add to the landmark encoder
+    landmarks: Tensor  # (B, 68, 2) crop pixels
+    example: Tensor  # what these landmarks add to the landmark encoder
     skips: tuple[Tensor, Tensor, Tensor, Tensor]  # what the photo adds at 64², 32², 16² and 8²
     start: Tensor  # (B, hidden, 8, 8), the MMCRNN's state before the first frame
 
 
+class Turned(NamedTuple):
+    """The photo with its head moved as in each of T frames, but with its own expression; see `atvg.face.carry`."""
+
+    photo: Tensor  # (B, T, 3, 128, 128) in [−1, 1]
+    landmarks: Tensor  # (B, T, 68, 2) crop pixels
+
+
 class Frames(NamedTuple):
-    """T generated frames of B clips: ``frame = attention · motion + (1 − attention) · photo``."""
+    """T generated frames of B clips: ``frame = attention · motion + (1 − attention) · photo``, the photo as turned."""
 
     frame: Tensor  # (B, T, 3, 128, 128) in [−1, 1]
     attention: Tensor  # (B, T, 1, 128, 128) in [0, 1]
@@ -100,11 +113,19 @@ class VGNet(nn.Module):
             for width, out in zip((p64, p32, p16, p8), (d64, d32, d16, config.hidden), strict=True)
         )
         self.start = nn.Conv2d(p8, config.hidden, 1)
-        # A convolution of [maps, maps − example maps] is the sum of one of each: the example's part is done once.
-        self.landmark_in = nn.Conv2d(N_LANDMARKS, l32, 3, padding=1, bias=False)
-        self.example_in = nn.Conv2d(N_LANDMARKS, l32, 3, padding=1, bias=False)
-        self.landmark_norm = nn.Sequential(nn.BatchNorm2d(l32), nn.ReLU())
-        self.landmark_encoder = nn.ModuleList([_conv(l32, l16, 2), _conv(l16, l8, 2)])
+        # A layer over [target, target − example] is the sum of one over each: the example's part is done once.
+        if config.landmark_maps:
+            self.landmark_in = nn.Conv2d(N_LANDMARKS, l32, 3, padding=1, bias=False)
+            self.example_in = nn.Conv2d(N_LANDMARKS, l32, 3, padding=1, bias=False)
+            self.landmark_norm = nn.Sequential(nn.BatchNorm2d(l32), nn.ReLU())
+            self.landmark_encoder = nn.ModuleList([_conv(l32, l16, 2), _conv(l16, l8, 2)])
+        else:  # ablation: a vector of coordinates, as in the authors' code
+            self.landmark_in = nn.Linear(2 * N_LANDMARKS, _VECTOR_WIDTH)
+            self.example_in = nn.Linear(2 * N_LANDMARKS, _VECTOR_WIDTH, bias=False)
+            self.landmark_encoder = nn.Sequential(
+                nn.ReLU(), nn.Linear(_VECTOR_WIDTH, l8 * 64), nn.Unflatten(1, (l8, 8, 8)), nn.ReLU()
+            )
+            l32 = l16 = 0
         self.landmark_bottom = nn.Conv2d(l8, config.hidden, 3, padding=1, bias=False)
         self.fuse = nn.Sequential(nn.BatchNorm2d(config.hidden), nn.ReLU())
         self.mmcrnn = ConvGRU(config.hidden, config.hidden)
@@ -112,7 +133,14 @@ class VGNet(nn.Module):
         self.stages = nn.ModuleList(
             [DecoderStage(config.hidden, l16, d16), DecoderStage(d16, l32, d32), DecoderStage(d32, 0, d64)]
         )
-        self.motion_head = nn.Sequential(nn.Conv2d(d64, 12, 3, padding=1), nn.PixelShuffle(2), nn.Tanh())
+        if config.warp:
+            self.warped_64 = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(24, d64, 3, padding=1, bias=False))
+            self.warped_32 = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(96, d32, 3, padding=1, bias=False))
+            self.register_buffer("border", border(CROP_SIZE), persistent=False)
+        self.motion_head = nn.Sequential(nn.Conv2d(d64, 12, 3, padding=1), nn.PixelShuffle(2))
+        if config.warp:  # begin with the warped photo itself
+            nn.init.zeros_(self.motion_head[0].weight)
+            nn.init.zeros_(self.motion_head[0].bias)
         self.attention_head = nn.Sequential(nn.Conv2d(d64, 4, 3, padding=1), nn.PixelShuffle(2), nn.Sigmoid())
         # Begin near "all photo": α that begins at ½ smears the whole picture before it has learnt where to look.
         nn.init.constant_(self.attention_head[0].bias, -1.0)
@@ -124,16 +152,18 @@ class VGNet(nn.Module):
             x = stage(x)
             features.append(x)
         skips = tuple(skip(feature) for skip, feature in zip(self.photo_skips, features, strict=True))
-        maps = landmark_maps(example, self.config.heat_sigma)
-        return PhotoCode(photo, self.example_in(maps), skips, torch.tanh(self.start(x)))
+        return PhotoCode(photo, example, self.example_in(self._landmarks(example)), skips, torch.tanh(self.start(x)))
 
-    def forward(self, code: PhotoCode, landmarks: Tensor, state: Tensor | None = None) -> tuple[Frames, Tensor]:
+    def forward(
+        self, code: PhotoCode, landmarks: Tensor, state: Tensor | None = None, turned: Turned | None = None
+    ) -> tuple[Frames, Tensor]:
         """Draws T frames.
 
         Args:
             code: from `encode_photo`, for B photos.
             landmarks: (B, T, 68, 2) crop pixels.
             state: MMCRNN state (B, hidden, 8, 8) after the frame before; None at the beginning.
+            turned: the photo in the head pose of each frame; None while the head stays as in the photo.
 
         Returns:
             the frames and the state after the last one.
@@ -143,11 +173,23 @@ class VGNet(nn.Module):
         def per_frame(x: Tensor) -> Tensor:  # (B, …) → (B·T, …)
             return x[:, None].expand(-1, steps, *x.shape[1:]).flatten(0, 1)
 
-        maps = landmark_maps(landmarks.flatten(0, 1), self.config.heat_sigma)
-        at_32 = self.landmark_norm(self.landmark_in(maps) + per_frame(code.example))
-        at_16 = self.landmark_encoder[0](at_32)
-        at_8 = self.landmark_encoder[1](at_16)
+        known = self.landmark_in(self._landmarks(landmarks.flatten(0, 1))) + per_frame(code.example)
+        if self.config.landmark_maps:
+            at_32 = self.landmark_norm(known)
+            at_16 = self.landmark_encoder[0](at_32)
+            at_8 = self.landmark_encoder[1](at_16)
+        else:
+            at_32 = at_16 = None
+            at_8 = self.landmark_encoder(known)
         skip_64, skip_32, skip_16, skip_8 = (per_frame(skip) for skip in code.skips)
+
+        photo = per_frame(code.photo) if turned is None else turned.photo.flatten(0, 1)
+        warped = None
+        if self.config.warp:
+            before = per_frame(code.landmarks) if turned is None else turned.landmarks.flatten(0, 1)
+            warped = self._warp(photo, before, landmarks.flatten(0, 1))
+            both = torch.cat([warped, photo], dim=1)
+            skip_64, skip_32 = skip_64 + self.warped_64(both), skip_32 + self.warped_32(both)
 
         x = self.fuse(self.landmark_bottom(at_8) + skip_8).unflatten(0, (batch, steps))
         state = code.start if state is None else state
@@ -161,7 +203,24 @@ class VGNet(nn.Module):
         x = self.stages[0](x, skip_16, at_16)
         x = self.stages[1](x, skip_32, at_32)
         x = self.stages[2](x, skip_64)
-        motion = self.motion_head(x).unflatten(0, (batch, steps))
-        attention = self.attention_head(x).unflatten(0, (batch, steps))
-        frame = attention * motion + (1 - attention) * code.photo[:, None]
-        return Frames(frame, attention, motion), state
+        motion = self._motion(self.motion_head(x), warped)
+        attention = self.attention_head(x)
+        frame = attention * motion + (1 - attention) * photo
+        return Frames(*(part.unflatten(0, (batch, steps)) for part in (frame, attention, motion))), state
+
+    def _landmarks(self, landmarks: Tensor) -> Tensor:
+        """(N, 68, 2) crop pixels → what the landmark encoder reads."""
+        if self.config.landmark_maps:
+            return landmark_maps(landmarks, self.config.heat_sigma)
+        return (landmarks / (CROP_SIZE / 2) - 1).flatten(1)
+
+    def _warp(self, photo: Tensor, before: Tensor, after: Tensor) -> Tensor:
+        """Moves the landmarks of (N, 3, 128, 128) pictures, their edge stays."""
+        edge = self.border.expand(len(photo), -1, -1)
+        return warp(photo, torch.cat([before, edge], dim=1), torch.cat([after, edge], dim=1))
+
+    def _motion(self, drawn: Tensor, warped: Tensor | None) -> Tensor:
+        if warped is None:
+            return torch.tanh(drawn)
+        # In training the sum may leave [−1, 1]: cut off there, it would get no gradient that brings it back.
+        return warped + drawn if self.training else (warped + drawn).clamp(-1, 1)

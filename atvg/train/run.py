@@ -5,10 +5,14 @@ from pathlib import Path
 
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
+from atvg.checkpoint import load_vg_net
 from atvg.config import ATNetConfig, VGNetConfig, with_overrides
-from atvg.errors import BadSettingError
-from atvg.train.loop import Loop
+from atvg.data.pack import shard_paths
+from atvg.errors import BadSettingError, CheckpointError
+from atvg.nets.vg_net import VGNet
+from atvg.train.loop import STATE_FILE, Loop
 from atvg.train.settings import ATSettings, VGSettings
 
 _CLASSES = {"at": (ATSettings, ATNetConfig), "vg": (VGSettings, VGNetConfig)}
@@ -24,13 +28,26 @@ def train(
     devices: int = 1,
     nodes: int = 1,
     precision: str | None = None,
+    init: Path | None = None,
 ) -> dict[str, float]:
     """Trains ``"at"`` or ``"vg"``; weights, state and logs go to `run_dir`. Returns the last mean losses.
 
     ``overrides`` are texts for fields of the stage's settings, or of its network as ``net.FIELD``. On a CPU with
     bfloat16 arithmetic, and on every recent GPU, VG-net trains in mixed precision unless told otherwise.
+
+    ``init`` is a folder of weights that a new VG-net run begins with, to fine-tune them.
+
+    With several ``devices`` this process starts the others of its node by running its own command again; on several
+    ``nodes`` torchrun or SLURM starts all of them.
+
+    Raises:
+        BadSettingError: unknown or impossible settings, devices or precision.
+        PackError: an unreadable pack.
+        CheckpointError: `resume` without a state that fits, a new run where one already lies, or unusable `init`.
     """
     overrides = overrides or {}
+    if init is not None and (resume or stage_name != "vg"):
+        raise BadSettingError("--init begins a new run of VG-net; leave it out with --resume and for AT-net")
     settings_class, config_class = _CLASSES[stage_name]
     of_net = {key[4:]: text for key, text in overrides.items() if key.startswith("net.")}
     settings = with_overrides(settings_class(), {k: t for k, t in overrides.items() if not k.startswith("net.")})
@@ -39,7 +56,11 @@ def train(
         raise BadSettingError(f"--minutes is {minutes}; give a positive number")
     if precision is None:
         precision = "bf16-mixed" if stage_name == "vg" and _has_bf16() else "32-true"
-    fabric = Fabric(devices=devices, num_nodes=nodes, precision=precision, accelerator="auto")
+    fabric = _make_fabric(devices, nodes, precision)
+    # Before there are other processes: each of them would fail, and say so, by itself.
+    shard_paths(pack_dir, "train")
+    if not resume and (run_dir / STATE_FILE).exists():
+        raise CheckpointError(f"{run_dir} already holds a run; add --resume, or choose another folder")
     fabric.launch()
     torch.manual_seed(settings.seed)
     if stage_name == "at":
@@ -47,8 +68,34 @@ def train(
     else:
         from atvg.train.vg_stage import VGStage as StageClass
     stage = StageClass(fabric, pack_dir, settings, config)
+    if init is not None:
+        begin_with(stage.players["main"].module, init)
     run_dir.mkdir(parents=True, exist_ok=True)
     return Loop(fabric, stage, run_dir).run(minutes, resume)
+
+
+def begin_with(net: VGNet, folder: Path) -> None:
+    """Fills a network with the weights of another run.
+
+    Raises:
+        CheckpointError: no such weights, or of another size.
+    """
+    weights = load_vg_net(folder).state_dict()
+    try:
+        net.load_state_dict(weights)
+    except RuntimeError:
+        raise CheckpointError(
+            f"the weights in {folder} have other sizes than this run; same net.… as theirs?"
+        ) from None
+
+
+def _make_fabric(devices: int, nodes: int, precision: str) -> Fabric:
+    if min(devices, nodes) < 1:
+        raise BadSettingError(f"--devices is {devices} and --nodes {nodes}; give at least 1 of each")
+    try:
+        return Fabric(devices=devices, num_nodes=nodes, precision=precision, accelerator="auto")
+    except (ValueError, MisconfigurationException) as error:
+        raise BadSettingError(f"--devices {devices}, --precision {precision}: {error}") from None
 
 
 def setting_names(stage_name: str) -> list[str]:

@@ -45,11 +45,16 @@ class VGSettings(RunSettings):
     beta: float = 0.5
     pixel: float = 10.0  # weights of the loss terms
     gradient: float = 3.0
+    texture: float = 0.0
     sparsity: float = 0.02
     discriminator: float = 0.0
     regression: float = 1.0
     mouth_weight: float = 4.0
     landmark_noise: float = 0.3  # pixels
+    at_net: str = ""  # folder of AT-net's weights, whose own errors are then added to landmarks
+    at_errors: float = 0.5  # up to this share of them, in half of the samples
     affine: float = 0.4  # share of samples that are scaled, turned and shifted
     colour: float = 0.15
+    speech_only: float = 0.3  # share of samples in which, as with AT-net, jaw and mouth alone leave the turned photo
+    turn: bool = True  # give VG-net the photo in the head pose of each frame
     stream: bool = False  # read the pack while training, for packs larger than memory

@@ -1,7 +1,7 @@
 """Training of VG-net, with or without the regression-based discriminator."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -9,15 +9,30 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from atvg import losses
-from atvg.checkpoint import save_vg_net
-from atvg.config import CROP_SIZE, DiscriminatorConfig, VGNetConfig
+from atvg.checkpoint import load_at_net, save_vg_net
+from atvg.config import CROP_SIZE, N_LANDMARKS, DiscriminatorConfig, VGNetConfig
 from atvg.data.augment import mirror, move, shift_colours
-from atvg.data.bank import VideoBank
+from atvg.data.bank import Driver, VideoBank, Windows
+from atvg.data.pack import Clip
 from atvg.data.stream import StreamBank
+from atvg.face.carry import background_movement, carry
+from atvg.face.landmarks import JAW, MOUTH
 from atvg.nets.discriminator import Discriminator
-from atvg.nets.vg_net import Frames, VGNet
+from atvg.nets.vg_net import Frames, Turned, VGNet
+from atvg.shape import denormalise_offset, normalise
 from atvg.train.settings import VGSettings
 from atvg.train.stage import Stage, make_player, update
+from atvg.warp import warp
+
+
+class Batch(NamedTuple):
+    """B samples of VG-net's training."""
+
+    photo: Tensor  # (B, 3, 128, 128) in [−1, 1]
+    example: Tensor  # (B, 68, 2) crop pixels
+    real: Tensor  # (B, T, 3, 128, 128)
+    landmarks: Tensor  # (B, T, 68, 2), some with noise
+    turned: Turned | None
 
 
 class OnePass(nn.Module):
@@ -27,8 +42,8 @@ class OnePass(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, photo: Tensor, example: Tensor, landmarks: Tensor) -> Frames:
-        made, _ = self.net(self.net.encode_photo(photo, example), landmarks)
+    def forward(self, photo: Tensor, example: Tensor, landmarks: Tensor, turned: Turned | None) -> Frames:
+        made, _ = self.net(self.net.encode_photo(photo, example), landmarks, turned=turned)
         return Frames(*(part.float() for part in made))
 
 
@@ -39,35 +54,67 @@ class VGStage(Stage):
 
     def __init__(self, fabric: Fabric, pack_dir: Path, settings: VGSettings, config: VGNetConfig):
         self.fabric, self.settings = fabric, settings
+        self._speaking = torch.zeros(N_LANDMARKS, 1, dtype=torch.bool, device=fabric.device)
+        self._speaking[np.concatenate([JAW[1:-1], MOUTH])] = True
+        driver = at_net_errors(Path(settings.at_net)) if settings.at_net else None
         if settings.stream:
-            self.bank = StreamBank(pack_dir, "train", fabric.device, fabric.global_rank, fabric.world_size)
+            ranks = (fabric.global_rank, fabric.world_size)
+            self.bank = StreamBank(pack_dir, "train", fabric.device, driver, *ranks)
         else:
-            self.bank = VideoBank(pack_dir, "train", fabric.device)
+            self.bank = VideoBank(pack_dir, "train", fabric.device, driver)
         net = VGNet(config).to(memory_format=torch.channels_last)  # a tenth to a quarter faster
         self.players = {"main": make_player(fabric, net, settings, (0.9, 0.99), OnePass(net))}
         if settings.discriminator > 0:
             judge = Discriminator(DiscriminatorConfig())
             self.players["judge"] = make_player(fabric, judge, settings, (0.5, 0.99))
 
-    def batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """photo (B, 3, 128, 128), example (B, 68, 2), real (B, T, 3, 128, 128), landmarks (B, T, 68, 2)."""
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """Draws and augments; one draw serves the photo, the turned photos and the frames of a sample."""
         settings = self.settings
-        pictures, landmarks = self.bank.batch(rng, settings.batch, settings.frames)
-        images = pictures.float() / 127.5 - 1  # photo and frames together, so that one draw augments all
+        windows = self.bank.batch(rng, settings.batch, settings.frames)
+        images = windows.images.float() / 127.5 - 1
+        seen = windows.landmarks[..., :2].copy()
+        if windows.errors is not None:
+            share = settings.at_errors * rng.random(settings.batch) * (rng.random(settings.batch) < 0.5)
+            seen[:, 1:] += share[:, None, None, None] * windows.errors[:, 1:]
+        landmarks = torch.as_tensor(seen, dtype=torch.float32, device=images.device)
+        if settings.turn:
+            turned = self._turn(images[:, 0], windows)
+            images = torch.cat([images, turned.photo], dim=1)
+            landmarks = torch.cat([landmarks, turned.landmarks], dim=1)
         flips = torch.as_tensor(rng.random(settings.batch) < 0.5, device=images.device)
         images, landmarks = mirror(images, landmarks, flips)
         images, landmarks = move(images, landmarks, rng, settings.affine)
         images = shift_colours(images, rng, settings.colour)
-        noise = rng.normal(0, settings.landmark_noise, landmarks.shape) * (rng.random((settings.batch, 1, 1, 1)) < 0.5)
-        noisy = landmarks + torch.as_tensor(noise, dtype=landmarks.dtype, device=landmarks.device)
-        return images[:, 0], landmarks[:, 0], images[:, 1:], noisy[:, 1:]
+        split = [1, settings.frames, len(images[0]) - 1 - settings.frames]
+        (photo, real, base), (example, target, carried) = images.split(split, 1), landmarks.split(split, 1)
+        noise = rng.normal(0, settings.landmark_noise, target.shape) * (rng.random((settings.batch, 1, 1, 1)) < 0.5)
+        target = target + torch.as_tensor(noise, dtype=target.dtype, device=target.device)
+        still = torch.as_tensor(rng.random(settings.batch) < settings.speech_only, device=target.device)
+        at_rest = carried if settings.turn else example.expand_as(target)
+        still = still[:, None, None, None] & ~self._speaking
+        target = torch.where(still, at_rest, target)
+        return Batch(photo[:, 0], example[:, 0], real, target, Turned(base, carried) if settings.turn else None)
+
+    def _turn(self, photo: Tensor, windows: Windows) -> Turned:
+        """The photos with their heads moved as in the frames, so that training and use agree."""
+        transforms = windows.transforms
+        background = background_movement(transforms[:, 1:], transforms[:, 0])
+        sources, targets = (
+            torch.as_tensor(points, device=photo.device)
+            for points in carry(windows.landmarks[:, 0], windows.landmarks[:, 1:], background)
+        )
+        batch, steps = targets.shape[:2]
+        photos = photo[:, None].expand(-1, steps, -1, -1, -1).flatten(0, 1)
+        turned = warp(photos, sources.flatten(0, 1), targets.flatten(0, 1)).unflatten(0, (batch, steps))
+        return Turned(turned, targets[:, :, :N_LANDMARKS])
 
     def step(self, step: int) -> dict[str, Tensor]:
         settings = self.settings
         rng = np.random.default_rng([settings.seed, self.fabric.global_rank, step])
-        photo, example, real, landmarks = self.batch(rng)
+        photo, example, real, landmarks, turned = self.batch(rng)
         main = self.players["main"]
-        made = main.net(photo, example, landmarks)
+        made = main.net(photo, example, landmarks, turned)
         terms = generator_terms(real, made, landmarks, settings)
         judge = self.players.get("judge")
         if judge is not None:
@@ -97,9 +144,9 @@ class VGStage(Stage):
     @torch.no_grad()
     def sample(self, net: nn.Module) -> Tensor:
         """Rows: photo, truth, frame, attention, motion of the last frame of each clip of a fixed batch."""
-        photo, example, real, landmarks = self.batch(np.random.default_rng(0))
+        photo, example, real, landmarks, turned = self.batch(np.random.default_rng(0))
         was_training = net.training
-        made = OnePass(net.eval())(photo, example, landmarks)
+        made = OnePass(net.eval())(photo, example, landmarks, turned)
         net.train(was_training)
         rows = [
             photo, real[:, -1], made.frame[:, -1].float(),
@@ -111,13 +158,37 @@ class VGStage(Stage):
         save_vg_net(folder, net, {**notes, "beta": self.settings.beta})
 
 
+def at_net_errors(folder: Path) -> Driver:
+    """By how much AT-net misses the jaw and mouth of a clip it hears: the landmarks that VG-net will have to live with.
+
+    The frames that go with them are the true ones, so VG-net is shown a share of these errors only.
+    """
+    from atvg.animator import Animator
+
+    at_net, shape = load_at_net(folder)
+    animator = Animator(at_net, shape, {}, detector=None)
+    speaking = np.zeros((N_LANDMARKS, 1))
+    speaking[np.concatenate([JAW[1:-1], MOUTH])] = 1
+
+    def errors(clip: Clip) -> np.ndarray:
+        if not clip.sync:
+            return np.zeros((len(clip), N_LANDMARKS, 2), np.float32)
+        frame = shape.frame_of(clip.landmarks)
+        normal = normalise(clip.landmarks, frame)
+        heard = shape.decode(animator.codes_from_rows(clip.mfcc, clip.landmarks[0]))
+        return speaking * denormalise_offset(heard - (normal - normal[0]), frame)[..., :2]
+
+    return errors
+
+
 def generator_terms(real: Tensor, made: Frames, landmarks: Tensor, settings: VGSettings) -> dict[str, Tensor]:
     """The weighted losses of the generator without its judge."""
     weight = 1 + (settings.mouth_weight - 1) * losses.mouth_box(landmarks, CROP_SIZE)  # (B, T, 1, H, W)
     pixel = losses.dynamic_pixel_loss(real, made.frame, made.attention, settings.beta, weight)
-    gradient = losses.gradient_loss(real.flatten(0, 1), made.frame.flatten(0, 1), weight.flatten(0, 1))
+    flat = (real.flatten(0, 1), made.frame.flatten(0, 1), weight.flatten(0, 1))
     return {
         "pixel": settings.pixel * pixel,
-        "gradient": settings.gradient * gradient,
+        "gradient": settings.gradient * losses.gradient_loss(*flat),
+        "texture": settings.texture * losses.texture_loss(*flat),
         "sparsity": settings.sparsity * losses.attention_sparsity(made.attention),
     }

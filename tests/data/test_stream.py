@@ -9,15 +9,16 @@ from atvg.data.stream import StreamBank
 from atvg.errors import PackError
 
 
-def test_it_draws_frames_and_landmarks_of_the_split_as_the_bank_in_memory_holds_them(tiny_pack):
+def test_it_draws_what_belongs_together_as_the_bank_in_memory_holds_them(tiny_pack):
     stream = StreamBank(tiny_pack, "train", torch.device("cpu"))
     bank = VideoBank(tiny_pack, "train", torch.device("cpu"))
     for step in range(5):  # longer than the split: the shards are read again
-        images, landmarks = stream.batch(np.random.default_rng(step), batch=4, steps=3)
-        assert images.shape == (4, 4, 3, 128, 128) and images.dtype == torch.uint8
-        for window, points in zip(images, landmarks, strict=True):
-            places = [int((bank.frames == image).flatten(1).all(dim=1).nonzero()[0]) for image in window]
-            assert torch.equal(bank.landmarks[places], points)
+        windows = stream.batch(np.random.default_rng(step), batch=4, steps=3)
+        assert windows.images.shape == (4, 4, 3, 128, 128) and windows.images.dtype == torch.uint8
+        for images, points, transforms in zip(*windows, strict=True):
+            places = [int((bank.frames == image).flatten(1).all(dim=1).nonzero()[0]) for image in images]
+            np.testing.assert_array_equal(bank.landmarks[places], points)
+            np.testing.assert_array_equal(bank.transforms[places], transforms)
             assert np.diff(places[1:]).tolist() == [1, 1]
 
 

@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from atvg.data.pack import FORMAT, LANDMARK_STEPS, encode_video
+from atvg.data.pack import FORMAT, LANDMARK_STEPS, Clip, encode_video
 from atvg.errors import OutputError, PackError
 from atvg.evaluation import protocol, report
 from atvg.face import crop, geometry
+from atvg.face.carry import Carried
+from atvg.face.landmarks import RIGID
+from atvg.pose import Pose, head_centre, turn_points
 from tests import synthetic
 
 FRAMES = 16
@@ -24,7 +27,9 @@ def write_pack(folder: Path, clips: list[tuple[str, str, bool, np.ndarray, np.nd
         for key, source, sync, frames, landmarks in clips:
             arrays = io.BytesIO()
             points = np.repeat(landmarks[None] * LANDMARK_STEPS, len(frames), axis=0).round().astype(np.int16)
-            np.savez(arrays, landmarks=points, mfcc=np.zeros((4 * len(frames) + 24, 20), np.float16))
+            transforms = np.repeat(np.array([[[0.5, 0, 0], [0, 0.5, 0]]], np.float32), len(frames), axis=0)
+            rows = np.zeros((4 * len(frames) + 24, 20), np.float16)
+            np.savez(arrays, landmarks=points, transforms=transforms, mfcc=rows)
             meta = {"source": source, "identity": key, "split": "val", "sync": sync}
             members = {"json": json.dumps(meta).encode(), "mp4": encode_video(frames), "npz": arrays.getvalue()}
             for ending, data in members.items():
@@ -53,16 +58,34 @@ def pack(tmp_path_factory, astronaut, astronaut_face) -> Path:
 class StandIn:
     """An animator that shows the photo and remembers what it was given."""
 
-    def draw(self, photo_crop: np.ndarray, example: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    def draw(
+        self, photo_crop: np.ndarray, example: np.ndarray, landmarks: np.ndarray, moved: Carried | None = None
+    ) -> np.ndarray:
         assert photo_crop.shape == (128, 128, 3) and photo_crop.dtype == np.uint8
         assert example.shape == (68, 2)
-        self.drawn = landmarks
+        self.example, self.drawn, self.moved = example, landmarks, moved
         return np.repeat(photo_crop[None], len(landmarks), axis=0)
 
     def landmarks_from_rows(self, rows: np.ndarray, photo_landmarks: np.ndarray) -> np.ndarray:
         assert rows.shape == (4 * FRAMES + 24, 20)
         assert photo_landmarks.shape == (68, 3)
         return np.repeat(photo_landmarks[None, :, :2], FRAMES, axis=0)
+
+
+STILL, HELD = 5, 35  # frames of `shaken` far from the moment when the head turns
+
+
+@pytest.fixture(scope="module")
+def shaken(face68) -> Clip:
+    """A head that turns by 8° at frame 20 and speaks, while its source's background slides to the right."""
+    clip = []
+    for t in range(41):
+        points = turn_points(face68, head_centre(face68), Pose(yaw=8 if t >= 20 else 0))
+        points[60:68, 1] += t % 3
+        clip.append(points)
+    transforms = np.array([[[0.5, 0, 0.2 * t], [0, 0.5, 0]] for t in range(41)], np.float32)
+    frames, rows = np.zeros((41, 128, 128, 3), np.uint8), np.zeros((4 * 41 + 24, 20), np.float32)
+    return Clip("s", "made", "nobody", "val", True, frames, np.stack(clip).astype(np.float32), transforms, rows)
 
 
 def face_lost(clip) -> np.ndarray:
@@ -117,6 +140,43 @@ class TestRows:
         clip = next(protocol.read_pack(pack, "val"))
         protocol.oracle_row(animator).draw(clip)
         assert np.array_equal(animator.drawn, clip.landmarks[..., :2])
+
+    def test_of_the_oracle_get_the_true_movement_of_the_head(self, shaken, face68):
+        animator = StandIn()
+        protocol.oracle_row(animator).draw(shaken)
+        moved, photo = animator.moved, shaken.landmarks[0, :, :2]
+        assert np.array_equal(animator.example, photo)
+        np.testing.assert_allclose(moved.sources[:, :68], np.broadcast_to(photo, (41, 68, 2)), atol=1e-4)
+        for t in (STILL, HELD):
+            np.testing.assert_allclose(moved.targets[t, RIGID], shaken.landmarks[t, RIGID, :2], atol=1e-3)
+        # Without what it says: the inner lips of a turned head that keeps silent.
+        silent = turn_points(face68, head_centre(face68), Pose(yaw=8))[60:68, :2]
+        np.testing.assert_allclose(moved.targets[HELD, 60:68], silent, atol=1e-3)
+        assert np.abs(shaken.landmarks[HELD, 60:68, :2] - silent).max() > 1
+
+    def test_of_the_oracle_turn_the_head_no_faster_than_one_can(self, shaken):
+        animator = StandIn()
+        protocol.oracle_row(animator).draw(shaken)
+        smooth, abrupt = (np.abs(np.diff(nose)).max() for nose in (
+            animator.moved.targets[:, 30, 0], shaken.landmarks[:, 30, 0]
+        ))  # fmt: skip
+        assert 0 < smooth < 0.5 * abrupt
+
+    def test_of_the_oracle_get_the_movement_of_the_background(self, shaken):
+        """It has gone 0.2·t to the right, so each place on the crop's edge shows what was 0.2·t to its left."""
+        animator = StandIn()
+        protocol.oracle_row(animator).draw(shaken)
+        sources, targets = animator.moved
+        for t in (0, 20, 40):
+            edge = np.isin(targets[t], [0, 127]).any(axis=1)
+            by = sources[t, edge] - targets[t, edge]
+            np.testing.assert_allclose(by, np.broadcast_to([-0.2 * t, 0], by.shape), atol=1e-4)
+            assert edge.sum() > 20
+
+    def test_from_sound_alone_the_head_stays(self, pack):
+        animator = StandIn()
+        protocol.audio_row(animator).draw(next(protocol.read_pack(pack, "val")))
+        assert animator.moved is None
 
     def test_that_draw_the_wrong_size_are_refused(self, pack):
         short = protocol.Row("short", lambda clip: clip.frames[1:])

@@ -6,6 +6,7 @@ import pytest
 from atvg.face import geometry
 from atvg.face.face import Face, read_face
 from atvg.face.paste import Paster, face_mask
+from atvg.pose import Pose
 
 ONES, ZEROS = np.ones((1, 128, 128), np.float32), np.zeros((1, 128, 128), np.float32)
 RED = np.full((1, 128, 128, 3), (255, 0, 0), np.uint8)
@@ -99,3 +100,58 @@ class TestPasting:
         landmarks = astronaut_face.landmarks * 3
         face = Face(large, landmarks, landmarks)
         assert pasted(face, ONES, RED).shape == (1536, 1536, 3)
+
+
+class TestTurnedHeads:
+    """Frames that were drawn for turns of the head."""
+
+    @pytest.fixture(scope="class")
+    def turn(self, face):
+        return face.head_turn(Pose(yaw=8, pitch=-4))
+
+    def test_without_attention_the_picture_is_the_turned_photo(self, face, turn):
+        (picture,) = Paster(face).paste(ZEROS, RED, [turn])
+        np.testing.assert_array_equal(picture, turn.of_photo(face.photo))
+        assert (picture != face.photo).any()
+
+    def test_outside_the_head_every_pixel_is_the_photos_own(self, face, turn, astronaut):
+        """Even with full attention; the turn has faded out at 2.6 times the face's radius."""
+        (picture,) = Paster(face).paste(ONES, RED, [turn])
+        middle = face.landmarks[:, :2].mean(axis=0)
+        radius = np.linalg.norm(face.landmarks[:17, :2] - middle, axis=1).max()
+        y, x = np.mgrid[:512, :512]
+        far = np.hypot(x - middle[0], y - middle[1]) > 2.7 * radius
+        assert far.mean() > 0.3
+        np.testing.assert_array_equal(picture[far], astronaut[far])
+
+    def test_between_face_and_far_background_it_is_the_turned_photo(self, face, turn):
+        (picture,) = Paster(face).paste(ONES, RED, [turn])
+        photo = turn.of_photo(face.photo)
+        low, high = turn.landmarks[:, :2].min(axis=0), turn.landmarks[:, :2].max(axis=0)
+        middle, half = (low + high) / 2, (high - low) / 2
+        rows, columns = np.nonzero((picture != photo).any(axis=2))
+        assert np.abs(columns - middle[0]).max() < 1.5 * half[0]
+        assert np.abs(rows - middle[1]).max() < 1.5 * half[1]
+
+    def test_the_mask_goes_along_with_the_head(self, face):
+        """A face drawn where the chin has swung to is shown there, and not where the chin was."""
+        left, right = (face.head_turn(Pose(roll=angle)) for angle in (-20, 20))
+        pictures = Paster(face).paste(np.repeat(ONES, 2, axis=0), np.repeat(RED, 2, axis=0), [left, right])
+        off = [np.abs(picture.astype(int) - (255, 0, 0)).max(axis=2) for picture in pictures]
+        chins = [turn.landmarks[8, :2].round().astype(int) for turn in (left, right)]
+        assert np.linalg.norm(chins[0] - chins[1]) > 20
+        for here, there, (x, y) in ((0, 1, chins[0]), (1, 0, chins[1])):
+            assert off[here][y, x] < 10 and off[there][y, x] > 60
+
+    def test_each_frame_has_its_own_turn(self, face, turn):
+        turns = [turn, face.head_turn(Pose(yaw=-8))]
+        pictures = list(Paster(face).paste(np.repeat(ZEROS, 2, axis=0), np.repeat(RED, 2, axis=0), turns))
+        for picture, one in zip(pictures, turns, strict=True):
+            np.testing.assert_array_equal(picture, one.of_photo(face.photo))
+        assert (pictures[0] != pictures[1]).any()
+
+    def test_a_turn_by_nothing_is_no_turn(self, face):
+        motion = np.random.default_rng(0).integers(0, 256, RED.shape, np.uint8)
+        (still,) = Paster(face).paste(0.7 * ONES, motion)
+        (turned,) = Paster(face).paste(0.7 * ONES, motion, [face.head_turn(Pose())])
+        np.testing.assert_array_equal(turned, still)
