@@ -18,11 +18,12 @@ from torch import Tensor, nn
 
 from atvg.config import N_LANDMARKS, ATNetConfig, VGNetConfig, from_dict, to_dict
 from atvg.errors import CheckpointError
+from atvg.idle import IdleModel
 from atvg.nets.at_net import ATNet
 from atvg.nets.vg_net import VGNet
 from atvg.shape import ShapeModel
 
-AT_NET, VG_NET = "at_net", "vg_net"
+AT_NET, VG_NET, IDLE = "at_net", "vg_net", "idle"
 _SHAPE = "shape."
 _SHIPPED = Path(__file__).resolve().parent.parent / "checkpoints"
 
@@ -62,6 +63,12 @@ def save_vg_net(folder: Path, net: VGNet, notes: Mapping[str, Any]) -> None:
     _save_net(folder, VG_NET, net, to_dict(net.config), notes, {})
 
 
+def save_idle(folder: Path, model: IdleModel, notes: Mapping[str, Any]) -> None:
+    """Writes the idle motion; half precision is a 250th of a degree or finer."""
+    tensors = {name: _half(torch.from_numpy(array)) for name, array in model.arrays().items()}
+    _save_tensors(folder, IDLE, {}, notes, tensors)
+
+
 def load_at_net(folder: Path) -> tuple[ATNet, ShapeModel]:
     """Reads AT-net, ready for inference, and its shape model.
 
@@ -86,6 +93,22 @@ def load_vg_net(folder: Path, name: str = VG_NET) -> VGNet:
     """
     meta, tensors = _read_net(folder, name)
     return _fill(VGNet, VGNetConfig, meta, tensors, folder / name)
+
+
+def load_idle(folder: Path) -> IdleModel:
+    """Reads the idle motion.
+
+    Raises:
+        CheckpointError: missing, truncated, not safetensors, or arrays that do not belong together.
+    """
+    _, tensors = _read_net(folder, IDLE)
+    path = folder / f"{IDLE}.safetensors"
+    try:
+        return IdleModel(**{name: tensors[name].numpy() for name in IdleModel.__dataclass_fields__})
+    except KeyError as error:
+        raise CheckpointError(f"{path} lacks {error}; copy it again") from None
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged ({error}); copy it again") from None
 
 
 def load_vg_nets(folder: Path) -> dict[float, VGNet]:
@@ -142,8 +165,12 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def _save_net(
     folder: Path, name: str, net: nn.Module, config: dict, notes: Mapping[str, Any], extra: dict[str, Tensor]
 ) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = {key: _half(value) for key, value in net.state_dict().items()} | extra
+    _save_tensors(folder, name, config, notes, tensors)
+
+
+def _save_tensors(folder: Path, name: str, config: dict, notes: Mapping[str, Any], tensors: dict[str, Tensor]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     save_state(folder / f"{name}.safetensors", tensors, {"name": name})
     text = json.dumps({"config": config, "notes": dict(notes)}, indent=1)
     (folder / f"{name}.json").write_text(text + "\n")

@@ -4,6 +4,7 @@ import json
 import pickle
 import sys
 import types
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from atvg import checkpoint
 from atvg.config import ATNetConfig, VGNetConfig
 from atvg.errors import CheckpointError
+from atvg.idle import IdleModel
 from atvg.nets.at_net import ATNet
 from atvg.nets.vg_net import VGNet
 from atvg.shape import ShapeModel
@@ -292,3 +294,76 @@ class TestState:
         save_file({"a": torch.zeros(1)}, path)
         with refuses(CheckpointError, "not a training state"):
             checkpoint.load_state(path)
+
+
+class TestIdle:
+    """Idle motion: arrays without a network, in files like those of the networks."""
+
+    @pytest.fixture
+    def idle(self) -> IdleModel:
+        rng = np.random.default_rng(0)
+        return IdleModel(
+            poses=rng.uniform(-8, 8, (75, 3)).astype(np.float32),
+            pose_lengths=np.array([25, 50], np.int32),
+            blinks=rng.uniform(0, 1, 17).astype(np.float32),
+            blink_lengths=np.array([8, 9], np.int32),
+            blink_intervals=rng.uniform(1, 8, 5).astype(np.float32),
+        )
+
+    @pytest.fixture
+    def folder(self, idle, tmp_path):
+        checkpoint.save_idle(tmp_path / "w", idle, {"sequences": 2})
+        return tmp_path / "w"
+
+    def test_it_comes_back(self, idle, folder):
+        assert {path.name for path in folder.iterdir()} == {"idle.safetensors", "idle.json"}
+        loaded = checkpoint.load_idle(folder)
+        for name, array in idle.arrays().items():
+            np.testing.assert_allclose(getattr(loaded, name), array, atol=4e-3)
+            assert getattr(loaded, name).dtype == array.dtype
+        assert checkpoint.notes(folder, checkpoint.IDLE) == {"sequences": 2}
+
+    def test_what_is_loaded_gives_the_same_motion_each_time(self, folder):
+        first, again = (list(islice(checkpoint.load_idle(folder).sample(1), 100)) for _ in range(2))
+        assert first == again
+
+    @pytest.mark.parametrize("ending", ["json", "safetensors"])
+    def test_a_missing_file(self, folder, ending, refuses):
+        (folder / f"idle.{ending}").unlink()
+        with refuses(CheckpointError, f"idle.{ending} is missing"):
+            checkpoint.load_idle(folder)
+
+    @pytest.mark.parametrize("keep", [0.0, 0.001, 0.5, 0.999])
+    def test_a_truncated_file(self, folder, keep, refuses):
+        path = folder / "idle.safetensors"
+        path.write_bytes(path.read_bytes()[: int(keep * path.stat().st_size)])
+        with refuses(CheckpointError, "idle.safetensors"):
+            checkpoint.load_idle(folder)
+
+    @pytest.mark.parametrize("text", ["", "[]", '{"config": 3, "notes": {}}'])
+    def test_damaged_json(self, folder, text, refuses):
+        (folder / "idle.json").write_text(text)
+        with refuses(CheckpointError, "idle.json"):
+            checkpoint.load_idle(folder)
+
+    @pytest.mark.parametrize(
+        "name, value, words",
+        [
+            ("poses", torch.full((75, 3), torch.nan), "NaN or infinite"),
+            ("poses", torch.zeros(74, 3), "other lengths"),
+            ("pose_lengths", torch.tensor([5, 70]), "too short"),
+            ("blinks", torch.full((17,), 3.0), "eyes"),
+            ("blink_intervals", torch.zeros(5), "intervals"),
+        ],
+    )
+    def test_arrays_that_do_not_belong_together(self, folder, name, value, words, refuses):
+        path = folder / "idle.safetensors"
+        save_file(load_file(path) | {name: value}, path)
+        with refuses(CheckpointError, words):
+            checkpoint.load_idle(folder)
+
+    def test_a_missing_array(self, folder, refuses):
+        path = folder / "idle.safetensors"
+        save_file({name: tensor for name, tensor in load_file(path).items() if name != "blinks"}, path)
+        with refuses(CheckpointError, "'blinks'"):
+            checkpoint.load_idle(folder)
