@@ -5,12 +5,13 @@ from functools import cached_property
 
 import numpy as np
 
-from atvg.errors import FaceTooSmallError, NoFaceError, SeveralFacesError
+from atvg.errors import BadSettingError, FaceTooSmallError, NoFaceError, SeveralFacesError
 from atvg.face import geometry
 from atvg.face.crop import canonical_transform, warp_to_crop
 from atvg.face.detector import Detection, FaceDetector
 from atvg.face.image import Photo, load_image
-from atvg.face.turn import turn_photo
+from atvg.face.placing import Numbers, place_at_points, place_in_box
+from atvg.face.turn import HeadTurn, turn_head
 from atvg.pose import Pose, head_centre, turn_points
 
 MIN_EYE_DISTANCE = 18.0  # pixels between the outer eye corners; below it the crop is a blur
@@ -46,35 +47,62 @@ class Face:
         """(68, 3) float32 landmarks in crop pixels, depth in the same unit."""
         return geometry.apply(self.matrix, self.landmarks).astype(np.float32)
 
+    def head_turn(self, pose: Pose) -> HeadTurn:
+        """The warp that turns this head."""
+        return turn_head(self.landmarks, self.mesh, pose, self.photo.shape)
+
     def turned(self, pose: Pose) -> "Face":
         """This face with its head turned, in the same photo."""
         if not pose:
             return self
-        centre = head_centre(self.landmarks)
-        return Face(
-            photo=turn_photo(self.photo, self.landmarks, self.mesh, pose),
-            landmarks=turn_points(self.landmarks, centre, pose),
-            mesh=turn_points(self.mesh, centre, pose),
-        )
+        turn = self.head_turn(pose)
+        mesh = turn_points(self.mesh, head_centre(self.landmarks), pose)
+        return Face(turn.of_photo(self.photo), turn.landmarks, mesh)
 
 
-def read_face(photo: Photo, detector: FaceDetector) -> Face:
-    """Finds the one face of a photo.
+def read_face(
+    photo: Photo,
+    detector: FaceDetector,
+    *,
+    box: Numbers | None = None,
+    points: Numbers | None = None,
+    template: np.ndarray | None = None,
+) -> Face:
+    """Finds the one face of a photo, or the one that was placed by hand.
+
+    Args:
+        box: x, y, width, height in pixels of the upright photo: from the brows to the chin, jaw to jaw.
+        points: (5, 2) likewise: eye centres, nose tip, mouth corners; left as seen comes first.
+        template: (68, 3) frontal mean face, for places where the detector finds none.
 
     Raises:
         BadImageError: unreadable photo.
+        BadSettingError: a box or points that no face of this photo can have, or both.
         NoFaceError, SeveralFacesError, FaceTooSmallError: what they say.
     """
     image = load_image(photo)
-    found = detector.detect(image)
+    if box is not None and points is not None:
+        raise BadSettingError("both a box and points are given; place the face with one of them")
+    if box is not None:
+        return _checked(image, place_in_box(image, detector, box, template))
+    if points is not None:
+        return _checked(image, place_at_points(image, detector, points, template))
+    return _checked(image, _only(detector.detect(image)))
+
+
+def _only(found: list[Detection]) -> Detection:
     if not found:
-        raise NoFaceError("no face found in the photo; use one where a face is seen from the front, in good light")
+        raise NoFaceError(
+            "no face found in the photo; use one where a face is seen from the front, in good light, "
+            "or place it by hand (box)"
+        )
     face = found[0]
     rivals = [face, *(other for other in found[1:] if other.box[2] > _RIVAL * face.box[2])]
     if len(rivals) > 1:
         boxes = [rival.box for rival in rivals]
-        raise SeveralFacesError(f"{len(rivals)} faces of similar size found; crop the photo to one of them", boxes)
-    return _checked(image, face)
+        said = f"{len(rivals)} faces of similar size found"
+        raise SeveralFacesError(f"{said}; crop the photo to one of them, or place it by hand (box)", boxes)
+    return face
 
 
 def _checked(image: np.ndarray, found: Detection) -> Face:

@@ -10,6 +10,7 @@ import numpy as np
 
 from atvg.face.detector import Detection, FaceDetector
 from atvg.face.landmarks import MESH_TO_68
+from atvg.face.looks import look_again
 
 _SEARCH_SIDE = 1024  # the detector's input is 192 px; a larger picture only costs time
 _MARGIN = 0.9  # of the box, on every side, when a found face is cut out for the mesh
@@ -45,7 +46,7 @@ def _to_pixels(face: Any, width: float, height: float) -> np.ndarray:
 
 
 class MediaPipeDetector(FaceDetector):
-    """Finds boxes (far and near models), then fits the 478-point mesh in a cut-out of each."""
+    """Finds boxes (far and near models), then fits the 478-point mesh in a cut-out of each; if none, looks again."""
 
     name = "mediapipe"
 
@@ -64,7 +65,10 @@ class MediaPipeDetector(FaceDetector):
                     "FaceMesh", static_image_mode=True, max_num_faces=1, refine_landmarks=True,
                     min_detection_confidence=0.4,
                 )  # fmt: skip
-            faces = [self._fit(image, box) for box in self._boxes(image)]
+            return self._see(image) or _distinct(look_again(image, self._see))
+
+    def _see(self, image: np.ndarray) -> list[Detection]:
+        faces = [self._fit(image, box) for box in self._boxes(image)]
         return _distinct([face for face in faces if face is not None])
 
     def _boxes(self, image: np.ndarray) -> list[tuple[float, float, float, float]]:
