@@ -25,12 +25,13 @@ from PIL import Image, ImageDraw
 from atvg.animator import Animator, Chunk
 from atvg.audio import load_audio, n_video_frames
 from atvg.config import CROP_SIZE, FPS
-from atvg.errors import ATVGError, BadAudioError, BadImageError, SeveralFacesError
+from atvg.errors import ATVGError, BadAudioError, BadImageError, NoFaceError, SeveralFacesError
 from atvg.face.crop import warp_to_crop
 from atvg.face.face import Face
 from atvg.face.image import load_image
 from atvg.face.landmarks import MOUTH, OUTLINES
 from atvg.face.mediapipe import silence_native_logs
+from atvg.face.placing import parse_place
 from atvg.panels import FACE, LIPS, attention_strip, landmark_trajectory, motion_strip
 from atvg.pose import Pose
 from atvg.render import render
@@ -56,8 +57,12 @@ class Studio:
     def __init__(self, animator: Animator):
         self.animator = animator
 
-    def check_face(self, photo: Upload) -> tuple[np.ndarray | None, str]:
+    def check_face(self, photo: Upload, box: str = "", points: str = "") -> tuple[np.ndarray | None, str]:
         """Looks for the face in a photo, before any work is done.
+
+        Args:
+            photo: a picture with one face, or with one placed by hand.
+            box, points: as `animate` takes them.
 
         Returns:
             The crop with its landmarks (all faces if there are several), and one line: found, or what to mend.
@@ -65,16 +70,20 @@ class Studio:
         if not photo:
             return None, PAGE["face_hint"]
         try:
-            picture = _open_photo(photo)
-            return _draw_landmarks(self.animator.read_face(picture)), PAGE["face_found"]
+            picture, scale = _open_photo(photo)
+            face = self.animator.read_face(picture, **_place(box, points, scale))
+            return _draw_landmarks(face), PAGE["face_found"]
         except SeveralFacesError as error:
-            return _draw_boxes(picture, error.boxes), PAGE["face_problem"].format(error)
+            return _draw_boxes(picture, error.boxes), PAGE["face_unclear"].format(error)
+        except NoFaceError as error:
+            return None, PAGE["face_unclear"].format(error)
         except ATVGError as error:
             return None, PAGE["face_problem"].format(error)
 
     def animate(
         self, photo: Upload, audio: Upload, beta: float = 0.5, yaw: float = 0, pitch: float = 0, roll: float = 0,
         mouth_gain: float = 1, smoothing: float = 0.8, frame: str = "full", seed: int = 0, arrays: bool = False,
+        box: str = "", points: str = "", natural: bool = True,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds its tracker by this default)
     ) -> tuple[str, str, Figure, np.ndarray, np.ndarray, str | None]:  # fmt: skip
         """Makes the face in a photo speak.
@@ -87,8 +96,11 @@ class Studio:
             mouth_gain: movement of the mouth, 0..3; 1 as heard.
             smoothing: of the landmarks over time, standard deviation in frames, 0..5.
             frame: "full" for the whole photo, "crop" for the 128×128 face.
-            seed: of everything random.
+            seed: of the natural motion.
             arrays: also return every frame, map, landmark and code.
+            box: where the face is, if it is not found: x, y, width, height in pixels of the photo.
+            points: or x, y of its eyes, nose tip and mouth corners; left as seen comes first.
+            natural: let the head move a little and the eyes blink.
 
         Returns:
             The finished MP4; an MP4 of landmarks, attention, motion and result; the lips over time as a figure;
@@ -98,12 +110,15 @@ class Studio:
         folder = Path(tempfile.mkdtemp(prefix="atvg-", dir=get_upload_folder()))  # cleared by `delete_cache`
         video, panels, npz = folder / "talking-face.mp4", folder / "panels.mp4", folder / "arrays.npz"
         try:
-            face = self.animator.read_face(_open_photo(photo)).turned(Pose(yaw, pitch, roll))
+            picture, scale = _open_photo(photo)
+            face = self.animator.read_face(picture, **_place(box, points, scale)).turned(Pose(yaw, pitch, roll))
             speech = _path(audio, BadAudioError(PAGE["no_voice"]))
             progress(0, desc=PAGE["listening"])
             wave = load_audio(speech, MAX_SECONDS)
             total = n_video_frames(wave)
-            chunks = self.animator.stream(face, wave, beta=beta, mouth_gain=mouth_gain, smoothing=smoothing, seed=seed)
+            chunks = self.animator.stream(
+                face, wave, beta=beta, mouth_gain=mouth_gain, smoothing=smoothing, natural=natural, seed=seed
+            )
             seen = Highlights(total)
             render(
                 face, seen.watch(chunks), speech, video, frame, panels, npz if arrays else None,
@@ -148,10 +163,18 @@ def _path(upload: Upload, missing: ATVGError) -> str:
     return upload["path"]
 
 
-def _open_photo(photo: Upload) -> np.ndarray:
+def _open_photo(photo: Upload) -> tuple[np.ndarray, float]:
+    """The picture, not larger than `MAX_SIDE`, and the scale it was shrunk by."""
     image = Image.fromarray(load_image(_path(photo, BadImageError(PAGE["no_photo"]))))
+    width = image.width
     image.thumbnail((MAX_SIDE, MAX_SIDE))
-    return np.array(image)
+    return np.array(image), image.width / width
+
+
+def _place(box: str | None, points: str | None, scale: float) -> dict[str, list[float]]:
+    """What was typed about the place of the face; empty fields say nothing."""
+    typed = (str(text or "").strip() or None for text in (box, points))
+    return parse_place(*typed, scale)
 
 
 def _draw_landmarks(face: Face, zoom: int = 4) -> np.ndarray:
@@ -196,6 +219,8 @@ def build(animator: Animator | None = None) -> gr.Blocks:
                     photo, check = gr.Image(**PAGE["photo"]), gr.Image(**PAGE["check"])
                 said = gr.Markdown(PAGE["face_hint"], **PAGE["said"])
                 gr.Examples(portraits, photo, label=PAGE["try"], elem_id="portraits")
+                with gr.Accordion(**PAGE["place"]):
+                    place = [gr.Textbox(**PAGE[name]) for name in ("box", "points")]
                 gr.Markdown(PAGE["step_voice"], elem_classes="step")
                 audio = gr.Audio(**PAGE["voice"])
                 names = list(PAGE["voices"].values())
@@ -203,6 +228,7 @@ def build(animator: Animator | None = None) -> gr.Blocks:
                 generate = gr.Button(**PAGE["generate"])
                 with gr.Accordion(**PAGE["head"]):
                     head = [gr.Slider(**PAGE[name]) for name in ("yaw", "pitch", "roll", "mouth_gain")]
+                    natural = gr.Checkbox(**PAGE["natural"])
                 with gr.Accordion(**PAGE["advanced"]):
                     frame, smoothing = gr.Radio(**PAGE["frame"]), gr.Slider(**PAGE["smoothing"])
                     beta = gr.Slider(**PAGE["beta"] | {"info": PAGE["beta"]["info"].format(effect)})
@@ -226,8 +252,15 @@ def build(animator: Animator | None = None) -> gr.Blocks:
         gr.Markdown((ASSETS / "footer.md").read_text(encoding="utf-8"), elem_id="note")
 
         raw = {"preprocess": False}  # or Gradio would open photos itself, and say less about what is wrong
-        photo.change(studio.check_face, photo, [check, said], api_name="check_face", show_progress="minimal", **raw)
-        inputs = [photo, audio, beta, *head, smoothing, frame, seed, arrays]
+        checking = {
+            "fn": studio.check_face, "inputs": [photo, *place], "outputs": [check, said], "show_progress": "minimal",
+        } | raw  # fmt: skip
+        # A place belongs to one photo: the next one begins without.
+        hidden = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+        emptied = photo.change(lambda: ("", ""), None, place, **hidden)
+        emptied.then(**checking, api_name="check_face")
+        gr.on([field.submit for field in place], **checking, api_visibility="private")
+        inputs = [photo, audio, beta, *head, smoothing, frame, seed, arrays, *place, natural]
         outputs = [video, panels, trajectory, attention, motion, npz]
         generate.click(studio.animate, inputs, outputs, api_name="animate", show_progress_on=video, **raw)
     return page.queue(max_size=16, default_concurrency_limit=1)

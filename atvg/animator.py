@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,15 +15,21 @@ from torch import Tensor
 
 from atvg import audio as speech
 from atvg import checkpoint
-from atvg.config import WINDOW_ROWS
+from atvg.config import N_LANDMARKS, WINDOW_ROWS
 from atvg.errors import BadSettingError
+from atvg.face import geometry
+from atvg.face.carry import Carried
 from atvg.face.detector import FaceDetector, make_detector
 from atvg.face.face import Face, read_face
 from atvg.face.image import Photo
+from atvg.face.placing import Numbers
+from atvg.face.turn import HeadTurn
+from atvg.idle import IdleModel, blink
 from atvg.nets.at_net import ATNet
-from atvg.nets.vg_net import VGNet
+from atvg.nets.vg_net import Turned, VGNet
 from atvg.pose import Pose
 from atvg.shape import ShapeModel, denormalise_offset, normalise, uncross_lips
+from atvg.warp import warp
 
 CHUNK = 10  # frames drawn at once: 0.4 s of video, a good batch for a CPU
 _AT_BLOCK = 500  # frames AT-net hears at once
@@ -33,7 +40,7 @@ _CALM = 1.5  # standard deviation, in frames, of the way into and out of rest
 
 @dataclass(frozen=True)
 class Settings:
-    """What a user can turn. β is the weights' training value (0..2), pose in degrees, gain and smoothing as named.
+    """What a user can turn. β is the weights' training value (0..2), pose in degrees; `seed` is of the idle motion.
 
     Raises:
         BadSettingError: a value of the wrong type or out of range.
@@ -43,6 +50,7 @@ class Settings:
     pose: Pose = field(default_factory=Pose)
     mouth_gain: float = 1.0  # movement of the mouth about its rest, 0..3
     smoothing: float = 0.8  # standard deviation in frames, 0..5
+    natural: bool = False  # the head moves a little and the eyes blink, as real ones did
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -51,6 +59,8 @@ class Settings:
         _in_range("smoothing", self.smoothing, 0, 5)
         if not isinstance(self.pose, Pose):
             raise BadSettingError(f"pose must be an atvg.Pose, not {type(self.pose).__name__}")
+        if not isinstance(self.natural, bool):
+            raise BadSettingError(f"natural is {self.natural!r}; give True or False")
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
             raise BadSettingError(f"seed is {self.seed!r}; give a whole number from 0 to {2**32 - 1}")
 
@@ -63,7 +73,7 @@ def _in_range(name: str, value: Any, low: float, high: float) -> None:
 
 @dataclass(frozen=True)
 class Chunk:
-    """A stretch of T frames: ``frames = attention · motion + (1 − attention) · face.crop``.
+    """A stretch of T frames: ``frames = attention · motion + (1 − attention) · face.crop``, the crop as turned.
 
     Attributes:
         start: index of the first frame in the clip.
@@ -71,6 +81,7 @@ class Chunk:
         attention: (T, 128, 128) float32 in [0, 1].
         landmarks: (T, 68, 2) float32 crop pixels.
         codes: (T, K) float32, AT-net's output after gain and smoothing.
+        turns: T turns of the head beyond the face's own pose; none while it stays still.
     """
 
     start: int
@@ -79,6 +90,7 @@ class Chunk:
     motion: np.ndarray
     landmarks: np.ndarray
     codes: np.ndarray
+    turns: tuple[HeadTurn, ...]
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -91,12 +103,19 @@ class Animator:
         at_net, shape, vg_nets: from `atvg.checkpoint`; ``vg_nets`` maps the β a network was trained with to it.
         detector: how faces are found.
         device: where the networks run.
+        idle: real head movements and blinks; without them ``natural`` cannot be asked for.
     """
 
     def __init__(
-        self, at_net: ATNet, shape: ShapeModel, vg_nets: dict[float, VGNet], detector: FaceDetector, device: Any = "cpu"
+        self,
+        at_net: ATNet,
+        shape: ShapeModel,
+        vg_nets: dict[float, VGNet],
+        detector: FaceDetector,
+        device: Any = "cpu",
+        idle: IdleModel | None = None,
     ):
-        self.device = torch.device(device)
+        self.device, self.idle = torch.device(device), idle
         self.at_net, self.shape, self.detector = at_net.to(self.device), shape, detector
         self.vg_nets = {beta: net.to(self.device, memory_format=torch.channels_last) for beta, net in vg_nets.items()}
         self._blended = lru_cache(maxsize=4)(self._blend)
@@ -116,11 +135,16 @@ class Animator:
         at_net, shape = checkpoint.load_at_net(folder)
         if device is None:
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        return cls(at_net, shape, checkpoint.load_vg_nets(folder), finder, device)
+        has_idle = (folder / f"{checkpoint.IDLE}.safetensors").is_file()
+        idle = checkpoint.load_idle(folder) if has_idle else None
+        return cls(at_net, shape, checkpoint.load_vg_nets(folder), finder, device, idle)
 
-    def read_face(self, photo: Photo) -> Face:
-        """Finds the face in a path, PIL image or uint8 RGB array; see `atvg.face.face.read_face` for the errors."""
-        return read_face(photo, self.detector)
+    def read_face(self, photo: Photo, *, box: Numbers | None = None, points: Numbers | None = None) -> Face:
+        """Finds the face in a path, PIL image or uint8 RGB array, or takes the one placed by hand.
+
+        See `atvg.face.face.read_face` for box, points and the errors.
+        """
+        return read_face(photo, self.detector, box=box, points=points, template=self.shape.mean)
 
     def stream(self, face: Face, audio: speech.Audio, chunk: int = CHUNK, **settings: Any) -> Iterator[Chunk]:
         """Animates a face, chunk by chunk; the frames do not depend on ``chunk`` and memory not on the length.
@@ -133,6 +157,8 @@ class Animator:
         chosen = make_settings(settings)
         if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
             raise BadSettingError(f"chunk is {chunk!r}; give a whole number of frames, at least 1")
+        if chosen.natural and self.idle is None:
+            raise BadSettingError("these weights have no idle motion (idle.safetensors); make it with: atvg train idle")
         wave = speech.load_audio(audio)
         return self._stream(face.turned(chosen.pose), wave, chunk, chosen)
 
@@ -147,11 +173,20 @@ class Animator:
     @torch.inference_mode()
     def _stream(self, face: Face, wave: np.ndarray, chunk: int, settings: Settings) -> Iterator[Chunk]:
         codes = self.codes(face.crop_landmarks, wave, settings.mouth_gain, settings.smoothing)
-        landmarks = self._landmarks(codes, face.crop_landmarks)
-        drawn = self._draw(face.crop, face.crop_landmarks[:, :2], landmarks, chunk, settings.beta)
-        for start, (frames, attention, motion) in zip(range(0, len(codes), chunk), drawn, strict=True):
-            stretch = slice(start, start + len(frames))
-            yield Chunk(start, frames, attention, motion, landmarks[stretch], codes[stretch])
+        drawer = Drawer(self._blended(float(settings.beta)), face.crop, face.crop_landmarks[:, :2])
+        idle = self.idle.sample(settings.seed) if settings.natural else None
+        for start in range(0, len(codes), chunk):
+            part = codes[start : start + chunk]
+            turns, turned, seen, closure = (), None, face.crop_landmarks, 0.0
+            if idle is not None:
+                moments = list(islice(idle, len(part)))
+                turns = tuple(face.head_turn(moment.pose) for moment in moments)
+                seen = np.stack([geometry.apply(face.matrix, turn.landmarks) for turn in turns])
+                crops = np.stack([turn.of_crop(face.crop, face.matrix) for turn in turns])
+                turned, closure = (crops, seen[..., :2]), np.array([moment.closure for moment in moments])
+            landmarks = blink(self._landmarks(part, seen), closure)
+            frames, attention, motion = drawer.draw(landmarks, turned)
+            yield Chunk(start, frames, attention, motion, landmarks, part, turns)
 
     # -- audio → landmarks ---------------------------------------------------------------------------------------
 
@@ -173,8 +208,12 @@ class Animator:
 
     def landmarks_from_rows(self, rows: np.ndarray, photo_landmarks: np.ndarray, smoothing: float = 0.8) -> np.ndarray:
         """MFCC rows (4·T + 24, ≥ n_mfcc + 1) and the photo's landmarks (68, 3) → landmarks (T, 68, 2), crop pixels."""
+        return self._landmarks(self.codes_from_rows(rows, photo_landmarks, smoothing), photo_landmarks)
+
+    def codes_from_rows(self, rows: np.ndarray, photo_landmarks: np.ndarray, smoothing: float = 0.8) -> np.ndarray:
+        """The same, → shape codes (T, K)."""
         codes, _ = self._hear(rows, photo_landmarks)
-        return self._landmarks(_smooth(codes, smoothing), photo_landmarks)
+        return _smooth(codes, smoothing)
 
     @torch.inference_mode()
     def _hear(self, rows: np.ndarray, photo_landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -195,26 +234,41 @@ class Animator:
         return np.concatenate(parts), at_rest[0, -1].cpu().numpy()
 
     def _landmarks(self, codes: np.ndarray, photo_landmarks: np.ndarray) -> np.ndarray:
-        """Codes (T, K) → crop-space landmarks (T, 68, 2): the photo's own plus the offset, seen in its pose."""
+        """Codes (T, K) → crop-space landmarks (T, 68, 2): the photo's own plus the offset, seen in its pose.
+
+        The photo's are (68, 3), or (T, 68, 3) while its head turns.
+        """
         offsets = denormalise_offset(self.shape.decode(codes), self.shape.frame_of(photo_landmarks))
-        return uncross_lips(photo_landmarks[:, :2] + offsets[..., :2]).astype(np.float32)
+        return uncross_lips(photo_landmarks[..., :2] + offsets[..., :2]).astype(np.float32)
 
     # -- landmarks → frames --------------------------------------------------------------------------------------
 
-    def draw(self, photo_crop: np.ndarray, example: np.ndarray, landmarks: np.ndarray, beta: float = 0.5) -> np.ndarray:
-        """VG-net alone: crop (128, 128, 3) uint8, its landmarks (68, 2), targets (T, 68, 2) → frames (T, …) uint8."""
-        with torch.inference_mode():
-            return np.concatenate([frames for frames, _, _ in self._draw(photo_crop, example, landmarks, CHUNK, beta)])
+    @torch.inference_mode()
+    def draw(
+        self,
+        photo_crop: np.ndarray,
+        example: np.ndarray,
+        landmarks: np.ndarray,
+        beta: float = 0.5,
+        moved: Carried | None = None,
+    ) -> np.ndarray:
+        """VG-net alone.
 
-    def _draw(
-        self, photo_crop: np.ndarray, example: np.ndarray, landmarks: np.ndarray, chunk: int, beta: float
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        net = self._blended(float(beta))
-        photo = (self._tensor(photo_crop) / 127.5 - 1).permute(2, 0, 1)[None]
-        code, state = net.encode_photo(photo, self._tensor(example)[None]), None
-        for first in range(0, len(landmarks), chunk):
-            made, state = net(code, self._tensor(landmarks[first : first + chunk])[None], state)
-            yield _pixels(made.frame[0]), made.attention[0, :, 0].cpu().numpy(), _pixels(made.motion[0])
+        Args:
+            photo_crop: (128, 128, 3) uint8.
+            example: (68, 2) its landmarks, crop pixels.
+            landmarks: (T, 68, 2) those of the frames.
+            moved: how the head moves, from `atvg.face.carry`; it stays as in the photo if None.
+
+        Returns:
+            (T, 128, 128, 3) uint8.
+        """
+        drawer = Drawer(self._blended(float(beta)), photo_crop, example)
+        parts = []
+        for first in range(0, len(landmarks), CHUNK):
+            part = slice(first, first + CHUNK)
+            parts.append(drawer.draw(landmarks[part], moved and Carried(moved.sources[part], moved.targets[part]))[0])
+        return np.concatenate(parts)
 
     def _blend(self, beta: float) -> VGNet:
         """The network for β: between the two nearest trained values the weights are interpolated."""
@@ -232,6 +286,49 @@ class Animator:
 
     def _tensor(self, values: np.ndarray) -> Tensor:
         return torch.tensor(np.ascontiguousarray(values), dtype=torch.float32, device=self.device)
+
+
+class Drawer:
+    """VG-net at work on one photo, stretch by stretch: keeps the photo's code and the recurrent state."""
+
+    def __init__(self, net: VGNet, photo_crop: np.ndarray, example: np.ndarray):
+        self._net, self._state = net, None
+        self._device = next(net.parameters()).device
+        self._photo = self._images(photo_crop[None])
+        self._code = net.encode_photo(self._photo, self._tensor(example)[None])
+
+    def draw(
+        self, landmarks: np.ndarray, moved: Carried | tuple[np.ndarray, np.ndarray] | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The next T frames.
+
+        Args:
+            landmarks: (T, 68, 2) crop pixels.
+            moved: how the head moves: control points, or the turned crops (T, 128, 128, 3) uint8 and their landmarks
+                (T, 68, 2); it stays as in the photo if None.
+
+        Returns:
+            frames (T, 128, 128, 3) uint8, attention (T, 128, 128) float32, motion (T, 128, 128, 3) uint8.
+        """
+        made, self._state = self._net(self._code, self._tensor(landmarks)[None], self._state, self._turned(moved))
+        return _pixels(made.frame[0]), made.attention[0, :, 0].cpu().numpy(), _pixels(made.motion[0])
+
+    def _turned(self, moved: Carried | tuple[np.ndarray, np.ndarray] | None) -> Turned | None:
+        if moved is None:
+            return None
+        if not isinstance(moved, Carried):
+            crops, landmarks = moved
+            return Turned(self._images(crops)[None], self._tensor(landmarks)[None])
+        sources, targets = self._tensor(moved.sources), self._tensor(moved.targets)
+        photos = self._photo.expand(len(targets), -1, -1, -1)
+        return Turned(warp(photos, sources, targets)[None], targets[None, :, :N_LANDMARKS])
+
+    def _images(self, pixels: np.ndarray) -> Tensor:
+        """(T, H, W, 3) uint8 → (T, 3, H, W) in [−1, 1]."""
+        return (self._tensor(pixels) / 127.5 - 1).permute(0, 3, 1, 2)
+
+    def _tensor(self, values: np.ndarray) -> Tensor:
+        return torch.tensor(np.ascontiguousarray(values), dtype=torch.float32, device=self._device)
 
 
 @dataclass(frozen=True)
@@ -253,9 +350,10 @@ class Result(Chunk):
 
 
 def join(chunks: list[Chunk]) -> dict[str, np.ndarray]:
-    """What consecutive chunks hold, by name, as one array each."""
+    """What consecutive chunks hold, by name, joined."""
     names = ("frames", "attention", "motion", "landmarks", "codes")
-    return {name: np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in names}
+    joined = {name: np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in names}
+    return {**joined, "turns": tuple(turn for chunk in chunks for turn in chunk.turns)}
 
 
 def make_settings(values: dict[str, Any]) -> Settings:

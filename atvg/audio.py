@@ -8,7 +8,6 @@ import os
 import subprocess
 from typing import Union
 
-import imageio_ffmpeg
 import numpy as np
 
 from atvg.config import (
@@ -68,6 +67,8 @@ def load_audio(source: Audio, max_seconds: float = MAX_SECONDS) -> np.ndarray:
 def _decode(path: Union[str, os.PathLike], max_seconds: float) -> np.ndarray:
     if not isinstance(path, (str, os.PathLike)):
         raise BadAudioError(f"audio must be a path, samples or (rate, samples), not {type(path).__name__}")
+    import imageio_ffmpeg
+
     path = existing_file(path, BadAudioError, "audio file", "give a WAV, MP3, M4A, OGG or video file")
     if path.stat().st_size == 0:
         raise BadAudioError(f"{path.name} is empty; record or export it again")

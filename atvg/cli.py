@@ -71,9 +71,14 @@ def _add_animate(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--mouth-gain", type=float, default=1.0, metavar="G", help="0..3; 1 as AT-net heard it")
     command.add_argument("--smoothing", type=float, default=0.8, metavar="S", help="of the landmarks, frames (0..5)")
     command.add_argument("--detector", default="auto", help="auto (default), mediapipe or face-alignment")
+    command.add_argument("--box", metavar="X,Y,W,H", help="where the face is, pixels: brows to chin, jaw to jaw")
+    command.add_argument(
+        "--points", metavar="X1,Y1,…,X5,Y5", help="or its eyes, nose tip and mouth corners; left as seen comes first"
+    )
     command.add_argument("--panels", metavar="P.mp4", help="landmarks, attention, motion and result side by side")
     command.add_argument("--arrays", metavar="A.npz", help="every frame, map, landmark and code")
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (default 0)")
+    command.add_argument("--natural", action="store_true", help="let the head move a little and the eyes blink")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="of the natural motion (default 0)")
     _add_weights(command)
     command.set_defaults(run=_animate)
 
@@ -84,6 +89,7 @@ def _add_weights(command: argparse.ArgumentParser) -> None:
 
 def _animate(options: argparse.Namespace) -> None:
     from atvg.animator import Animator, make_settings
+    from atvg.face.placing import parse_place
     from atvg.pose import Pose
     from atvg.render import render
     from atvg.video import check_output
@@ -91,12 +97,13 @@ def _animate(options: argparse.Namespace) -> None:
     pose = Pose(options.yaw, options.pitch, options.roll)
     settings = {
         "beta": options.beta, "mouth_gain": options.mouth_gain, "smoothing": options.smoothing,
-        "seed": options.seed,
+        "natural": options.natural, "seed": options.seed,
     }  # fmt: skip
     make_settings(settings)
+    place = parse_place(options.box, options.points)
     check_output(options.output)
     animator = Animator.from_pretrained(options.weights, detector=options.detector)
-    face = animator.read_face(options.photo).turned(pose)
+    face = animator.read_face(options.photo, **place).turned(pose)
     chunks = animator.stream(face, options.audio, **settings)
     frames = render(
         face, chunks, options.audio, options.output,
@@ -107,8 +114,10 @@ def _animate(options: argparse.Namespace) -> None:
 
 def _add_prepare(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("prepare", help="talking clips → training pack")
-    command.add_argument("clips", metavar="CLIPS_DIR", type=Path)
+    command.add_argument("clips", metavar="CLIPS_DIR", type=Path, nargs="?")
     command.add_argument("-o", "--output", metavar="PACK_DIR", type=Path, required=True)
+    command.add_argument("--layout", default="folder", help="of CLIPS_DIR: folder (default), lrw, grid or voxceleb")
+    command.add_argument("--stills", metavar="STILLS_DIR", type=Path, help="photographs, several of a person")
     command.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core)")
     command.set_defaults(run=_prepare)
 
@@ -118,17 +127,22 @@ def _prepare(options: argparse.Namespace) -> None:
 
     if options.workers is not None and options.workers < 1:
         raise BadSettingError(f"--workers is {options.workers}; give at least 1")
-    report = prepare(options.clips, options.output, options.workers)
+    if options.clips is None and options.stills is None:
+        raise BadSettingError("nothing to prepare; give CLIPS_DIR, --stills STILLS_DIR or both")
+    report = prepare(
+        options.clips, options.output, options.workers, layout=options.layout, stills_dir=options.stills
+    )  # fmt: skip
     print(json.dumps(report, indent=1))
 
 
 def _add_train(commands: argparse._SubParsersAction) -> None:
-    command = commands.add_parser("train", help="train AT-net or VG-net on a pack")
-    command.add_argument("stage", choices=("at", "vg"))
+    command = commands.add_parser("train", help="train AT-net or VG-net on a pack, or collect idle motion from it")
+    command.add_argument("stage", choices=("at", "vg", "idle"))
     command.add_argument("-p", "--pack", metavar="PACK_DIR", type=Path, required=True)
     command.add_argument("-o", "--output", metavar="RUN_DIR", type=Path, required=True)
     command.add_argument("--minutes", type=float, metavar="M", help="stop cleanly after M minutes")
     command.add_argument("--resume", action="store_true", help="go on from RUN_DIR's last state")
+    command.add_argument("--init", metavar="DIR", type=Path, help="weights a new VG-net run begins with (fine-tuning)")
     command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
     command.add_argument("--devices", type=int, default=1, metavar="N")
     command.add_argument("--nodes", type=int, default=1, metavar="M")
@@ -137,6 +151,9 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    if options.stage == "idle":
+        _fit_idle(options)
+        return
     from atvg.train.run import train
 
     overrides = {}
@@ -147,8 +164,23 @@ def _train(options: argparse.Namespace) -> None:
         overrides[key.strip()] = value.strip()
     train(
         options.stage, options.pack, options.output, options.minutes, options.resume, overrides,
-        options.devices, options.nodes, options.precision,
+        options.devices, options.nodes, options.precision, options.init,
     )  # fmt: skip
+
+
+def _fit_idle(options: argparse.Namespace) -> None:
+    # One pass over the pack: there is nothing to stop, to go on with, to set or to spread over devices.
+    unused = {"minutes": None, "resume": False, "set": [], "devices": 1, "nodes": 1, "precision": None, "init": None}
+    for name, default in unused.items():
+        if getattr(options, "overrides" if name == "set" else name) != default:
+            raise BadSettingError(f"train idle has no --{name}: it reads the pack once; leave --{name} out")
+    from atvg.checkpoint import save_idle
+    from atvg.data.idle import fit_idle
+
+    model = fit_idle(options.pack)
+    found = {"sequences": len(model.pose_lengths), "frames": len(model.poses), "blinks": len(model.blink_lengths)}
+    save_idle(options.output, model, found)
+    print(f"{options.output}: " + ", ".join(f"{count} {name}" for name, count in found.items()))
 
 
 def _add_evaluate(commands: argparse._SubParsersAction) -> None:

@@ -65,7 +65,7 @@ def render(
             if paster is None:
                 video.write(label(chunk.frames))
             else:
-                for picture in paster.paste(chunk.attention, chunk.motion):
+                for picture in paster.paste(chunk.attention, chunk.motion, chunk.turns):
                     video.write(label(picture[None]))
             if side is not None:
                 side.write(label(drawer.render(chunk.frames, chunk.attention, chunk.motion, chunk.landmarks)))
@@ -84,11 +84,13 @@ def render(
 def save_arrays(path: Path, face: Face, chunks: list[Chunk]) -> None:
     """Writes what `chunks` hold, the photo's landmarks in the crop, and the 2×3 matrix photo → crop."""
     half = path.with_name(f".{path.name}.half")
+    values = join(chunks)
+    del values["turns"]
     try:
         with half.open("wb") as file:
             np.savez_compressed(
                 file,
-                **join(chunks),
+                **values,
                 example_landmarks=face.crop_landmarks[:, :2],
                 matrix=face.matrix,
                 fps=np.int64(FPS),

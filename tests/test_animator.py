@@ -2,13 +2,20 @@
 
 import numpy as np
 import pytest
+import torch
 
-from atvg import Animator, Pose
+from atvg import Animator, Pose, checkpoint
 from atvg.animator import Chunk, Result
 from atvg.bench import sample_voice
+from atvg.config import VGNetConfig
 from atvg.errors import BadAudioError, BadSettingError, CheckpointError, SeveralFacesError
-from atvg.face.landmarks import INNER_LOWER, INNER_UPPER, mouth_opening
+from atvg.face import geometry
+from atvg.face.carry import Carried, carry
+from atvg.face.landmarks import INNER_LOWER, INNER_UPPER, MOUTH, RIGID, mouth_opening
 from atvg.face.paste import Paster
+from atvg.idle import LOWER_LID, UPPER_LID, IdleModel
+from atvg.nets.vg_net import VGNet
+from atvg.pose import turn_points
 
 
 @pytest.fixture(scope="module")
@@ -142,15 +149,169 @@ def test_full_attention_pastes_the_motion_map_and_no_old_mouth(face):
 
 
 def test_beta_between_two_trained_ones_lies_between_them(animator):
-    from atvg.nets.vg_net import VGNet
-
     base = animator.vg_nets[min(animator.vg_nets)]
     low, high = VGNet(base.config).eval(), VGNet(base.config).eval()
     family = Animator(animator.at_net, animator.shape, {0.0: low, 2.0: high}, animator.detector)
-    middle = family._blend(0.5).state_dict()["motion_head.0.weight"]
-    expected = 0.75 * low.state_dict()["motion_head.0.weight"] + 0.25 * high.state_dict()["motion_head.0.weight"]
+    name = "attention_head.0.weight"  # the motion head begins at zero
+    middle = family._blend(0.5).state_dict()[name]
+    expected = 0.75 * low.state_dict()[name] + 0.25 * high.state_dict()[name]
     assert np.allclose(middle, expected, atol=1e-6)
     assert family._blend(2.0) is high
+
+
+@pytest.fixture(scope="module")
+def lively(animator) -> Animator:
+    """The same ears and a small, untrained VG-net, which shows the photo warped; idle motion made by hand."""
+    torch.manual_seed(0)
+    sizes = {"photo_widths": (8, 12, 16, 16), "landmark_widths": (8, 12, 16), "decoder_widths": (8, 12, 16)}
+    net = VGNet(VGNetConfig(**sizes, hidden=16)).eval().requires_grad_(False)
+    swing = np.sin(np.arange(100) / 8)[:, None] * [5.0, 3.0, 2.0]
+    shut = np.array([0.3, 0.8, 1.0, 0.8, 0.3])
+    lengths = np.array([50, 50]), np.array([5])
+    idle = IdleModel(swing.astype(np.float32), lengths[0], shut.astype(np.float32), lengths[1], np.array([0.9, 1.0]))
+    return Animator(animator.at_net, animator.shape, {0.5: net}, animator.detector, idle=idle)
+
+
+def lids(landmarks: np.ndarray) -> np.ndarray:
+    """Mean distance of the lids, (T, 68, 2) → (T,)."""
+    return np.linalg.norm(landmarks[:, LOWER_LID] - landmarks[:, UPPER_LID], axis=-1).mean(axis=-1)
+
+
+class TestNaturalMotion:
+    @pytest.fixture(scope="class")
+    def alive(self, lively, face) -> Result:
+        return lively(face, sample_voice(2.0), natural=True, seed=3)
+
+    def test_without_it_the_head_is_still_and_the_seed_means_nothing(self, lively, face):
+        still, other = (lively(face, sample_voice(0.6), seed=seed) for seed in (0, 1))
+        assert still.turns == ()
+        for name in ("frames", "attention", "motion", "landmarks", "codes"):
+            assert np.array_equal(getattr(still, name), getattr(other, name))
+        assert np.abs(still.landmarks[:, RIGID] - face.crop_landmarks[RIGID, :2]).max() < 1e-3
+
+    def test_the_head_moves_and_what_it_says_stays_the_same(self, lively, face, alive):
+        still = lively(face, sample_voice(2.0))
+        assert len(alive) == len(still) == len(alive.turns) == 50
+        assert alive.landmarks[:, RIGID].std(axis=0).max() > 0.3
+        np.testing.assert_allclose(alive.codes, still.codes, atol=1e-5)
+        said = [r.landmarks[:, MOUTH[9], 1] - r.landmarks[:, MOUTH[3], 1] for r in (alive, still)]
+        assert np.corrcoef(*said)[0, 1] > 0.9
+
+    def test_the_landmarks_are_those_of_the_turned_head_plus_speech(self, face, alive):
+        for turn, landmarks in zip(alive.turns, alive.landmarks, strict=True):
+            seen = geometry.apply(face.matrix, turn.landmarks)
+            np.testing.assert_allclose(landmarks[RIGID], seen[RIGID, :2], atol=1e-3)
+
+    def test_the_rest_of_every_frame_is_the_turned_photo(self, face, alive):
+        alpha = alive.attention[..., None]
+        crops = np.stack([turn.of_crop(face.crop, face.matrix) for turn in alive.turns])
+        assert np.abs(alpha * alive.motion + (1 - alpha) * crops - alive.frames).max() <= 1.01
+        assert np.abs(crops.astype(int) - face.crop).mean() > 0.5
+
+    def test_the_first_frame_is_the_photo_but_for_the_mouth(self, lively, face):
+        first = lively(face, np.zeros(16_000, np.float32), natural=True, seed=3)
+        assert np.abs(first.frames[0].astype(int) - face.crop).mean() < 1
+        np.testing.assert_allclose(first.landmarks[0, RIGID], face.crop_landmarks[RIGID, :2], atol=0.05)
+
+    def test_a_seed_gives_the_same_and_another_something_else(self, lively, face, alive):
+        again, other = (lively(face, sample_voice(2.0), natural=True, seed=seed) for seed in (3, 4))
+        assert np.array_equal(again.frames, alive.frames) and np.array_equal(again.landmarks, alive.landmarks)
+        assert np.abs(other.landmarks[:, RIGID] - alive.landmarks[:, RIGID]).max() > 0.3
+
+    @pytest.mark.parametrize("chunk", [1, 7])
+    def test_it_does_not_depend_on_the_chunk(self, lively, face, alive, chunk):
+        chunks = list(lively.stream(face, sample_voice(2.0), chunk=chunk, natural=True, seed=3))
+        assert all(len(part.turns) == len(part) for part in chunks)
+        assert np.allclose(joined(chunks, "landmarks"), alive.landmarks, atol=1e-3)
+        assert np.allclose(joined(chunks, "attention"), alive.attention, atol=1 / 255)
+        assert np.abs(joined(chunks, "frames").astype(int) - alive.frames).max() <= 1
+
+    def test_eyes_blink_and_open_again(self, face, alive):
+        """Blinks come every second at most, and each is shut for one frame."""
+        apart = lids(alive.landmarks) / lids(face.crop_landmarks[None, :, :2])
+        assert apart.min() < 0.1
+        assert np.median(apart) > 0.9
+
+    def test_it_stands_on_top_of_a_pose(self, lively, face):
+        made = lively(face, sample_voice(0.6), natural=True, pose=Pose(yaw=15), seed=3)
+        assert made.face.landmarks[30, 0] > face.landmarks[30, 0] + 3
+        np.testing.assert_allclose(made.turns[0].landmarks, made.face.landmarks, atol=0.5)
+
+    def test_pasted_back_the_far_background_stays(self, face, alive):
+        pictures = Paster(alive.face).paste(alive.attention[-5:], alive.motion[-5:], alive.turns[-5:])
+        middle = face.landmarks[:, :2].mean(axis=0)
+        radius = np.linalg.norm(face.landmarks[:17, :2] - middle, axis=1).max()
+        y, x = np.mgrid[:512, :512]
+        far = np.hypot(x - middle[0], y - middle[1]) > 2.7 * radius
+        for picture in pictures:
+            assert np.array_equal(picture[far], face.photo[far]) and not np.array_equal(picture, face.photo)
+
+    def test_the_shipped_motion_shuts_the_eyes_within_eight_seconds(self, animator, lively, face):
+        if animator.idle is None:
+            pytest.skip("these weights have no idle motion")
+        shipped = Animator(animator.at_net, animator.shape, lively.vg_nets, animator.detector, idle=animator.idle)
+        made = shipped(face, np.zeros(8 * 16_000, np.float32), natural=True)
+        apart = lids(made.landmarks) / lids(face.crop_landmarks[None, :, :2])
+        assert apart.min() < 0.4 and np.median(apart) > 0.8
+        assert np.abs(np.diff(made.landmarks[:, RIGID], axis=0)).max() < 3  # no jumps
+
+    def test_with_the_shipped_weights_the_first_frame_is_near_the_photo(self, animator, lively, face):
+        idle = animator.idle or lively.idle
+        shipped = Animator(animator.at_net, animator.shape, animator.vg_nets, animator.detector, idle=idle)
+        made = shipped(face, np.zeros(8_000, np.float32), natural=True)
+        assert np.abs(made.frames[0].astype(int) - face.crop).mean() < 6
+
+    def test_weights_without_idle_motion_say_so_before_any_work(self, animator, face):
+        bare = Animator(animator.at_net, animator.shape, animator.vg_nets, animator.detector)
+        with pytest.raises(BadSettingError, match="idle.safetensors"):
+            bare.stream(face, sample_voice(0.5), natural=True)
+        assert sum(len(chunk) for chunk in bare.stream(face, sample_voice(0.5))) == 12
+
+    def test_a_folder_without_it_is_loaded_without_it(self, animator, lively, tmp_path):
+        shipped = checkpoint.locate(None)
+        for file in shipped.glob("*_net*"):
+            (tmp_path / file.name).symlink_to(file)
+        assert Animator.from_pretrained(tmp_path).idle is None
+        checkpoint.save_idle(tmp_path, lively.idle, {})
+        assert len(Animator.from_pretrained(tmp_path).idle.poses) == 100
+
+
+class TestDrawing:
+    """VG-net alone, with the head's movement given as control points; the small network shows the photo warped."""
+
+    def test_a_head_that_moves_carries_the_photo_along(self, lively, face):
+        """All control points 5 to the right, the edge too: the picture goes 5 to the right."""
+        example = face.crop_landmarks
+        here = np.repeat(carry(example, example[None]).sources, 3, axis=0)
+        moved = Carried(here, here + np.array([5, 0], np.float32))
+        frames = lively.draw(face.crop, example[:, :2], moved.targets[:, :68], moved=moved)
+        expected = np.roll(face.crop, 5, axis=1)
+        assert np.abs(frames[2, 16:-16, 16:-16].astype(int) - expected[16:-16, 16:-16]).mean() < 1
+        assert np.abs(face.crop[16:-16, 16:-16].astype(int) - expected[16:-16, 16:-16]).mean() > 5
+
+    def test_a_movement_by_nothing_is_none(self, lively, face):
+        example = face.crop_landmarks
+        landmarks = np.repeat(example[None, :, :2], 3, axis=0)
+        landmarks[1, MOUTH, 1] += 3
+        still = carry(example, np.repeat(example[None], 3, axis=0))
+        plain = lively.draw(face.crop, example[:, :2], landmarks)
+        moved = lively.draw(face.crop, example[:, :2], landmarks, moved=still)
+        assert np.abs(plain.astype(int) - moved).max() <= 1
+        assert np.abs(plain[1].astype(int) - plain[0]).max() > 5
+
+    def test_every_frame_of_a_long_clip_has_its_own_movement(self, lively, face):
+        """More frames than are drawn at once: the last is drawn as it is by itself."""
+        example, centre = face.crop_landmarks, face.crop_landmarks[[0, 16]].mean(axis=0)
+        heads = np.stack([turn_points(example, centre, Pose(yaw=0.5 * t)) for t in range(23)]).astype(np.float32)
+        moved = carry(example, heads)
+        frames = lively.draw(face.crop, example[:, :2], heads[..., :2], moved=moved)
+        assert frames.shape == (23, 128, 128, 3)
+        for t in (9, 10, 22):
+            alone = Carried(moved.sources[t : t + 1], moved.targets[t : t + 1])
+            (frame,) = lively.draw(face.crop, example[:, :2], heads[t : t + 1, :, :2], moved=alone)
+            # The small network's attention remembers a little of the frames before.
+            assert np.abs(frame.astype(int) - frames[t]).mean() < 0.5
+        assert np.abs(frames[22].astype(int) - frames[0]).mean() > 2
 
 
 @pytest.mark.parametrize(
@@ -158,7 +319,7 @@ def test_beta_between_two_trained_ones_lies_between_them(animator):
     [
         {"beta": float("nan")}, {"beta": -0.1}, {"beta": 3}, {"beta": "0.5"}, {"mouth_gain": 9},
         {"mouth_gain": float("inf")}, {"smoothing": -1}, {"pose": (1, 2, 3)}, {"seed": -1}, {"seed": 1.5},
-        {"colour": "blue"}, {"chunk": 0}, {"chunk": 2.5},
+        {"colour": "blue"}, {"chunk": 0}, {"chunk": 2.5}, {"natural": 1}, {"natural": "yes"}, {"natural": None},
     ],
 )  # fmt: skip
 def test_bad_settings_are_refused_before_any_work(animator, face, voice_path, settings):

@@ -17,6 +17,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from atvg.audio import load_audio
+from tests.synthetic import Robot
 
 SECONDS = 1.2
 
@@ -136,6 +137,9 @@ def test_only_photo_and_audio_must_be_given(client):
     names = [(p["parameter_name"], p["parameter_has_default"]) for p in endpoints["/animate"]["parameters"]]
     assert names[:2] == [("photo", False), ("audio", False)]
     assert all(default for _, default in names[2:])
+    assert names[-2:] == [("box", True), ("points", True)]
+    checked = [(p["parameter_name"], p["parameter_has_default"]) for p in endpoints["/check_face"]["parameters"]]
+    assert checked == [("photo", False), ("box", True), ("points", True)]
     assert endpoints["/animate"]["description"]
 
 
@@ -143,6 +147,39 @@ def test_a_face_is_shown_before_any_work(client, photo):
     picture, message = client.predict(photo, api_name="/check_face")
     assert Image.open(_path(picture)).size == (512, 512)
     assert "found" in message and "\n" not in message
+
+
+def test_a_face_can_be_placed_by_hand(client, voice, tmp_path):
+    robot = Robot()
+    photo = _save(robot.picture, tmp_path / "robot.png")
+    places = {name: ", ".join(map(str, np.ravel(getattr(robot, name)))) for name in ("box", "points")}
+    picture, message = client.predict(photo, api_name="/check_face")
+    assert picture is None and "Place the face by hand" in message and "\n" not in message
+    for place in places.items():
+        picture, message = client.predict(photo, **dict([place]), api_name="/check_face")
+        assert Image.open(_path(picture)).size == (512, 512) and "found" in message
+    result = client.predict(photo, voice, box=places["box"], api_name="/animate")
+    assert _size(_path(result[0])) == (360, 300)
+
+
+def test_a_place_is_in_pixels_of_the_photo_even_if_it_is_shrunk(client, tmp_path):
+    robot = Robot()
+    large = np.asarray(Image.fromarray(robot.picture).resize((3600, 3000)))
+    place = ",".join(map(str, 10 * robot.points.ravel()))
+    (small, _), (shrunk, _) = (
+        client.predict(_save(picture, tmp_path / f"{len(points)}.png"), points=points, api_name="/check_face")
+        for picture, points in ((robot.picture, ",".join(map(str, robot.points.ravel()))), (large, place))
+    )
+    small, shrunk = (np.asarray(Image.open(_path(picture)).convert("L"), float) for picture in (small, shrunk))
+    assert np.abs(small - shrunk).mean() < 12
+
+
+@pytest.mark.parametrize("place", [{"box": "here"}, {"box": "1,2,3"}, {"points": "1,2"}, {"box": "9000,0,50,50"}])
+def test_a_bad_place_is_explained(client, photo, voice, place):
+    picture, message = client.predict(photo, **place, api_name="/check_face")
+    assert picture is None and "in pixels of the photo" in message and "\n" not in message
+    with pytest.raises(AppError, match="in pixels of the photo"):
+        client.predict(photo, voice, **place, api_name="/animate")
 
 
 def test_a_photo_without_a_face_gets_advice(client, tmp_path):

@@ -62,8 +62,8 @@ class TestEveryFile:
 
 # Imports at the top of a file run down this list only.
 LAYERS = [
-    {"atvg.config", "atvg.errors"},
-    {"atvg.audio", "atvg.face", "atvg.pose", "atvg.shape", "atvg.nets"},
+    {"atvg.config", "atvg.errors", "atvg.warp"},
+    {"atvg.audio", "atvg.face", "atvg.pose", "atvg.shape", "atvg.idle", "atvg.nets"},
     {"atvg.losses", "atvg.checkpoint"},
     {"atvg.animator", "atvg.data"},
     {"atvg.video", "atvg.panels", "atvg.render", "atvg.train", "atvg.evaluation"},
@@ -81,6 +81,19 @@ def test_imports_run_downwards(path):
     assert own is not None, f"{name_of(path)} has no place in LAYERS"
     upwards = {m for m in imports_of(path, everywhere=False) if (layer_of(m) or 0) > own}
     assert upwards == set()
+
+
+def test_the_warp_is_a_leaf():
+    """Faces and networks share it, so it may know neither of them, nor anything else of ATVG."""
+    users = {name_of(path) for path in FILES if "atvg.warp" in imports_of(path)}
+    assert {"atvg.face.turn", "atvg.face.carry", "atvg.nets.vg_net"} <= users
+    assert not any(within(module, "atvg") for module in imports_of(PACKAGE / "warp.py"))
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if within(name_of(path), "atvg.nets")], ids=name_of)
+def test_networks_know_no_faces(path):
+    ours = {module for module in imports_of(path) if within(module, "atvg")}
+    assert all(within(module, "atvg.config", "atvg.errors", "atvg.warp", "atvg.nets") for module in ours)
 
 
 @pytest.mark.parametrize("package", ["atvg.train", "atvg.evaluation"])
