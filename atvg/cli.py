@@ -188,6 +188,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     command.add_argument("-p", "--pack", metavar="PACK_DIR", type=Path, required=True)
     command.add_argument("--split", default="val", metavar="NAME")
     command.add_argument("-o", "--output", metavar="REPORT.json", type=Path, required=True)
+    command.add_argument("--frames", type=int, metavar="N", help="of each clip, the first N only: a quick comparison")
     _add_weights(command)
     command.set_defaults(run=_evaluate)
 
@@ -199,11 +200,13 @@ def _evaluate(options: argparse.Namespace) -> None:
     from atvg.evaluation.report import to_markdown, write_json
     from atvg.video import check_output
 
+    if options.frames is not None and options.frames < 2:
+        raise BadSettingError(f"--frames is {options.frames}; give at least 2")
     check_output(options.output, ".json")
     folder = checkpoint.locate(options.weights)
     animator = Animator.from_pretrained(folder)
     notes = {name: checkpoint.notes(folder, name) for name in (checkpoint.AT_NET, checkpoint.VG_NET)}
-    result = evaluate(options.pack, options.split, animator, weights=notes)
+    result = evaluate(options.pack, options.split, animator, weights=notes, frames=options.frames)
     write_json(result, options.output)
     print(to_markdown(result))
 

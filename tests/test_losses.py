@@ -87,6 +87,31 @@ class TestGradientLoss:
         assert losses.gradient_loss(real, blurred, weight) > 0.1
 
 
+class TestTextureLoss:
+    """How much detail there is within a window counts, not where it lies."""
+
+    stripes = torch.tensor([0.0, 1.0, 0.0, 1.0]).expand(1, 1, 4, 4)
+
+    def test_by_hand(self):
+        """Three steps of 1 along each row, one fewer than pixels: a mean size of 3/4 across and 0 down."""
+        loss = losses.texture_loss(self.stripes, torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4), window=4)
+        assert loss.item() == pytest.approx(0.75)
+        turned = losses.texture_loss(self.stripes.mT, torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4), window=4)
+        assert turned.item() == pytest.approx(0.75)
+
+    def test_detail_may_lie_elsewhere_in_the_window(self):
+        assert losses.texture_loss(self.stripes, 1 - self.stripes, torch.ones(1, 1, 4, 4), window=4) == 0
+
+    def test_a_blur_costs_where_the_weight_is(self):
+        torch.manual_seed(0)
+        real = torch.rand(1, 3, 16, 16)
+        blurred = torch.nn.functional.avg_pool2d(real, 3, stride=1, padding=1)
+        weight = torch.zeros(1, 1, 16, 16)
+        assert losses.texture_loss(real, blurred, weight) == 0
+        weight[..., 8:] = 1
+        assert losses.texture_loss(real, blurred, weight) > 0.05
+
+
 class TestAdversary:
     def test_regression_by_hand(self):
         """One mouth point 8 pixels off: 8² · 10 in one of 136 numbers, in units of 64²."""

@@ -10,13 +10,13 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from atvg.config import CROP_SIZE, FPS
+from atvg.config import CROP_SIZE, FPS, ROWS_PER_FRAME, WINDOW_ROWS
 from atvg.errors import PackError
 
 FORMAT = 2  # 1 had no transforms
@@ -50,6 +50,17 @@ class Clip:
 
     def __len__(self) -> int:
         return len(self.landmarks)
+
+    def first(self, frames: int) -> "Clip":
+        """Its first frames, or all if it has no more."""
+        count = min(frames, len(self))
+        return replace(
+            self,
+            frames=None if self.frames is None else self.frames[:count],
+            landmarks=self.landmarks[:count],
+            transforms=self.transforms[:count],
+            mfcc=self.mfcc[: ROWS_PER_FRAME * count + WINDOW_ROWS - ROWS_PER_FRAME],
+        )
 
 
 def encode_video(frames: np.ndarray) -> bytes:

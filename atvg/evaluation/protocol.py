@@ -124,6 +124,7 @@ def evaluate(
     animator: "Animator | None" = None,
     rows: Sequence[Row] | None = None,
     weights: Mapping[str, Any] | None = None,
+    frames: int | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Runs the protocol, one clip in memory at a time.
@@ -134,6 +135,7 @@ def evaluate(
         animator: draws the standard rows; not needed if `rows` are given.
         rows: what to compare, `standard_rows` by default.
         weights: notes on the weights that are evaluated; they go into the result as they are.
+        frames: look at no more than the first so many frames of each clip.
         progress: show a progress bar.
 
     Returns:
@@ -160,7 +162,7 @@ def evaluate(
         if not clip.sync:
             unsynced += 1
             continue
-        truth = _truth(clip, tracker)
+        truth = _truth(clip.first(frames) if frames else clip, tracker)
         for row in rows:
             scores[row.name].append(_score(row, truth, tracker))
     if not all(scores.values()):
@@ -169,6 +171,7 @@ def evaluate(
         "pack": pack_dir.resolve().name,
         "pack_totals": totals,
         "split": split,
+        "at_most_frames": frames,
         "unsynced_clips_left_out": unsynced,
         "weights": dict(weights or {}),
         "versions": {name: version(name) for name in ("torch", "torchmetrics", "mediapipe", "numpy")},

@@ -49,7 +49,8 @@ class VGSettings(RunSettings):
     sparsity: float = 0.02
     discriminator: float = 0.0
     regression: float = 1.0
-    mouth_weight: float = 4.0
+    mouth_weight: float = 6.0  # around the mouth, and within the box of the lips, where the rest of the face has 1
+    lips_weight: float = 15.0
     landmark_noise: float = 0.3  # pixels
     at_net: str = ""  # folder of AT-net's weights, whose own errors are then added to landmarks
     at_errors: float = 0.5  # up to this share of them, in half of the samples

@@ -184,6 +184,8 @@ def at_net_errors(folder: Path) -> Driver:
 def generator_terms(real: Tensor, made: Frames, landmarks: Tensor, settings: VGSettings) -> dict[str, Tensor]:
     """The weighted losses of the generator without its judge."""
     weight = 1 + (settings.mouth_weight - 1) * losses.mouth_box(landmarks, CROP_SIZE)  # (B, T, 1, H, W)
+    lips = losses.mouth_box(landmarks, CROP_SIZE, margin=0.0)
+    weight = torch.where(lips > 0, settings.lips_weight, weight)
     pixel = losses.dynamic_pixel_loss(real, made.frame, made.attention, settings.beta, weight)
     flat = (real.flatten(0, 1), made.frame.flatten(0, 1), weight.flatten(0, 1))
     return {

@@ -52,6 +52,16 @@ class TestReading:
         np.testing.assert_array_equal(without[0].landmarks, with_frames[0].landmarks)
         np.testing.assert_array_equal(without[0].transforms, with_frames[0].transforms)
 
+    def test_the_first_frames_of_a_clip_are_a_clip(self, tiny_pack):
+        clip = read_all(tiny_pack)[0]
+        short = clip.first(10)
+        assert (len(short), short.key) == (10, clip.key)
+        np.testing.assert_array_equal(short.frames, clip.frames[:10])
+        np.testing.assert_array_equal(short.transforms, clip.transforms[:10])
+        np.testing.assert_array_equal(short.mfcc, clip.mfcc[:64])  # 4 rows a frame and 12 on either side
+        assert len(clip.first(1000)) == 30
+        assert read_all(tiny_pack, with_frames=False)[0].first(10).frames is None
+
     def test_clips_come_one_at_a_time_in_order(self, tiny_pack):
         clips = read_pack(tiny_pack, "train")
         assert next(clips).key == "astronaut__a"

@@ -197,6 +197,12 @@ class TestResult:
             mean = (figures["stills"][name] + figures["talks"][name]) / 2
             assert figures["all"][name] == pytest.approx(mean)
 
+    def test_can_be_of_the_first_frames_only(self, pack):
+        rows = [protocol.copy_row()]
+        result = protocol.evaluate(pack, "val", rows=rows, frames=5, progress=False)
+        figures = result["rows"]["copy"][protocol.ALL]
+        assert result["at_most_frames"] == 5 and figures["frames"] == 5 * figures["clips"]
+
     def test_unknown_split_and_wrong_folder_are_refused(self, pack, tmp_path, refuses):
         with refuses(PackError, "no split 'test'"):
             protocol.evaluate(pack, "test", StandIn())

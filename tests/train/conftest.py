@@ -31,9 +31,15 @@ def run_at(tiny_pack) -> Callable:
 
 
 def _runner(stage: str, pack: Path, small: dict[str, str]) -> Callable:
-    def run(folder: Path, minutes: float | None = None, resume: bool = False, **overrides: object) -> dict[str, float]:
+    def run(
+        folder: Path,
+        minutes: float | None = None,
+        resume: bool = False,
+        init: Path | None = None,
+        **overrides: object,
+    ) -> dict[str, float]:
         texts = {name.replace("__", "."): str(value) for name, value in overrides.items()}
-        return train(stage, pack, folder, minutes, resume, small | texts)
+        return train(stage, pack, folder, minutes, resume, small | texts, init=init)
 
     return run
 

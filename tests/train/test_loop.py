@@ -229,3 +229,29 @@ def test_settings_are_listed_by_the_names_set_understands():
 
 def test_the_papers_beta_is_the_default():
     assert VGSettings().beta == 0.5
+
+
+class TestFineTuning:
+    def test_a_run_begins_with_the_weights_of_another(self, run_vg, tmp_path):
+        """With a rate of 0 nothing is learnt, so they come out as they went in; half precision is what ships."""
+        run_vg(tmp_path / "base", steps=3)
+        run_vg(tmp_path / "tuned", steps=1, lr=0.0, beta=2.0, init=tmp_path / "base")
+        base, tuned = (load_file(tmp_path / name / "vg_net.safetensors") for name in ("base", "tuned"))
+        learnt = [name for name in base if "running" not in name and "num_batches" not in name]
+        assert all(torch.equal(base[name], tuned[name]) for name in learnt)
+        assert checkpoint.notes(tmp_path / "tuned", "vg_net")["beta"] == 2.0
+
+    def test_weights_of_another_size_are_refused(self, run_vg, tmp_path, refuses):
+        run_vg(tmp_path / "base", steps=1)
+        with refuses(CheckpointError, "sizes"):
+            run_vg(tmp_path / "tuned", steps=1, net__hidden=24, init=tmp_path / "base")
+
+    def test_there_must_be_weights(self, run_vg, tmp_path, refuses):
+        with refuses(CheckpointError):
+            run_vg(tmp_path / "tuned", steps=1, init=tmp_path / "nowhere")
+
+    def test_it_is_for_new_runs_of_vg_net(self, run_vg, run_at, tmp_path, refuses):
+        with refuses(BadSettingError, "--init"):
+            run_at(tmp_path / "at", steps=1, init=tmp_path)
+        with refuses(BadSettingError, "--init"):
+            run_vg(tmp_path / "vg", steps=1, resume=True, init=tmp_path)

@@ -8,7 +8,7 @@ from lightning.fabric import Fabric
 from atvg import losses
 from atvg.config import VGNetConfig
 from atvg.data.bank import Windows
-from atvg.face.landmarks import MOUTH, RIGID
+from atvg.face.landmarks import JAW, MOUTH, RIGID
 from atvg.nets.vg_net import Frames, VGNet
 from atvg.pose import Pose, head_centre, turn_points
 from atvg.train.settings import VGSettings
@@ -232,9 +232,12 @@ class TestTerms:
         real, frame = torch.rand(2, 1, 2, 3, 128, 128)
         attention = torch.rand(1, 2, 1, 128, 128)
         landmarks = torch.tensor(face68[:, :2], dtype=torch.float32).expand(1, 2, 68, 2)
-        settings = VGSettings(beta=0.3, pixel=2.0, gradient=5.0, texture=4.0, sparsity=7.0, mouth_weight=3.0)
+        settings = VGSettings(
+            beta=0.3, pixel=2.0, gradient=5.0, texture=4.0, sparsity=7.0, mouth_weight=3.0, lips_weight=9.0
+        )
         terms = generator_terms(real, Frames(frame, attention, frame), landmarks, settings)
         weight = 1 + 2 * losses.mouth_box(landmarks, 128)
+        weight[losses.mouth_box(landmarks, 128, margin=0.0) > 0] = 9
         expected = ((real - frame).abs() * (attention + 0.3) * weight).mean()
         assert terms["pixel"] == pytest.approx(2 * expected.item(), rel=1e-5)
         assert terms["sparsity"] == pytest.approx(7 * attention.mean().item(), rel=1e-5)
@@ -252,3 +255,34 @@ def test_the_sample_shows_five_rows_and_leaves_the_network_in_training(make):
     assert picture.shape == (3, 5 * 128, 3 * 128)
     assert 0 <= picture.min() and picture.max() <= 1
     assert net.training and all(torch.equal(before[name], value) for name, value in net.state_dict().items())
+
+
+class TestDrivenByATNet:
+    @pytest.fixture
+    def heard(self, make, run_at, tmp_path):
+        """Batches of one draw: without AT-net's errors, and with all of them in half of the samples."""
+        run_at(tmp_path / "at", steps=2)
+        wide = PLAIN | {"speech_only": 0.0, "batch": 32, "frames": 1}
+        stages = (make(**wide), make(**wide, at_net=str(tmp_path / "at"), at_errors=1.0))
+        return [stage.bank.batch(np.random.default_rng(0), 32, 1) for stage in stages], stages
+
+    def test_its_errors_are_of_jaw_and_mouth_alone(self, heard):
+        (without, errors), _ = heard
+        assert without.errors is None
+        size = np.abs(errors.errors).max(axis=(0, 1, 3))
+        speaking = np.concatenate([JAW[1:-1], MOUTH])
+        assert (size[speaking] > 0).all()
+        assert (np.delete(size, speaking) == 0).all()
+
+    def test_a_share_of_them_is_added_to_half_of_the_samples_and_never_to_the_photo(self, heard):
+        _, (without, driven) = heard
+        driven.bank.errors = np.full_like(driven.bank.errors, 2.0)
+        rng = np.random.default_rng(0)
+        windows = driven.bank.batch(rng, 32, 1)
+        batch = driven.batch(np.random.default_rng(0))
+        photo, target = windows.landmarks[:, 0, :, :2], windows.landmarks[:, 1:, :, :2]
+        upright = np.abs(batch.example.numpy() - photo).max(axis=(1, 2)) < 1e-3  # the others are mirrored
+        assert 5 < upright.sum() < 27
+        moved = (batch.landmarks.numpy() - target)[upright].mean(axis=(1, 2, 3))
+        assert (moved > -1e-3).all() and moved.max() <= 2
+        assert 0.2 < (moved > 1e-3).mean() < 0.8
