@@ -137,7 +137,7 @@ def test_only_photo_and_audio_must_be_given(client):
     names = [(p["parameter_name"], p["parameter_has_default"]) for p in endpoints["/animate"]["parameters"]]
     assert names[:2] == [("photo", False), ("audio", False)]
     assert all(default for _, default in names[2:])
-    assert names[-2:] == [("box", True), ("points", True)]
+    assert [name for name, _ in names[-3:]] == ["box", "points", "natural"]
     checked = [(p["parameter_name"], p["parameter_has_default"]) for p in endpoints["/check_face"]["parameters"]]
     assert checked == [("photo", False), ("box", True), ("points", True)]
     assert endpoints["/animate"]["description"]

@@ -15,11 +15,18 @@ def test_it_draws_what_belongs_together_as_the_bank_in_memory_holds_them(tiny_pa
     for step in range(5):  # longer than the split: the shards are read again
         windows = stream.batch(np.random.default_rng(step), batch=4, steps=3)
         assert windows.images.shape == (4, 4, 3, 128, 128) and windows.images.dtype == torch.uint8
-        for images, points, transforms in zip(*windows, strict=True):
+        assert windows.errors is None  # nobody drives
+        for images, points, transforms in zip(*windows[:3], strict=True):
             places = [int((bank.frames == image).flatten(1).all(dim=1).nonzero()[0]) for image in images]
             np.testing.assert_array_equal(bank.landmarks[places], points)
             np.testing.assert_array_equal(bank.transforms[places], transforms)
             assert np.diff(places[1:]).tolist() == [1, 1]
+
+
+def test_a_driver_is_asked_for_each_clip(tiny_pack):
+    stream = StreamBank(tiny_pack, "train", torch.device("cpu"), driver=lambda clip: clip.landmarks[..., :2] / 2)
+    windows = stream.batch(np.random.default_rng(0), batch=3, steps=2)
+    np.testing.assert_array_equal(windows.errors, windows.landmarks[..., :2] / 2)
 
 
 def test_a_missing_split_is_named(tiny_pack):
