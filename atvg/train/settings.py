@@ -44,8 +44,8 @@ class VGSettings(RunSettings):
     frames: int = 4
     beta: float = 0.5
     pixel: float = 10.0  # weights of the loss terms
-    gradient: float = 3.0
-    texture: float = 0.0
+    gradient: float = 4.0
+    texture: float = 25.0
     sparsity: float = 0.02
     discriminator: float = 0.0
     regression: float = 1.0
