@@ -15,7 +15,7 @@ from torch import Tensor
 
 from atvg import audio as speech
 from atvg import checkpoint
-from atvg.config import N_LANDMARKS, WINDOW_ROWS
+from atvg.config import N_LANDMARKS, ROWS_PER_FRAME
 from atvg.errors import BadSettingError
 from atvg.face import geometry
 from atvg.face.carry import Carried
@@ -219,17 +219,17 @@ class Animator:
     def _hear(self, rows: np.ndarray, photo_landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """AT-net over all frames → codes (T, K), and the code its mouth rests at, (K,)."""
         config = self.at_net.config
-        windows = speech.windows(rows[:, config.first_mfcc : config.first_mfcc + config.n_mfcc])
+        heard = slice(config.first_mfcc, config.first_mfcc + config.n_mfcc)
+        rows, silent = rows[:, heard], speech.silent_row(heard.stop)[heard]
         normal = normalise(photo_landmarks, self.shape.frame_of(photo_landmarks))
         identity = self._tensor(self.shape.identity_code(normal))[None]
         state = self.at_net.initial_state()
         parts = []
-        for first in range(0, len(windows), _AT_BLOCK):
-            block = self._tensor(windows[first : first + _AT_BLOCK])[None]
-            part, state = self.at_net(block, identity, state)
+        for first in range(0, len(rows) - speech.EXTRA_ROWS, ROWS_PER_FRAME * _AT_BLOCK):
+            block = rows[first : first + ROWS_PER_FRAME * _AT_BLOCK + speech.EXTRA_ROWS]
+            part, state = self.at_net(self._tensor(block)[None], identity, state)
             parts.append(part[0].cpu().numpy())
-        silence = self._tensor(speech.silent_row(config.first_mfcc + config.n_mfcc)[config.first_mfcc :])
-        silence = silence.expand(1, _REST_FRAMES, WINDOW_ROWS, config.n_mfcc)
+        silence = self._tensor(silent).expand(1, ROWS_PER_FRAME * _REST_FRAMES + speech.EXTRA_ROWS, -1)
         at_rest, _ = self.at_net(silence, identity, self.at_net.initial_state())
         return np.concatenate(parts), at_rest[0, -1].cpu().numpy()
 

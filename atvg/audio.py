@@ -30,8 +30,9 @@ EXTRA_ROWS = WINDOW_ROWS - ROWS_PER_FRAME  # rows beyond 4 per frame: 24
 
 _SPEECH_RMS = 0.1  # level speech is brought to
 _MAX_GAIN = 30.0  # a recording that needs more is noise, not speech
-_FLOOR = 1e-6  # of the mel power; about −60 dB below loud speech, so that room noise and digital zero look alike
-_N_FFT, _N_MELS = 512, 40
+POWER_FLOOR = 1e-6  # of the mel power; about −60 dB below loud speech, so that room noise and digital zero look alike
+N_MELS = 40
+_N_FFT = 512
 _BLOCK_ROWS = 2000  # 20 s at a time: memory does not grow with the audio
 _SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
 _SILENT_DB = -35.0  # below the level of the clip's speech
@@ -154,16 +155,16 @@ def mfcc_rows(wave: np.ndarray, n_frames: int, n_mfcc: int = N_MFCC_STORED) -> n
         piece = _cut(wave, start + first * MFCC_HOP, (rows - 1) * MFCC_HOP + _N_FFT)
         mel = librosa.feature.melspectrogram(
             y=piece * gain, sr=SAMPLE_RATE, n_fft=_N_FFT, win_length=MFCC_WINDOW, hop_length=MFCC_HOP,
-            center=False, n_mels=_N_MELS, power=2.0,
+            center=False, n_mels=N_MELS, power=2.0,
         )  # fmt: skip
-        blocks.append(librosa.feature.mfcc(S=np.log(mel + _FLOOR), n_mfcc=n_mfcc).T)
+        blocks.append(librosa.feature.mfcc(S=np.log(mel + POWER_FLOOR), n_mfcc=n_mfcc).T)
     return np.concatenate(blocks).astype(np.float32)
 
 
 def silent_row(n_mfcc: int) -> np.ndarray:
     """The MFCC row of silence, (n_mfcc,): a flat spectrum at the floor, so all but c0 is 0."""
     row = np.zeros(n_mfcc, np.float32)
-    row[0] = np.log(_FLOOR) * np.sqrt(_N_MELS)  # the orthonormal DCT's first value
+    row[0] = np.log(POWER_FLOOR) * np.sqrt(N_MELS)  # the orthonormal DCT's first value
     return row
 
 

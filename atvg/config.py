@@ -35,7 +35,8 @@ class ATNetConfig:
     n_mfcc: int = 20
     identity_codes: int = 16  # size of e, the PCA code of the photo's own shape
     motion_codes: int = 10  # size of z_t, the PCA code of the offset from the photo's shape
-    hidden: int = 256
+    widths: tuple[int, int, int] = (64, 128, 192)  # channels of the convolutions over a window
+    hidden: int = 192
     layers: int = 2
     dropout: float = 0.2
 

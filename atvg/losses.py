@@ -6,6 +6,9 @@ from torch.nn import functional as F
 
 from atvg.face.landmarks import MOUTH
 
+_STILL = 1e-3  # square pixels; keeps the root's gradient finite for lips that do not move
+_LAG_SOFTNESS, _LAG_COST = 0.1, 0.03  # in units of the squared error: differences between lags are about 0.3
+
 
 def dynamic_pixel_loss(
     real: Tensor, fake: Tensor, attention: Tensor, beta: float, weight: Tensor | None = None
@@ -79,14 +82,52 @@ def adversarial(score: Tensor, real: bool) -> Tensor:
     return F.binary_cross_entropy_with_logits(score, torch.full_like(score, float(real)))
 
 
-def code_loss(predicted: Tensor, true: Tensor) -> Tensor:
-    """L1 between shape codes (B, T, K)."""
-    return (predicted - true).abs().mean()
+def speech_losses(
+    predicted: Tensor, own: Tensor, true: Tensor, inside: Tensor, opening: Tensor, level: float
+) -> dict[str, Tensor]:
+    """What AT-net's codes cost, by name, each (B,).
+
+    ``codes`` and ``opening`` are mean squared errors, of which the mean over the window counts `level` times as much
+    as the rest: it says less about speech than about the frame that happened to be the photo. ``velocity`` is that of
+    frame-to-frame changes. ``spread`` is how far the amounts of movement of the lips are apart; squared errors alone
+    make an unsure network mumble. ``own`` lets the constant alone learn the mean.
+
+    Args:
+        predicted, true: (B, T, K).
+        own: (B, 1, K), the constant part of `predicted`.
+        inside: (B, T), 1 where the truth is known.
+        opening: (K,), how far one unit of each code opens the lips.
+        level: in [0, 1].
+    """
+    known = inside[..., None]
+    count = inside.sum(dim=1)
+
+    def mean(values: Tensor) -> Tensor:
+        return (values * known).sum(dim=1, keepdim=True) / count[:, None, None]
+
+    error = predicted - true
+    error = error - (1 - level) * mean(error)
+    both = inside[:, 1:] * inside[:, :-1]
+    change = error.diff(dim=1).square().mean(dim=2)
+    spreads = []
+    for codes in (predicted, true):
+        lips = (codes @ opening)[..., None]
+        spreads.append((mean((lips - mean(lips)).square())[:, 0, 0] + _STILL).sqrt())
+    rest = mean((predicted - own).detach() + own - true)[:, 0]
+    return {
+        "codes": mean(error.square().mean(dim=2, keepdim=True))[:, 0, 0],
+        "velocity": (change * both).sum(dim=1) / both.sum(dim=1).clamp(min=1),
+        "opening": mean((error @ opening)[..., None].square())[:, 0, 0],
+        "spread": (spreads[0] - spreads[1]).abs(),
+        "own": rest.abs().mean(dim=1) + (rest @ opening).abs(),
+    }
 
 
-def velocity_loss(predicted: Tensor, true: Tensor) -> Tensor:
-    """L1 between the frame-to-frame changes of shape codes (B, T, K)."""
-    return (predicted.diff(dim=1) - true.diff(dim=1)).abs().mean()
+def lag_chances(costs: Tensor) -> Tensor:
+    """How likely each lag is, (B, 2·n + 1), from what the codes cost at lags −n..n: soft, and in favour of none."""
+    reach = costs.shape[1] // 2
+    lags = torch.arange(-reach, reach + 1, device=costs.device)
+    return torch.softmax(-(costs + _LAG_COST * lags**2) / _LAG_SOFTNESS, dim=1)
 
 
 def mouth_box(landmarks: Tensor, size: int, margin: float = 0.35) -> Tensor:

@@ -55,8 +55,8 @@ class TestRoundTrip:
     @torch.no_grad()
     def test_at_net_says_the_same(self, nets, folder):
         loaded, _ = checkpoint.load_at_net(folder)
-        windows, identity = torch.randn(1, 9, 28, 12), torch.randn(1, 4)
-        before, after = (net(windows, identity, net.initial_state())[0] for net in (nets[0], loaded))
+        rows, identity = torch.randn(1, 4 * 9 + 24, 12), torch.randn(1, 4)
+        before, after = (net(rows, identity, net.initial_state())[0] for net in (nets[0], loaded))
         torch.testing.assert_close(before, after, atol=2e-3, rtol=1e-2)
         assert before.abs().max() > 0.05
 

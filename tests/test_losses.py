@@ -140,26 +140,83 @@ class TestAdversary:
         assert losses.adversarial(torch.tensor([score]), real).item() == pytest.approx(expected)
 
 
-class TestCodes:
+class TestSpeech:
+    """One window of one code, of which a unit opens the lips by 2: errors 0, −1, 1 with mean 0."""
+
     predicted = torch.tensor([[[0.0], [1.0], [3.0]]])
     true = torch.tensor([[[0.0], [2.0], [2.0]]])
+    opening = torch.tensor([2.0])
 
-    def test_code_loss_by_hand(self):
-        assert losses.code_loss(self.predicted, self.true).item() == pytest.approx((0 + 1 + 1) / 3)
+    def costs(self, predicted=None, own=0.0, inside=(1.0, 1.0, 1.0), level=1.0) -> dict[str, float]:
+        predicted = self.predicted if predicted is None else predicted
+        own, inside = torch.full((1, 1, 1), own), torch.tensor([inside])
+        found = losses.speech_losses(predicted, own, self.true, inside, self.opening, level)
+        assert all(term.shape == (1,) for term in found.values())
+        return {name: term.item() for name, term in found.items()}
 
-    def test_velocity_loss_by_hand(self):
+    def test_codes_and_opening_by_hand(self):
+        assert self.costs()["codes"] == pytest.approx(2 / 3)
+        assert self.costs()["opening"] == pytest.approx(4 * 2 / 3)
+
+    def test_velocity_by_hand(self):
         """Steps 1, 2 against 2, 0."""
-        assert losses.velocity_loss(self.predicted, self.true).item() == pytest.approx((1 + 2) / 2)
+        assert self.costs()["velocity"] == pytest.approx((1 + 4) / 2)
 
-    def test_a_constant_offset_has_no_velocity(self):
-        assert losses.velocity_loss(self.true + 5, self.true) == 0
+    def test_spread_by_hand(self):
+        """Openings 0, 2, 6 against 0, 4, 4: variances 56/9 and 32/9."""
+        assert self.costs()["spread"] == pytest.approx(math.sqrt(56 / 9) - math.sqrt(32 / 9), abs=1e-3)
 
-    def test_sparsity_is_the_mean_attention(self):
-        attention = torch.tensor([0.2, 0.6]).reshape(1, 1, 1, 2).requires_grad_()
-        loss = losses.attention_sparsity(attention)
-        loss.backward()
-        assert loss.item() == pytest.approx(0.4)
-        assert (attention.grad == 0.5).all()  # here the gradient must flow
+    def test_right_codes_cost_nothing(self):
+        assert all(cost == pytest.approx(0, abs=1e-6) for cost in self.costs(self.true).values())
+
+    @pytest.mark.parametrize("level", [0.0, 0.2, 1.0])
+    def test_a_constant_error_counts_by_its_level(self, level):
+        costs = self.costs(self.true + 3, level=level)
+        assert costs["codes"] == pytest.approx(9 * level**2, abs=1e-6)
+        assert costs["opening"] == pytest.approx(36 * level**2, abs=1e-6)
+        assert costs["velocity"] == costs["spread"] == pytest.approx(0, abs=1e-6)
+        assert costs["own"] == pytest.approx(3 + 6)
+
+    def test_what_is_not_known_does_not_count(self):
+        """Without the last frame: errors 0, −1; one step, 1 against 2."""
+        costs = self.costs(inside=(1.0, 1.0, 0.0))
+        assert costs["codes"] == pytest.approx(1 / 2) and costs["velocity"] == pytest.approx(1)
+        other = self.predicted.clone()
+        other[0, 2] = 99
+        assert self.costs(other, inside=(1.0, 1.0, 0.0)) == costs
+
+    def test_only_the_constant_learns_from_its_own_term(self):
+        moving, own = self.predicted.clone().requires_grad_(), torch.ones(1, 1, 1, requires_grad=True)
+        found = losses.speech_losses(moving + own, own, self.true, torch.ones(1, 3), self.opening, 1.0)
+        found["own"].sum().backward()
+        assert moving.grad is None or (moving.grad == 0).all()
+        assert own.grad.item() == pytest.approx(1 + 2)
+
+    def test_lips_that_do_not_move_have_a_finite_gradient(self):
+        still = torch.zeros(1, 3, 1, requires_grad=True)
+        found = losses.speech_losses(still, torch.zeros(1, 1, 1), self.true, torch.ones(1, 3), self.opening, 1.0)
+        found["spread"].sum().backward()
+        assert torch.isfinite(still.grad).all()
+
+    def test_the_cheapest_lag_is_the_likeliest(self):
+        chances = losses.lag_chances(torch.tensor([[1.0, 1.0, 0.2, 1.0, 1.0], [1.0, 1.0, 1.0, 0.2, 1.0]]))
+        assert chances.argmax(dim=1).tolist() == [2, 3]
+        torch.testing.assert_close(chances.sum(dim=1), torch.ones(2))
+
+    def test_between_equal_lags_the_nearest_is_the_likeliest(self):
+        chances = losses.lag_chances(torch.ones(1, 5))[0]
+        assert chances[2] > chances[1] == chances[3] > chances[0] == chances[4]
+
+    def test_without_reach_there_is_one(self):
+        assert losses.lag_chances(torch.tensor([[5.0], [7.0]])).tolist() == [[1.0], [1.0]]
+
+
+def test_sparsity_is_the_mean_attention():
+    attention = torch.tensor([0.2, 0.6]).reshape(1, 1, 1, 2).requires_grad_()
+    loss = losses.attention_sparsity(attention)
+    loss.backward()
+    assert loss.item() == pytest.approx(0.4)
+    assert (attention.grad == 0.5).all()  # here the gradient must flow
 
 
 class TestMouthBox:

@@ -1,15 +1,19 @@
-"""AT-net: MFCC windows + the identity's shape code → shape codes of the landmarks that match the audio."""
+"""AT-net: MFCC rows + the identity's shape code → shape codes of the landmarks that match the audio."""
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from atvg.config import WINDOW_ROWS, ATNetConfig
+from atvg.config import ATNetConfig
 
 
 class ATNet(nn.Module):
-    """Causal and stateful over frames; a window looks 140 ms ahead, the recurrence only back.
+    """Causal and stateful over frames; a frame hears the 28 rows around it, the recurrence only looks back.
 
-    z_t = head(GRU(audio_{≤t}, e)) + own(e), where own(e) undoes the expression the photo itself shows: z is an
+    The convolutions have no padding and together reach over just those 28 rows, so the windows of a stretch, which
+    overlap, are convolved at once.
+
+    z_t = head(recurrence(audio_{≤t}, e)) + own(e), where own(e) undoes the expression the photo itself shows: z is an
     offset from the photo's shape, and a photo with an open mouth must be able to close it in silence.
 
     Attributes:
@@ -21,41 +25,69 @@ class ATNet(nn.Module):
         self.config = config
         self.register_buffer("mfcc_mean", torch.zeros(config.n_mfcc))
         self.register_buffer("mfcc_std", torch.ones(config.n_mfcc))
+        first, second, third = config.widths
         self.audio = nn.Sequential(
-            nn.Conv1d(config.n_mfcc, 64, 5, stride=2, padding=2),  # 28 rows → 14
+            nn.Conv1d(config.n_mfcc, first, 4, stride=2),  # 4·T + 24 rows → 2·T + 11
             nn.ReLU(),
-            nn.Conv1d(64, 96, 3, stride=2, padding=1),  # → 7
+            nn.Conv1d(first, second, 3, stride=2),  # → T + 5
             nn.ReLU(),
-            nn.Conv1d(96, 128, 3, stride=2, padding=1),  # → 4
+            nn.Conv1d(second, third, 6),  # → T
             nn.ReLU(),
-            nn.Flatten(),
             nn.Dropout(config.dropout),
-            nn.Linear(128 * (WINDOW_ROWS // 7), config.hidden),
-            nn.ReLU(),
+            nn.Conv1d(third, config.hidden, 1),
         )
-        self.identity = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(config.identity_codes, 64), nn.ReLU())
-        self.rnn = nn.GRU(config.hidden + 64, config.hidden, config.layers, batch_first=True, dropout=config.dropout)
-        self.head = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(config.hidden, config.motion_codes))
+        self.identity = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(config.identity_codes, config.hidden))
+        self.layers = nn.ModuleList(RecurrentLayer(config.hidden, config.dropout) for _ in range(config.layers))
+        self.head = nn.Sequential(
+            nn.LayerNorm(config.hidden), nn.Dropout(config.dropout), nn.Linear(config.hidden, config.motion_codes)
+        )
         self.own = nn.Linear(config.identity_codes, config.motion_codes)
 
     def initial_state(self, batch: int = 1) -> Tensor:
         """The state before the first frame, zeros (layers, batch, hidden)."""
         return self.mfcc_mean.new_zeros(self.config.layers, batch, self.config.hidden)
 
-    def forward(self, windows: Tensor, identity: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, rows: Tensor, identity: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Predicts a stretch of frames.
 
         Args:
-            windows: (B, T, 28, n_mfcc) raw MFCC windows.
+            rows: (B, 4·T + 24, n_mfcc) raw MFCC rows; frame t hears 4·t to 4·t + 27.
             identity: (B, identity_codes), the code e of the photo's shape.
             state: from `initial_state` or from the stretch before.
 
         Returns:
             codes (B, T, motion_codes) and the state after the last frame.
         """
-        batch, steps = windows.shape[:2]
-        features = ((windows - self.mfcc_mean) / self.mfcc_std).flatten(0, 1).transpose(1, 2)  # (B·T, n_mfcc, 28)
-        heard = self.audio(features).unflatten(0, (batch, steps))  # (B, T, hidden)
-        who = self.identity(identity)[:, None].expand(-1, steps, -1)
-        hidden, state = self.rnn(torch.cat([heard, who], dim=-1), state)
-        return self.head(hidden) + self.own(identity)[:, None], state
+        features = (rows - self.mfcc_mean) / self.mfcc_std
+        heard = self.audio(features.transpose(1, 2)).transpose(1, 2)  # (B, T, hidden)
+        hidden = F.relu(heard + self.identity(identity)[:, None])
+        states = []
+        for layer, before in zip(self.layers, state, strict=True):
+            hidden, after = layer(hidden, before)
+            states.append(after)
+        return self.head(hidden) + self.own(identity)[:, None], torch.stack(states)
+
+
+class RecurrentLayer(nn.Module):
+    """Residual minimal gated recurrence: y = x + dropout(h), h_t = (1 − g_t) ⊙ h_{t−1} + g_t ⊙ c_t.
+
+    Gate g and candidate c are linear in the normalised x_t alone (the minGRU of Feng et al. 2024), so h is a running
+    mean that can neither explode nor swing, and all matrix products of a stretch are one.
+    """
+
+    def __init__(self, width: int, dropout: float):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.linear = nn.Linear(width, 2 * width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """x (B, T, width), state (B, width) → y (B, T, width), the state after the last frame."""
+        gate, candidate = self.linear(self.norm(x)).chunk(2, dim=-1)
+        gate = torch.sigmoid(gate)
+        keep, add = (1 - gate).unbind(1), (gate * candidate).unbind(1)
+        states = []
+        for kept, added in zip(keep, add, strict=True):
+            state = torch.addcmul(added, kept, state)
+            states.append(state)
+        return x + self.dropout(torch.stack(states, dim=1)), state

@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.fabric import Fabric
+from scipy.ndimage import gaussian_filter1d
 from torch import Tensor, nn
 
 from atvg import losses
 from atvg.audio import silent_row
 from atvg.checkpoint import save_at_net
-from atvg.config import N_MFCC_STORED, ROWS_PER_FRAME, WINDOW_ROWS, ATNetConfig
+from atvg.config import ROWS_PER_FRAME, WINDOW_ROWS, ATNetConfig
+from atvg.data import sound
 from atvg.data.bank import sqrt_chances
 from atvg.data.speech import SpeechClip, load_speech
 from atvg.nets.at_net import ATNet
@@ -19,7 +21,6 @@ from atvg.train.settings import ATSettings
 from atvg.train.stage import Stage, make_player, update
 
 _LEAD = WINDOW_ROWS // 2 - ROWS_PER_FRAME // 2  # rows of a window before its own frame's four
-_RAMP = 4  # frames in which a mouth comes to rest
 _MASK_ROWS = 6  # longest stretch of sound that is blanked
 
 
@@ -36,7 +37,6 @@ class ATStage(Stage):
         net.mfcc_mean.copy_(torch.from_numpy(rows.mean(axis=0)))
         net.mfcc_std.copy_(torch.from_numpy(rows.std(axis=0)))
         self._spread = rows.std(axis=0)
-        self._silent = self._features(silent_row(N_MFCC_STORED)[None])
         self._opening = torch.as_tensor(self.shape.opening_per_code(), dtype=torch.float32, device=fabric.device)
         self._chances = {
             length: sqrt_chances([(clip.identity, len(clip) * (len(clip) >= length)) for clip in self.clips])
@@ -49,63 +49,80 @@ class ATStage(Stage):
         return min(length, max(len(clip) for clip in self.clips))
 
     def _features(self, rows: np.ndarray) -> np.ndarray:
-        return rows[:, self.config.first_mfcc : self.config.first_mfcc + self.config.n_mfcc]
+        return rows[..., self.config.first_mfcc : self.config.first_mfcc + self.config.n_mfcc]
 
-    def batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """windows (B, T, 28, n_mfcc), identity codes (B, K_e), target codes (B, T, K_z)."""
+    def batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """rows (B, 4·T + 24, n_mfcc), identity codes (B, K_e), and the target with `shift` frames on either side.
+
+        The target is codes (B, T + 2·shift, K_z) and which of them lie within the clip, (B, T + 2·shift) of 0 and 1.
+        """
         settings = self.settings
         length = self._fitting(settings.long if rng.random() < settings.long_share else settings.short)
         # Fewer of the long windows, so that every batch holds about as many frames.
         count = max(2, round(settings.batch * min(1.0, settings.short / length)))
-        rows, identities, codes = [], [], []
-        for which in rng.choice(len(self.clips), size=count, p=self._chances[length]):
-            sound, identity, target = self._draw(self.clips[which], length, rng)
-            rows.append(sound)
-            identities.append(identity)
-            codes.append(target)
-        tensors = (np.stack(rows), np.stack(identities), np.stack(codes))
-        sound, identity, target = (torch.as_tensor(t, dtype=torch.float32, device=self.fabric.device) for t in tensors)
-        return sound.unfold(1, WINDOW_ROWS, ROWS_PER_FRAME).transpose(2, 3), identity, target
+        chosen = rng.choice(len(self.clips), size=count, p=self._chances[length])
+        rows, *others = map(np.stack, zip(*(self._draw(self.clips[i], length, rng) for i in chosen), strict=True))
+        rows = self._features(sound.distort(rows, sound.SoundLimits(share=settings.distort), rng))
+        rows = rows + self._spread * settings.noise * _hum(rows.shape, rng)
+        _blank(rows, rng)
+        return tuple(torch.as_tensor(x, dtype=torch.float32, device=self.fabric.device) for x in (rows, *others))
 
     def _draw(self, clip: SpeechClip, length: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        """One window: rows (4·length + 24, n_mfcc), identity code, codes (length, K_z) as offsets from the photo."""
-        tempo = 1 + self.settings.tempo * rng.uniform(-1, 1)
+        """One window: rows (4·length + 24, 20), identity code, codes as offsets from the photo, and which are known.
+
+        There are `shift` frames of codes more on either side than of sound.
+        """
+        settings = self.settings
+        tempo = 1 + settings.tempo * rng.uniform(-1, 1)
         tempo = min(tempo, len(clip) / length)
         first = rng.uniform(0, max(0.0, len(clip) - length * tempo))
         # Both tracks are read at the same instants: frame t of the window has its centre at tempo·(t + ½).
-        codes = _read(clip.codes, first + tempo * (np.arange(length) + 0.5) - 0.5)
+        places = first + tempo * (np.arange(-settings.shift, length + settings.shift) + 0.5) - 0.5
+        inside = (places >= -0.5) & (places <= len(clip) - 0.5)
+        smooth = clip.codes if settings.smooth == 0 else gaussian_filter1d(clip.codes, settings.smooth, axis=0)
+        codes = _read(smooth, places)
         rows = np.arange(ROWS_PER_FRAME * length + WINDOW_ROWS - ROWS_PER_FRAME) - _LEAD + 0.5
-        rows = _read(self._features(clip.rows), ROWS_PER_FRAME * first + tempo * rows + _LEAD - 0.5)
-        rows = self._distort(rows, rng)
-        if rng.random() < self.settings.silence:
-            rows, codes = _fall_silent(rows, self._silent, codes, clip.rest, rng)
+        rows = _read(clip.rows, ROWS_PER_FRAME * first + tempo * rows + _LEAD - 0.5)
+        if rng.random() < settings.silence:
+            rows, codes = _silence(rows.shape, rng), np.broadcast_to(clip.rest, codes.shape)
+            inside = np.ones_like(inside)
         photo = rng.integers(len(clip))
         identity = self.shape.identity_code(clip.shapes[photo])
-        identity = identity + self.settings.identity_noise * rng.standard_normal(identity.shape)
-        return rows, identity, codes - clip.codes[photo]
-
-    def _distort(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Another microphone (one offset per coefficient), noise, and two blanked stretches."""
-        noise = self.settings.noise
-        rows = rows + self._spread * (
-            2 * noise * rng.standard_normal(rows.shape[1]) + noise * rng.standard_normal(rows.shape)
-        )
-        for _ in range(2):
-            start = rng.integers(len(rows))
-            rows[start : start + rng.integers(_MASK_ROWS + 1)] = rows.mean(axis=0)
-        return rows
+        identity = identity + settings.identity_noise * rng.standard_normal(identity.shape)
+        return rows, identity, codes - clip.codes[photo], inside
 
     def step(self, step: int) -> dict[str, Tensor]:
         settings, main = self.settings, self.players["main"]
-        windows, identity, target = self.batch(np.random.default_rng([settings.seed, self.fabric.global_rank, step]))
-        predicted, _ = main.net(windows, identity, main.module.initial_state(len(windows)))
-        terms = {
-            "codes": losses.code_loss(predicted, target),
-            "velocity": settings.velocity * losses.velocity_loss(predicted, target),
-            "opening": settings.opening * ((predicted - target) @ self._opening).abs().mean(),
-        }
+        rng = np.random.default_rng([settings.seed, self.fabric.global_rank, step])
+        rows, identity, target, inside = self.batch(rng)
+        predicted, _ = main.net(rows, identity, main.module.initial_state(len(rows)))
+        terms = self._terms(predicted, main.module.own(identity)[:, None], target, inside)
         update(self.fabric, main, sum(terms.values()), settings.clip_norm)
         return {name: term.detach() for name, term in terms.items()}
+
+    def _terms(self, predicted: Tensor, own: Tensor, target: Tensor, inside: Tensor) -> dict[str, Tensor]:
+        """The losses by name, of the lag between sound and picture that fits each window best.
+
+        Cutting a broadcast into clips moves sound and picture apart by a frame or two, another way for each clip, and
+        a network that is held to the nominal lag learns to blur.
+        """
+        settings, length = self.settings, predicted.shape[1]
+        weights = {
+            "codes": 1.0,
+            "velocity": settings.velocity,
+            "opening": settings.opening,
+            "spread": settings.spread,
+            "own": settings.own,
+        }
+        lags = range(2 * settings.shift + 1)
+        by_lag = []
+        for lag in lags:
+            true, known = target[:, lag : lag + length], inside[:, lag : lag + length]
+            found = losses.speech_losses(predicted, own, true, known, self._opening, settings.level)
+            by_lag.append({name: weight * found[name] for name, weight in weights.items()})
+        stacked = {name: torch.stack([found[name] for found in by_lag], dim=1) for name in weights}  # (B, lags)
+        chances = losses.lag_chances(sum(stacked.values()).detach())
+        return {name: (chances * values).sum(dim=1).mean() for name, values in stacked.items()}
 
     def sample(self, net: nn.Module) -> None:
         """AT-net draws nothing."""
@@ -122,20 +139,20 @@ def _read(track: np.ndarray, places: np.ndarray) -> np.ndarray:
     return (1 - share) * track[low] + share * track[low + 1]
 
 
-def _fall_silent(
-    rows: np.ndarray, silent: np.ndarray, codes: np.ndarray, rest: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Stops the sound at a random frame, for a while or for good, and brings the mouth to rest there.
+def _hum(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Noise on features (B, R, C): a twice as large offset for each stretch and coefficient, and a white part."""
+    count, _, width = shape
+    return 2 * rng.standard_normal((count, 1, width)) + rng.standard_normal(shape)
 
-    Half of the silences are digital, the others have faint noise: ``silent`` (1, n_mfcc) is the row of none at all.
-    """
-    length = len(codes)
-    start = int(rng.integers(-_RAMP, length))
-    end = int(rng.integers(start + 2 * _RAMP, length + 4 * _RAMP))
-    rows, codes = rows.copy(), codes.copy()
-    low, high = max(0, ROWS_PER_FRAME * start + _LEAD), max(0, ROWS_PER_FRAME * end + _LEAD)
+
+def _blank(rows: np.ndarray, rng: np.random.Generator) -> None:
+    """Two short stretches of each sound (B, R, C) become its mean, in place."""
+    for stretch in rows:
+        for start in rng.integers(len(stretch), size=2):
+            stretch[start : start + rng.integers(_MASK_ROWS + 1)] = stretch.mean(axis=0)
+
+
+def _silence(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Rows (R, C) in which nobody speaks: half of the times digital silence, else with faint noise."""
     faint = rng.uniform(0, 1.0) * (rng.random() < 0.5)
-    rows[low:high] = silent + faint * rng.standard_normal(rows[low:high].shape)
-    times = np.arange(length)
-    calm = np.clip(np.minimum(times - start, end - 1 - times) / _RAMP, 0, 1)[:, None]
-    return rows, (1 - calm) * codes + calm * rest
+    return silent_row(shape[1]) + faint * rng.standard_normal(shape)

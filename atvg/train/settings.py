@@ -23,15 +23,22 @@ class RunSettings:
 class ATSettings(RunSettings):
     """AT-net's training."""
 
-    lr: float = 1e-3
-    batch: int = 64
-    short: int = 28  # frames of most training windows
+    lr: float = 3e-3
+    ema: float = 0.998
+    batch: int = 72
+    short: int = 24  # frames of most training windows
     long: int = 100  # and of the others, so that the recurrence stays calm on long speech
-    long_share: float = 0.3
+    long_share: float = 0.05
     tempo: float = 0.12  # speech up to so much faster or slower
+    smooth: float = 0.7  # standard deviation, in frames, of the low-pass that takes the tracker's tremble off
     velocity: float = 2.0  # weights of the loss terms
     opening: float = 0.5
-    silence: float = 0.2  # share of windows in which the sound stops and the mouth must close
+    spread: float = 0.1
+    level: float = 0.6  # what a mean error over a window costs, as a share of one that comes and goes
+    own: float = 1.0
+    shift: int = 2  # frames by which the sound of a clip may be off
+    silence: float = 0.06  # share of windows in which nobody speaks and the mouth rests
+    distort: float = 0.15  # share of windows to which each effect of `atvg.data.sound` is applied
     noise: float = 0.15  # feature noise, standard deviations
     identity_noise: float = 0.2
 
