@@ -61,7 +61,7 @@ def to_markdown(result: Mapping[str, Any]) -> str:
     if len(sources) > 1:  # of a single source the first table says it all
         parts += [_table(rows, source, source) for source in sources]
     left_out = result["unsynced_clips_left_out"]
-    parts.append(f"Means over clips; {left_out} clip(s) whose sound does not fit their lips were left out.")
+    parts.append(f"Means over clips; {left_out} clip(s) without sound that fits their lips were left out.")
     return "\n\n".join([*parts, _FOOTNOTE]) + "\n"
 
 
