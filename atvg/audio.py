@@ -36,7 +36,7 @@ _N_FFT = 512
 _BLOCK_ROWS = 2000  # 20 s at a time: memory does not grow with the audio
 _SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
 _SILENT_DB = -35.0  # below the level of the clip's speech
-_SILENT_RMS = 1e-4  # −80 dBFS: nobody speaks
+_SILENT_RMS = 1.1e-3  # −59 dBFS: the noise of a quiet room, amplified, would pass for speech
 
 
 def load_audio(source: Audio, max_seconds: float = MAX_SECONDS) -> np.ndarray:
@@ -130,7 +130,7 @@ def speech_level(wave: np.ndarray) -> float:
 
 
 def silence(wave: np.ndarray, n_frames: int) -> np.ndarray:
-    """Which video frames hold no speech, bool (n_frames,): 35 dB below the clip's own speech, or −80 dBFS."""
+    """Which video frames hold no speech, bool (n_frames,): 35 dB below the clip's own speech, or below −59 dBFS."""
     levels = frame_levels(wave, n_frames)
     return levels < max(_SILENT_RMS, speech_level(wave) * 10 ** (_SILENT_DB / 20))
 

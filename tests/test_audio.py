@@ -274,6 +274,10 @@ class TestSilence:
     def test_a_quiet_recording_is_not_silence(self):
         assert not audio.silence(sine(1.0, level=0.002), 25).any()
 
+    def test_the_noise_of_a_quiet_room_is_silence(self):
+        noise = 0.001 * np.random.default_rng(0).standard_normal(32_000).astype(np.float32)  # −60 dBFS
+        assert audio.silence(noise, 50).all()
+
     def test_digital_silence_is_silent(self):
         assert audio.silence(np.zeros(16_000, np.float32), 25).all()
 
