@@ -15,7 +15,7 @@ from torch import Tensor
 
 from atvg import audio as speech
 from atvg import checkpoint
-from atvg.config import N_LANDMARKS, ROWS_PER_FRAME
+from atvg.config import N_MFCC_STORED, ROWS_PER_FRAME
 from atvg.errors import BadSettingError
 from atvg.face import geometry
 from atvg.face.carry import Carried
@@ -26,14 +26,14 @@ from atvg.face.placing import Numbers
 from atvg.face.turn import HeadTurn
 from atvg.idle import IdleModel, blink
 from atvg.nets.at_net import ATNet
-from atvg.nets.vg_net import Turned, VGNet
+from atvg.nets.vg_net import Turned, VGNet, turn
 from atvg.pose import Pose
 from atvg.shape import ShapeModel, denormalise_offset, normalise, uncross_lips
-from atvg.warp import warp
 
 CHUNK = 10  # frames drawn at once: 0.4 s of video, a good batch for a CPU
 _AT_BLOCK = 500  # frames AT-net hears at once
 _REST_FRAMES = 50  # of silence, after which AT-net's mouth has come to rest
+_SILENT_ROWS = np.tile(speech.silent_row(N_MFCC_STORED), (ROWS_PER_FRAME * _REST_FRAMES + speech.EXTRA_ROWS, 1))
 _SHORT_PAUSE = 5  # frames; a shorter silence is part of speech (the closure of a "p")
 _CALM = 1.5  # standard deviation, in frames, of the way into and out of rest
 
@@ -183,7 +183,7 @@ class Animator:
                 turns = tuple(face.head_turn(moment.pose) for moment in moments)
                 seen = np.stack([geometry.apply(face.matrix, turn.landmarks) for turn in turns])
                 crops = np.stack([turn.of_crop(face.crop, face.matrix) for turn in turns])
-                turned, closure = (crops, seen[..., :2]), np.array([moment.closure for moment in moments])
+                turned, closure = drawer.turned(crops, seen[..., :2]), np.array([m.closure for m in moments])
             landmarks = blink(self._landmarks(part, seen), closure)
             frames, attention, motion = drawer.draw(landmarks, turned)
             yield Chunk(start, frames, attention, motion, landmarks, part, turns)
@@ -201,7 +201,7 @@ class Animator:
         """
         n_frames = speech.n_video_frames(wave)
         rows = speech.mfcc_rows(wave, n_frames, self.at_net.config.first_mfcc + self.at_net.config.n_mfcc)
-        codes, rest = self._hear(rows, photo_landmarks)
+        codes, rest = self._hear(rows, photo_landmarks), self._hear(_SILENT_ROWS, photo_landmarks)[-1]
         calm = _calm(speech.silence(wave, n_frames))[:, None]
         codes = rest + (1 - calm) * mouth_gain * (codes - rest)
         return _smooth(codes, smoothing)
@@ -212,15 +212,13 @@ class Animator:
 
     def codes_from_rows(self, rows: np.ndarray, photo_landmarks: np.ndarray, smoothing: float = 0.8) -> np.ndarray:
         """The same, → shape codes (T, K)."""
-        codes, _ = self._hear(rows, photo_landmarks)
-        return _smooth(codes, smoothing)
+        return _smooth(self._hear(rows, photo_landmarks), smoothing)
 
     @torch.inference_mode()
-    def _hear(self, rows: np.ndarray, photo_landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """AT-net over all frames → codes (T, K), and the code its mouth rests at, (K,)."""
+    def _hear(self, rows: np.ndarray, photo_landmarks: np.ndarray) -> np.ndarray:
+        """AT-net over all frames, codes (T, K)."""
         config = self.at_net.config
-        heard = slice(config.first_mfcc, config.first_mfcc + config.n_mfcc)
-        rows, silent = rows[:, heard], speech.silent_row(heard.stop)[heard]
+        rows = rows[:, config.first_mfcc : config.first_mfcc + config.n_mfcc]
         normal = normalise(photo_landmarks, self.shape.frame_of(photo_landmarks))
         identity = self._tensor(self.shape.identity_code(normal))[None]
         state = self.at_net.initial_state()
@@ -229,9 +227,7 @@ class Animator:
             block = rows[first : first + ROWS_PER_FRAME * _AT_BLOCK + speech.EXTRA_ROWS]
             part, state = self.at_net(self._tensor(block)[None], identity, state)
             parts.append(part[0].cpu().numpy())
-        silence = self._tensor(silent).expand(1, ROWS_PER_FRAME * _REST_FRAMES + speech.EXTRA_ROWS, -1)
-        at_rest, _ = self.at_net(silence, identity, self.at_net.initial_state())
-        return np.concatenate(parts), at_rest[0, -1].cpu().numpy()
+        return np.concatenate(parts)
 
     def _landmarks(self, codes: np.ndarray, photo_landmarks: np.ndarray) -> np.ndarray:
         """Codes (T, K) → crop-space landmarks (T, 68, 2): the photo's own plus the offset, seen in its pose.
@@ -267,7 +263,8 @@ class Animator:
         parts = []
         for first in range(0, len(landmarks), CHUNK):
             part = slice(first, first + CHUNK)
-            parts.append(drawer.draw(landmarks[part], moved and Carried(moved.sources[part], moved.targets[part]))[0])
+            turned = moved and drawer.carried(Carried(moved.sources[part], moved.targets[part]))
+            parts.append(drawer.draw(landmarks[part], turned)[0])
         return np.concatenate(parts)
 
     def _blend(self, beta: float) -> VGNet:
@@ -285,7 +282,7 @@ class Animator:
         return blend.eval().requires_grad_(False)
 
     def _tensor(self, values: np.ndarray) -> Tensor:
-        return torch.tensor(np.ascontiguousarray(values), dtype=torch.float32, device=self.device)
+        return _tensor(values, self.device)
 
 
 class Drawer:
@@ -297,38 +294,33 @@ class Drawer:
         self._photo = self._images(photo_crop[None])
         self._code = net.encode_photo(self._photo, self._tensor(example)[None])
 
-    def draw(
-        self, landmarks: np.ndarray, moved: Carried | tuple[np.ndarray, np.ndarray] | None = None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def draw(self, landmarks: np.ndarray, turned: Turned | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The next T frames.
 
         Args:
             landmarks: (T, 68, 2) crop pixels.
-            moved: how the head moves: control points, or the turned crops (T, 128, 128, 3) uint8 and their landmarks
-                (T, 68, 2); it stays as in the photo if None.
+            turned: from `turned` or `carried`; the head stays as in the photo if None.
 
         Returns:
             frames (T, 128, 128, 3) uint8, attention (T, 128, 128) float32, motion (T, 128, 128, 3) uint8.
         """
-        made, self._state = self._net(self._code, self._tensor(landmarks)[None], self._state, self._turned(moved))
+        made, self._state = self._net(self._code, self._tensor(landmarks)[None], self._state, turned)
         return _pixels(made.frame[0]), made.attention[0, :, 0].cpu().numpy(), _pixels(made.motion[0])
 
-    def _turned(self, moved: Carried | tuple[np.ndarray, np.ndarray] | None) -> Turned | None:
-        if moved is None:
-            return None
-        if not isinstance(moved, Carried):
-            crops, landmarks = moved
-            return Turned(self._images(crops)[None], self._tensor(landmarks)[None])
-        sources, targets = self._tensor(moved.sources), self._tensor(moved.targets)
-        photos = self._photo.expand(len(targets), -1, -1, -1)
-        return Turned(warp(photos, sources, targets)[None], targets[None, :, :N_LANDMARKS])
+    def turned(self, crops: np.ndarray, landmarks: np.ndarray) -> Turned:
+        """Crops (T, 128, 128, 3) uint8 in which the head has been turned, and their landmarks (T, 68, 2)."""
+        return Turned(self._images(crops)[None], self._tensor(landmarks)[None])
+
+    def carried(self, moved: Carried) -> Turned:
+        """The photo with its head moved by control points."""
+        return turn(self._photo, self._tensor(moved.sources)[None], self._tensor(moved.targets)[None])
 
     def _images(self, pixels: np.ndarray) -> Tensor:
         """(T, H, W, 3) uint8 → (T, 3, H, W) in [−1, 1]."""
         return (self._tensor(pixels) / 127.5 - 1).permute(0, 3, 1, 2)
 
     def _tensor(self, values: np.ndarray) -> Tensor:
-        return torch.tensor(np.ascontiguousarray(values), dtype=torch.float32, device=self._device)
+        return _tensor(values, self._device)
 
 
 @dataclass(frozen=True)
@@ -368,6 +360,10 @@ def make_settings(values: dict[str, Any]) -> Settings:
             f"unknown setting {unknown[0]!r}; choose from: {', '.join(Settings.__dataclass_fields__)}"
         )
     return Settings(**values)
+
+
+def _tensor(values: np.ndarray, device: torch.device) -> Tensor:
+    return torch.tensor(np.ascontiguousarray(values), dtype=torch.float32, device=device)
 
 
 def _pixels(images: Tensor) -> np.ndarray:

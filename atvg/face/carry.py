@@ -10,6 +10,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from atvg.config import CROP_SIZE
+from atvg.face import geometry
 from atvg.face.landmarks import JAW, RIGID, TEMPLES
 from atvg.shape import rigid_fit
 from atvg.warp import border
@@ -48,7 +49,7 @@ def carry(
     if smoothing > 0:
         moved = gaussian_filter1d(moved, smoothing, axis=-3, mode="nearest")
     edge = np.broadcast_to(_edge(), (*moved.shape[:-2], *_edge().shape))
-    beneath = edge if background is None else _undo(background, edge)
+    beneath = edge if background is None else geometry.apply(geometry.invert(background.astype(np.float64)), edge)
     sources = np.concatenate([np.broadcast_to(points, moved.shape)[..., :2], beneath], axis=-2)
     return Carried(sources.astype(np.float32), np.concatenate([moved[..., :2], edge], axis=-2).astype(np.float32))
 
@@ -60,10 +61,7 @@ def background_movement(transforms: np.ndarray, photo: np.ndarray) -> np.ndarray
         transforms: (..., T, 2, 3) source → crop of the frames.
         photo: (..., 2, 3) that of the photo.
     """
-    back = np.linalg.inv(photo[..., :2].astype(np.float64))[..., None, :, :]
-    linear = transforms[..., :2] @ back
-    shift = transforms[..., 2:] - linear @ photo[..., None, :, 2:]
-    return np.concatenate([linear, shift], axis=-1)
+    return geometry.compose(transforms, geometry.invert(photo.astype(np.float64))[..., None, :, :])
 
 
 def _outline(points: np.ndarray) -> np.ndarray:
@@ -82,9 +80,3 @@ def _edge() -> np.ndarray:
     """Points around the crop where background or body is seen, (N, 2)."""
     edge = border(CROP_SIZE).numpy()
     return edge[(edge[:, 1] > 0) | (np.abs(edge[:, 0] - (CROP_SIZE - 1) / 2) > _HAIR)]
-
-
-def _undo(matrices: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Where (..., N, 2) points come from under (..., 2, 3) movements."""
-    linear = np.linalg.inv(matrices[..., :2].astype(np.float64))
-    return (points - matrices[..., None, :, 2]) @ np.swapaxes(linear, -1, -2)

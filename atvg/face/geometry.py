@@ -32,12 +32,12 @@ def scale_of(matrix: np.ndarray) -> np.ndarray:
 
 
 def invert(matrix: np.ndarray) -> np.ndarray:
-    """The 2×3 matrix that undoes `matrix`."""
-    linear = np.linalg.inv(matrix[:, :2])
-    return np.hstack([linear, -linear @ matrix[:, 2:]])
+    """The matrices that undo `matrix`, (..., 2, 3)."""
+    linear = np.linalg.inv(matrix[..., :2])
+    return np.concatenate([linear, -linear @ matrix[..., 2:]], axis=-1)
 
 
 def compose(second: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """The 2×3 matrix that applies `first`, then `second`."""
-    linear = second[:, :2] @ first[:, :2]
-    return np.hstack([linear, second[:, :2] @ first[:, 2:] + second[:, 2:]])
+    """The matrices that apply `first`, then `second`, (..., 2, 3)."""
+    linear = second[..., :2] @ first[..., :2]
+    return np.concatenate([linear, second[..., :2] @ first[..., 2:] + second[..., 2:]], axis=-1)

@@ -7,6 +7,7 @@ RIGHT_BROW, LEFT_BROW = np.arange(17, 22), np.arange(22, 27)
 NOSE_BRIDGE, NOSE_BASE = np.arange(27, 31), np.arange(31, 36)
 RIGHT_EYE, LEFT_EYE = np.arange(36, 42), np.arange(42, 48)
 MOUTH = np.arange(48, 68)
+SPEAKING = np.concatenate([JAW[1:-1], MOUTH])  # the points that AT-net moves
 OUTER_LIP, INNER_LIP = np.arange(48, 60), np.arange(60, 68)
 EYE_CORNERS = np.array([36, 39, 42, 45])
 TEMPLES = np.array([0, 16])

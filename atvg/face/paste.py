@@ -61,10 +61,11 @@ class Paster:
         ``turns`` are the T turns of the head that motion was drawn for; none if it stays still.
         """
         for t, (alpha, drawn) in enumerate(zip(attention, motion, strict=True)):
-            mask, picture = self._mask, self._photo.copy()
             if turns:
                 mask = face_mask(geometry.apply(self._to_crop, turns[t].landmarks))
                 picture = turns[t].of_photo(self._photo)
+            else:
+                mask, picture = self._mask, self._photo.copy()
             weight = self._enlarge(_settle(alpha) * mask, cv2.INTER_LINEAR)
             weight = np.clip(weight, 0, 1)
             if min(self._size) > 0:

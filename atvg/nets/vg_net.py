@@ -39,6 +39,14 @@ class Turned(NamedTuple):
     landmarks: Tensor  # (B, T, 68, 2) crop pixels
 
 
+def turn(photo: Tensor, sources: Tensor, targets: Tensor) -> Turned:
+    """Photos (B, 3, 128, 128) with their heads moved by control points (B, T, N, 2), the landmarks first."""
+    batch, steps = targets.shape[:2]
+    photos = photo[:, None].expand(-1, steps, -1, -1, -1).flatten(0, 1)
+    moved = warp(photos, sources.flatten(0, 1), targets.flatten(0, 1)).unflatten(0, (batch, steps))
+    return Turned(moved, targets[:, :, :N_LANDMARKS])
+
+
 class Frames(NamedTuple):
     """T generated frames of B clips: ``frame = attention · motion + (1 − attention) · photo``, the photo as turned."""
 

@@ -16,13 +16,12 @@ from atvg.data.bank import Driver, VideoBank, Windows
 from atvg.data.pack import Clip
 from atvg.data.stream import StreamBank
 from atvg.face.carry import background_movement, carry
-from atvg.face.landmarks import JAW, MOUTH
+from atvg.face.landmarks import SPEAKING
 from atvg.nets.discriminator import Discriminator
-from atvg.nets.vg_net import Frames, Turned, VGNet
+from atvg.nets.vg_net import Frames, Turned, VGNet, turn
 from atvg.shape import denormalise_offset, normalise
 from atvg.train.settings import VGSettings
 from atvg.train.stage import Stage, make_player, update
-from atvg.warp import warp
 
 
 class Batch(NamedTuple):
@@ -55,7 +54,7 @@ class VGStage(Stage):
     def __init__(self, fabric: Fabric, pack_dir: Path, settings: VGSettings, config: VGNetConfig):
         self.fabric, self.settings = fabric, settings
         self._speaking = torch.zeros(N_LANDMARKS, 1, dtype=torch.bool, device=fabric.device)
-        self._speaking[np.concatenate([JAW[1:-1], MOUTH])] = True
+        self._speaking[SPEAKING] = True
         driver = at_net_errors(Path(settings.at_net)) if settings.at_net else None
         if settings.stream:
             ranks = (fabric.global_rank, fabric.world_size)
@@ -100,14 +99,8 @@ class VGStage(Stage):
         """The photos with their heads moved as in the frames, so that training and use agree."""
         transforms = windows.transforms
         background = background_movement(transforms[:, 1:], transforms[:, 0])
-        sources, targets = (
-            torch.as_tensor(points, device=photo.device)
-            for points in carry(windows.landmarks[:, 0], windows.landmarks[:, 1:], background)
-        )
-        batch, steps = targets.shape[:2]
-        photos = photo[:, None].expand(-1, steps, -1, -1, -1).flatten(0, 1)
-        turned = warp(photos, sources.flatten(0, 1), targets.flatten(0, 1)).unflatten(0, (batch, steps))
-        return Turned(turned, targets[:, :, :N_LANDMARKS])
+        moved = carry(windows.landmarks[:, 0], windows.landmarks[:, 1:], background)
+        return turn(photo, *(torch.as_tensor(points, device=photo.device) for points in moved))
 
     def step(self, step: int) -> dict[str, Tensor]:
         settings = self.settings
@@ -168,7 +161,7 @@ def at_net_errors(folder: Path) -> Driver:
     at_net, shape = load_at_net(folder)
     animator = Animator(at_net, shape, {}, detector=None)
     speaking = np.zeros((N_LANDMARKS, 1))
-    speaking[np.concatenate([JAW[1:-1], MOUTH])] = 1
+    speaking[SPEAKING] = 1
 
     def errors(clip: Clip) -> np.ndarray:
         if not clip.sync:
