@@ -26,7 +26,7 @@ from atvg.face.placing import Numbers
 from atvg.face.turn import HeadTurn
 from atvg.idle import IdleModel, blink
 from atvg.nets.at_net import ATNet
-from atvg.nets.vg_net import Turned, VGNet, turn
+from atvg.nets.vg_net import Frames, Turned, VGNet, turn
 from atvg.pose import Pose
 from atvg.shape import ShapeModel, denormalise_offset, normalise, uncross_lips
 
@@ -73,11 +73,12 @@ def _in_range(name: str, value: Any, low: float, high: float) -> None:
 
 @dataclass(frozen=True)
 class Chunk:
-    """A stretch of T frames: ``frames = attention · motion + (1 − attention) · face.crop``, the crop as turned.
+    """A stretch of T frames: ``frames = attention · motion + (1 − attention) · photos``.
 
     Attributes:
         start: index of the first frame in the clip.
         frames, motion: (T, 128, 128, 3) uint8 RGB.
+        photos: (T, 128, 128, 3) uint8 RGB, the face's crop with its head turned; one and the same while it stays still.
         attention: (T, 128, 128) float32 in [0, 1].
         landmarks: (T, 68, 2) float32 crop pixels.
         codes: (T, K) float32, AT-net's output after gain and smoothing.
@@ -88,6 +89,7 @@ class Chunk:
     frames: np.ndarray
     attention: np.ndarray
     motion: np.ndarray
+    photos: np.ndarray
     landmarks: np.ndarray
     codes: np.ndarray
     turns: tuple[HeadTurn, ...]
@@ -173,20 +175,21 @@ class Animator:
     @torch.inference_mode()
     def _stream(self, face: Face, wave: np.ndarray, chunk: int, settings: Settings) -> Iterator[Chunk]:
         codes = self.codes(face.crop_landmarks, wave, settings.mouth_gain, settings.smoothing)
-        drawer = Drawer(self._blended(float(settings.beta)), face.crop, face.crop_landmarks[:, :2])
+        drawer = self.drawer(face.crop, face.crop_landmarks[:, :2], settings.beta)
         idle = self.idle.sample(settings.seed) if settings.natural else None
         for start in range(0, len(codes), chunk):
             part = codes[start : start + chunk]
             turns, turned, seen, closure = (), None, face.crop_landmarks, 0.0
+            photos = np.broadcast_to(face.crop, (len(part), *face.crop.shape))
             if idle is not None:
                 moments = list(islice(idle, len(part)))
                 turns = tuple(face.head_turn(moment.pose) for moment in moments)
                 seen = np.stack([geometry.apply(face.matrix, turn.landmarks) for turn in turns])
-                crops = np.stack([turn.of_crop(face.crop, face.matrix) for turn in turns])
-                turned, closure = drawer.turned(crops, seen[..., :2]), np.array([m.closure for m in moments])
-            landmarks = blink(self._landmarks(part, seen), closure)
+                photos = np.stack([turn.of_crop(face.crop, face.matrix) for turn in turns])
+                turned, closure = drawer.turned(photos, seen[..., :2]), np.array([m.closure for m in moments])
+            landmarks = blink(self.landmarks(part, seen), closure)
             frames, attention, motion = drawer.draw(landmarks, turned)
-            yield Chunk(start, frames, attention, motion, landmarks, part, turns)
+            yield Chunk(start, frames, attention, motion, photos, landmarks, part, turns)
 
     # -- audio → landmarks ---------------------------------------------------------------------------------------
 
@@ -208,7 +211,7 @@ class Animator:
 
     def landmarks_from_rows(self, rows: np.ndarray, photo_landmarks: np.ndarray, smoothing: float = 0.8) -> np.ndarray:
         """MFCC rows (4·T + 24, ≥ n_mfcc + 1) and the photo's landmarks (68, 3) → landmarks (T, 68, 2), crop pixels."""
-        return self._landmarks(self.codes_from_rows(rows, photo_landmarks, smoothing), photo_landmarks)
+        return self.landmarks(self.codes_from_rows(rows, photo_landmarks, smoothing), photo_landmarks)
 
     def codes_from_rows(self, rows: np.ndarray, photo_landmarks: np.ndarray, smoothing: float = 0.8) -> np.ndarray:
         """The same, → shape codes (T, K)."""
@@ -229,7 +232,7 @@ class Animator:
             parts.append(part[0].cpu().numpy())
         return np.concatenate(parts)
 
-    def _landmarks(self, codes: np.ndarray, photo_landmarks: np.ndarray) -> np.ndarray:
+    def landmarks(self, codes: np.ndarray, photo_landmarks: np.ndarray) -> np.ndarray:
         """Codes (T, K) → crop-space landmarks (T, 68, 2): the photo's own plus the offset, seen in its pose.
 
         The photo's are (68, 3), or (T, 68, 3) while its head turns.
@@ -238,6 +241,13 @@ class Animator:
         return uncross_lips(photo_landmarks[..., :2] + offsets[..., :2]).astype(np.float32)
 
     # -- landmarks → frames --------------------------------------------------------------------------------------
+
+    @torch.inference_mode()
+    def drawer(
+        self, photo_crop: np.ndarray, example: np.ndarray, beta: float = 0.5, recurrent: bool = True
+    ) -> "Drawer":
+        """VG-net ready to draw one photo, (128, 128, 3) uint8 with landmarks (68, 2) in crop pixels; see `Drawer`."""
+        return Drawer(self._blended(float(beta)), photo_crop, example, recurrent)
 
     @torch.inference_mode()
     def draw(
@@ -259,7 +269,7 @@ class Animator:
         Returns:
             (T, 128, 128, 3) uint8.
         """
-        drawer = Drawer(self._blended(float(beta)), photo_crop, example)
+        drawer = self.drawer(photo_crop, example, beta)
         parts = []
         for first in range(0, len(landmarks), CHUNK):
             part = slice(first, first + CHUNK)
@@ -286,14 +296,18 @@ class Animator:
 
 
 class Drawer:
-    """VG-net at work on one photo, stretch by stretch: keeps the photo's code and the recurrent state."""
+    """VG-net at work on one photo, stretch by stretch: keeps the photo's code and the recurrent state.
 
-    def __init__(self, net: VGNet, photo_crop: np.ndarray, example: np.ndarray):
-        self._net, self._state = net, None
+    With ``recurrent=False`` the MMCRNN forgets after every frame, as if each were the first.
+    """
+
+    def __init__(self, net: VGNet, photo_crop: np.ndarray, example: np.ndarray, recurrent: bool = True):
+        self._net, self._recurrent, self._state = net, recurrent, None
         self._device = next(net.parameters()).device
         self._photo = self._images(photo_crop[None])
         self._code = net.encode_photo(self._photo, self._tensor(example)[None])
 
+    @torch.inference_mode()
     def draw(self, landmarks: np.ndarray, turned: Turned | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The next T frames.
 
@@ -304,8 +318,15 @@ class Drawer:
         Returns:
             frames (T, 128, 128, 3) uint8, attention (T, 128, 128) float32, motion (T, 128, 128, 3) uint8.
         """
-        made, self._state = self._net(self._code, self._tensor(landmarks)[None], self._state, turned)
-        return _pixels(made.frame[0]), made.attention[0, :, 0].cpu().numpy(), _pixels(made.motion[0])
+        if self._recurrent:
+            made, self._state = self._net(self._code, self._tensor(landmarks)[None], self._state, turned)
+            return self._arrays(made)
+        parts = []
+        for t in range(len(landmarks)):
+            head = turned and Turned(turned.photo[:, t : t + 1], turned.landmarks[:, t : t + 1])
+            parts.append(self._arrays(self._net(self._code, self._tensor(landmarks[None, t : t + 1]), None, head)[0]))
+        frames, attention, motion = map(np.concatenate, zip(*parts, strict=True))
+        return frames, attention, motion
 
     def turned(self, crops: np.ndarray, landmarks: np.ndarray) -> Turned:
         """Crops (T, 128, 128, 3) uint8 in which the head has been turned, and their landmarks (T, 68, 2)."""
@@ -314,6 +335,10 @@ class Drawer:
     def carried(self, moved: Carried) -> Turned:
         """The photo with its head moved by control points."""
         return turn(self._photo, self._tensor(moved.sources)[None], self._tensor(moved.targets)[None])
+
+    @staticmethod
+    def _arrays(made: Frames) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return _pixels(made.frame[0]), made.attention[0, :, 0].cpu().numpy(), _pixels(made.motion[0])
 
     def _images(self, pixels: np.ndarray) -> Tensor:
         """(T, H, W, 3) uint8 → (T, 3, H, W) in [−1, 1]."""
@@ -343,7 +368,7 @@ class Result(Chunk):
 
 def join(chunks: list[Chunk]) -> dict[str, np.ndarray]:
     """What consecutive chunks hold, by name, joined."""
-    names = ("frames", "attention", "motion", "landmarks", "codes")
+    names = ("frames", "attention", "motion", "photos", "landmarks", "codes")
     joined = {name: np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in names}
     return {**joined, "turns": tuple(turn for chunk in chunks for turn in chunk.turns)}
 

@@ -82,10 +82,14 @@ def render(
 
 
 def save_arrays(path: Path, face: Face, chunks: list[Chunk]) -> None:
-    """Writes what `chunks` hold, the photo's landmarks in the crop, and the 2×3 matrix photo → crop."""
+    """Writes what `chunks` hold, the photo's landmarks in the crop, and the 2×3 matrix photo → crop.
+
+    ``photos``, the turned crop of each frame, is among them only where the head moves.
+    """
     half = path.with_name(f".{path.name}.half")
     values = join(chunks)
-    del values["turns"]
+    if not values.pop("turns"):
+        del values["photos"]
     try:
         with half.open("wb") as file:
             np.savez_compressed(

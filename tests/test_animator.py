@@ -48,7 +48,8 @@ def test_a_chunked_render_equals_one_pass(animator, face, spoken, voice_path):
 
 def test_every_frame_is_attention_times_motion_plus_the_rest_of_the_photo(spoken):
     alpha = spoken.attention[..., None]
-    composed = alpha * spoken.motion + (1 - alpha) * spoken.face.crop
+    composed = alpha * spoken.motion + (1 - alpha) * spoken.photos
+    assert (spoken.photos == spoken.face.crop).all()
     assert np.abs(composed - spoken.frames).max() <= 1.01  # two roundings to whole grey levels
 
 
@@ -177,6 +178,18 @@ def lids(landmarks: np.ndarray) -> np.ndarray:
     return np.linalg.norm(landmarks[:, LOWER_LID] - landmarks[:, UPPER_LID], axis=-1).mean(axis=-1)
 
 
+def test_without_recurrence_every_frame_is_drawn_as_the_first(animator, spoken):
+    """And with it the frames before matter."""
+    example, landmarks = spoken.face.crop_landmarks[:, :2], spoken.landmarks[20:26]
+    frames = animator.drawer(spoken.face.crop, example, recurrent=False).draw(landmarks)[0]
+    for t, frame in enumerate(frames):
+        (alone,) = animator.drawer(spoken.face.crop, example).draw(landmarks[t : t + 1])[0]
+        assert np.abs(frame.astype(int) - alone).max() <= 1
+    recurrent = animator.drawer(spoken.face.crop, example).draw(landmarks)[0]
+    assert np.abs(recurrent[0].astype(int) - frames[0]).max() <= 1
+    assert np.abs(recurrent[5].astype(int) - frames[5]).max() > 1
+
+
 class TestNaturalMotion:
     @pytest.fixture(scope="class")
     def alive(self, lively, face) -> Result:
@@ -205,6 +218,7 @@ class TestNaturalMotion:
     def test_the_rest_of_every_frame_is_the_turned_photo(self, face, alive):
         alpha = alive.attention[..., None]
         crops = np.stack([turn.of_crop(face.crop, face.matrix) for turn in alive.turns])
+        assert np.array_equal(alive.photos, crops)
         assert np.abs(alpha * alive.motion + (1 - alpha) * crops - alive.frames).max() <= 1.01
         assert np.abs(crops.astype(int) - face.crop).mean() > 0.5
 
