@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,6 @@ def render(
     frame: str = "full",
     panels: str | os.PathLike | None = None,
     arrays: str | os.PathLike | None = None,
-    progress: Callable[[int], None] | None = None,
 ) -> int:
     """Writes every file that is asked for in one pass over `chunks`; none of them stays if anything goes wrong.
 
@@ -37,7 +36,6 @@ def render(
         path: MP4 of the whole photo (``frame="full"``) or of the 128×128 crop (``"crop"``).
         panels: MP4 of landmarks, attention, motion and result side by side.
         arrays: NPZ of all frames, attention, motion, landmarks and codes; the only output whose memory grows with time.
-        progress: called with the number of frames done so far.
 
     Returns:
         the number of frames.
@@ -45,6 +43,22 @@ def render(
     Raises:
         OutputError: a file cannot be written.
         BadSettingError: unknown ``frame``.
+    """
+    return max(done for done, _ in rendering(face, chunks, audio, path, frame, panels, arrays))
+
+
+def rendering(
+    face: Face,
+    chunks: Iterable[Chunk],
+    audio: Audio,
+    path: str | os.PathLike,
+    frame: str = "full",
+    panels: str | os.PathLike | None = None,
+    arrays: str | os.PathLike | None = None,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """`render`, step by step: after each chunk the number of frames done, and the newest picture, (H, W, 3) uint8 RGB.
+
+    The files are whole when the iterator has ended; if it is closed before, none of them stays.
     """
     if frame not in FRAMES:
         raise BadSettingError(f"frame is {frame!r}; choose from: {', '.join(FRAMES)}")
@@ -62,23 +76,20 @@ def render(
         video = stack.enter_context(VideoWriter(path, (width, height), sound))
         side = stack.enter_context(VideoWriter(panels, PanelRenderer.size, sound)) if panels else None
         for chunk in chunks:
-            if paster is None:
-                video.write(label(chunk.frames))
-            else:
-                for picture in paster.paste(chunk.attention, chunk.motion, chunk.turns):
-                    video.write(label(picture[None]))
+            pasted = paster.paste(chunk.attention, chunk.motion, chunk.turns) if paster else chunk.frames
+            for picture in pasted:
+                picture = label(picture[None])
+                video.write(picture)
             if side is not None:
                 side.write(label(drawer.render(chunk.frames, chunk.attention, chunk.motion, chunk.landmarks)))
             if arrays:
                 kept.append(chunk)
             done += len(chunk)
-            if progress:
-                progress(done)
+            yield done, picture[0]
         if arrays:
             save_arrays(arrays, face, kept)
             # Until the videos are whole too, the arrays may have to go again.
             stack.push(lambda kind, error, trace: arrays.unlink(missing_ok=True) if kind else None)
-    return done
 
 
 def save_arrays(path: Path, face: Face, chunks: list[Chunk]) -> None:

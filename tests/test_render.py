@@ -1,0 +1,55 @@
+"""Chunks → files, step by step."""
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+
+from atvg import Animator
+from atvg.bench import sample_voice
+from atvg.errors import BadSettingError
+from atvg.render import render, rendering
+
+
+@pytest.fixture(scope="module")
+def animator() -> Animator:
+    return Animator.from_pretrained()
+
+
+@pytest.fixture(scope="module")
+def face(animator, astronaut):
+    return animator.read_face(astronaut)
+
+
+@pytest.mark.parametrize(("frame", "shape"), [("full", (512, 512, 3)), ("crop", (128, 128, 3))])
+def test_every_step_shows_the_newest_picture(animator, face, tmp_path, frame, shape):
+    wave, video, arrays = sample_voice(0.88), tmp_path / "out.mp4", tmp_path / "out.npz"
+    steps = list(rendering(face, animator.stream(face, wave), wave, video, frame, arrays=arrays))
+    assert [done for done, _ in steps] == [10, 20, 22]
+    assert all(picture.shape == shape and picture.dtype == np.uint8 for _, picture in steps)
+    assert imageio_ffmpeg.count_frames_and_secs(str(video))[0] == 22
+    with np.load(arrays) as saved:
+        assert len(saved["frames"]) == 22 and "photos" not in saved, "a still head's photo follows from the matrix"
+
+
+def test_who_stops_watching_leaves_no_file(animator, face, tmp_path):
+    wave = sample_voice(1.0)
+    files = {name: tmp_path / f"{name}.mp4" for name in ("video", "panels")}
+    steps = rendering(
+        face, animator.stream(face, wave), wave, files["video"], "full", files["panels"], tmp_path / "a.npz"
+    )
+    next(steps)
+    steps.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_turned_photos_are_among_the_arrays_of_a_moving_head(animator, face, tmp_path):
+    wave, arrays = sample_voice(0.4), tmp_path / "a.npz"
+    assert render(face, animator.stream(face, wave, natural=True), wave, tmp_path / "out.mp4", arrays=arrays) == 10
+    with np.load(arrays) as saved:
+        alpha = saved["attention"][..., None]
+        assert np.abs(alpha * saved["motion"] + (1 - alpha) * saved["photos"] - saved["frames"]).max() <= 1.01
+
+
+def test_an_unknown_frame_is_refused(animator, face, tmp_path):
+    with pytest.raises(BadSettingError, match="full, crop"):
+        render(face, animator.stream(face, sample_voice(0.4)), sample_voice(0.4), tmp_path / "out.mp4", frame="half")
