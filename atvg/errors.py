@@ -44,6 +44,14 @@ class TooLongError(BadAudioError):
     """The audio is longer than the limit."""
 
 
+class BadTextError(ATVGError):
+    """The text cannot be spoken."""
+
+
+class SpeechUnavailableError(ATVGError):
+    """The engine that speaks texts is not installed or cannot be loaded."""
+
+
 class BadSettingError(ATVGError):
     """A parameter has the wrong type or lies outside its range."""
 
@@ -58,6 +66,10 @@ class PackError(ATVGError):
 
 class OutputError(ATVGError):
     """The output cannot be written."""
+
+
+class RecordingError(ATVGError):
+    """What a run left on disk is gone or damaged."""
 
 
 def existing_file(path: str | os.PathLike, error: type[ATVGError], what: str, advice: str) -> Path:

@@ -1,28 +1,48 @@
-"""What a person looks at to understand a result: side-by-side panels, strips of maps, and the lips as a figure."""
+"""What a person looks at to understand a result: panels side by side, strips of maps, and one moment taken apart."""
 
 from collections.abc import Sequence
 
 import cv2
 import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from atvg.config import CROP_SIZE, FPS, SAMPLE_RATE
-from atvg.face.landmarks import INNER_LIP, MOUTH, OUTER_LIP, OUTLINES, mouth_opening
+from atvg.config import CROP_SIZE, FPS
+from atvg.face.landmarks import MOUTH, OUTLINES
+from atvg.recording import Moment
 from atvg.video import text_mask
 
-# One dark theme for panels, strips and the figure.
+# One dark theme for all pictures and figures.
 GROUND, PLATE = (17, 19, 24), (27, 30, 37)
 TEXT, MUTED = (232, 234, 239), (147, 153, 166)
 FACE, LIPS = (112, 200, 232), (255, 176, 66)
 
 CAPTIONS = ("Landmarks", "Attention", "Motion", "Result")
 SIDE = 256  # of a panel, pixels
+LARGE = 512  # of a picture that stands alone
 _MARGIN, _GAP, _CAPTION = 16, 12, 42  # round the panels, between them, and the height kept for the captions
 _CAPTION_SIZE, _SMALL_SIZE = 16, 12
 _THUMB_GAP = 8
 _STAMP = 26  # height kept for the time under a thumbnail
+_LARGE_SIZE, _BAR = 20, 84  # of the text beside a large picture, and the width kept for its scale
+_TILE_MARGIN, _OPERATOR, _TILE_CAPTION = 24, 56, 48  # round an equation, and kept for its operators and captions
+_TILE_SIZE, _OPERATOR_SIZE = 28, 40  # of its text: stacked and shrunk to a phone's width, captions have 12 pixels
+_UNIT = ((1, "1"), (0.5, "0.5"), (0, "0"))  # where on a scale stands what
+
+# An equation's tiles at (column, row), and its signs between them.
+_LINES = (
+    {
+        "attention α": [(0, 0)], "motion m": [(1, 0)], "1 − α": [(2, 0)], "photo": [(3, 0)],
+        "painted": [(0.5, 1)], "kept": [(2.5, 1)], "result": [(4, 0), (4, 1)],
+    },
+    [("⊙", 0.5, 0), ("+", 1.5, 0), ("⊙", 2.5, 0), ("=", 3.5, 0), ("+", 1.5, 1), ("=", 3.25, 1)],
+)  # fmt: skip
+_COLUMN = (
+    {
+        "attention α": [(0, 0)], "motion m": [(1, 0)], "painted": [(2, 0)],
+        "1 − α": [(0, 1)], "photo": [(1, 1)], "kept": [(2, 1)], "result": [(2, 2)],
+    },
+    [("⊙", 0.5, 0), ("=", 1.5, 0), ("+", 2, 0.5), ("⊙", 0.5, 1), ("=", 1.5, 1), ("=", 2, 1.5)],
+)  # fmt: skip
 _DIM = 0.28  # brightness of the photo behind drawings, low enough for lines and colours to stand out
 _FINE = 2  # lines are drawn so many times larger, then shrunk: cv2 knows only whole widths
 _SHIFT = 4  # and places them to 1/16 of a pixel
@@ -44,8 +64,7 @@ class PanelRenderer:
     size = (2 * _MARGIN + 4 * SIDE + 3 * _GAP, _CAPTION + SIDE + _MARGIN)  # (width, height) of what it returns, pixels
 
     def __init__(self, photo_crop: np.ndarray, example_landmarks: np.ndarray):
-        grey = cv2.cvtColor(_enlarge(photo_crop), cv2.COLOR_RGB2GRAY)
-        self._dimmed = np.repeat((grey[..., None] * _DIM + 0.5).astype(np.uint8), 3, axis=2)
+        self._dimmed = _dimmed(photo_crop, SIDE)
         self._canvas = np.full((self.size[1], self.size[0], 3), GROUND, np.uint8)
         for caption, x in zip(CAPTIONS, self._lefts(), strict=True):
             _write(self._canvas, caption, x, _CAPTION / 2, _CAPTION_SIZE, TEXT)
@@ -66,7 +85,7 @@ class PanelRenderer:
         out = np.repeat(self._canvas[None], len(frames), axis=0)
         for t, picture in enumerate(out):
             drawn = _draw_face(self._ground, landmarks[t], FACE, LIPS, width=1.5)
-            panels = (drawn, self._attention(attention[t]), motion[t], frames[t])
+            panels = (drawn, _glow(self._dimmed, attention[t]), motion[t], frames[t])
             for x, panel in zip(self._lefts(), panels, strict=True):
                 picture[_CAPTION : _CAPTION + SIDE, x : x + SIDE] = _enlarge(panel)
         return out
@@ -74,12 +93,6 @@ class PanelRenderer:
     @staticmethod
     def _lefts() -> list[int]:
         return [_MARGIN + i * (SIDE + _GAP) for i in range(len(CAPTIONS))]
-
-    def _attention(self, attention: np.ndarray) -> np.ndarray:
-        """The heat is light added to the dimmed photo, which fades out where the heat is strong."""
-        attention = _enlarge(attention.astype(np.float32))
-        ground = self._dimmed * (1 - attention[..., None])
-        return np.minimum(heat_map(attention) + ground, 255).astype(np.uint8)
 
 
 def heat_map(attention: np.ndarray) -> np.ndarray:
@@ -106,70 +119,104 @@ def motion_strip(values: np.ndarray, n: int = 8, times: Sequence[float] | None =
     return _strip(*_spread(values, n, times), with_scale=False)
 
 
-def landmark_trajectory(landmarks: np.ndarray, fps: float = FPS, wave: np.ndarray | None = None) -> Figure:
-    """How far the lips open over time, above the sound that opens them, and the paths of the mouth's points.
+def attention_over(photo: np.ndarray, attention: np.ndarray) -> np.ndarray:
+    """The attention laid over its photo, with a scale from 0 to 1.
 
     Args:
-        landmarks: (T, 68, 2) crop pixels, T ≥ 1.
-        wave: float32 (N,) in [−1, 1] at 16 kHz; left out, only the lips are drawn.
+        photo: uint8 RGB (128, 128, 3).
+        attention: float (128, 128) in [0, 1].
 
     Returns:
-        A figure that belongs to nobody's pyplot: it is freed with its last reference, and users cannot mix.
+        uint8 RGB (576, 628, 3).
     """
-    figure = Figure(figsize=(11, 4.2), dpi=100, facecolor=_hex(GROUND), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
-    rows = 1 if wave is None else 2
-    grid = figure.add_gridspec(rows, 2, width_ratios=(2.1, 1), height_ratios=(1.6, 1)[:rows])
-    seconds = np.arange(len(landmarks)) / fps
-
-    lips = _styled(figure.add_subplot(grid[0, 0]), "Lip opening", "px at 128")
-    opening = mouth_opening(landmarks)
-    lips.plot(seconds, opening, color=_hex(LIPS), linewidth=1.6)
-    lips.fill_between(seconds, opening, color=_hex(LIPS), alpha=0.15, linewidth=0)
-    lips.set_ylim(0, max(2.0, opening.max() * 1.1))
-    lips.set_xlim(0, max(seconds[-1], 1 / fps))
-    bottom = lips
-    if wave is not None:
-        bottom = _styled(figure.add_subplot(grid[1, 0], sharex=lips), "Sound", "peak")
-        peaks = _envelope(wave, len(landmarks), fps)
-        bottom.fill_between(seconds, -peaks, peaks, color=_hex(FACE), alpha=0.8, linewidth=0)
-        bottom.set_ylim(-1.05 * max(peaks.max(), 0.01), 1.05 * max(peaks.max(), 0.01))
-        lips.tick_params(labelbottom=False)
-    bottom.set_xlabel("seconds", color=_hex(MUTED), fontsize=9)
-
-    _draw_paths(_styled(figure.add_subplot(grid[:, 1]), "Paths of the mouth", "px at 128"), landmarks)
-    return figure
+    picture = _glow(_dimmed(photo, LARGE), attention)
+    return _with_scale(picture, 0, _UNIT, "α = 1 is repainted, α = 0 stays the photo")
 
 
-def _draw_paths(axes: Axes, landmarks: np.ndarray) -> None:
-    for group, colour, name in ((OUTER_LIP, FACE, "outer lip"), (INNER_LIP, LIPS, "inner lip")):
-        mean = landmarks[:, group, :2].mean(axis=0)
-        closed = np.concatenate([mean, mean[:1]])
-        axes.plot(*landmarks[:, group, :2].transpose(2, 0, 1), color=_hex(colour), linewidth=0.8, alpha=0.75)
-        axes.plot(*closed.T, color=_hex(TEXT), linewidth=0.8, alpha=0.35)
-        axes.plot(*mean.T, "o", color=_hex(colour), markersize=3, label=name)
-    axes.margins(0.08)
-    axes.set_aspect("equal", adjustable="datalim")
-    axes.invert_yaxis()  # y grows downwards, as in pictures
-    axes.legend(loc="lower right", fontsize=8, frameon=False, labelcolor=_hex(TEXT))
+def loss_weight(attention: np.ndarray, beta: float) -> np.ndarray:
+    """The weight α + β of every pixel in the dynamic pixel-wise loss, with a scale from β to 1 + β.
+
+    The colour tells the share of the largest weight: the larger β is, the more alike all pixels look.
+
+    Args:
+        attention: float (128, 128) in [0, 1].
+        beta: 0 or more.
+
+    Returns:
+        uint8 RGB (576, 628, 3).
+    """
+    picture = heat_map((_enlarge(attention.astype(np.float32), LARGE) + beta) / (1 + beta))
+    ticks = ((1, f"{1 + beta:.4g}"), (0, f"{beta:.4g}"))
+    says = f"counts {(1 + beta) / beta:.3g}× as much as α = 0" if beta else "counts, α = 0 does not"
+    return _with_scale(picture, beta / (1 + beta), ticks, f"weight α + β: α = 1 {says}")
 
 
-def _styled(axes: Axes, title: str, unit: str) -> Axes:
-    axes.set_facecolor(_hex(PLATE))
-    axes.set_title(title, color=_hex(TEXT), fontsize=11, loc="left")
-    axes.set_ylabel(unit, color=_hex(MUTED), fontsize=9)
-    axes.tick_params(colors=_hex(MUTED), labelsize=8, length=0)
-    axes.grid(color=_hex(MUTED), alpha=0.15, linewidth=0.6)
-    axes.spines[:].set_visible(False)
-    return axes
+def landmarks_over(photo: np.ndarray, example: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """The landmarks that VG-net was asked for, over the dimmed photo; the photo's own lie behind, in grey.
+
+    Args:
+        photo: uint8 RGB (128, 128, 3).
+        example, landmarks: (68, 2) crop pixels.
+
+    Returns:
+        uint8 RGB (512, 512, 3).
+    """
+    ground = _draw_face(_dimmed(photo, LARGE), example, MUTED, MUTED, width=1.5)
+    return _draw_face(ground, landmarks, FACE, LIPS, width=2.5)
 
 
-def _envelope(wave: np.ndarray, n_frames: int, fps: float) -> np.ndarray:
-    """Peak of each video frame's own samples, (n_frames,)."""
-    edges = np.round(np.arange(n_frames + 1) * SAMPLE_RATE / fps).astype(int)
-    padded = np.zeros(max(edges[-1], 1), np.float32)
-    padded[: min(len(wave), len(padded))] = np.abs(wave[: len(padded)])
-    return np.maximum.reduceat(padded, edges[:-1])
+def products(moment: Moment) -> tuple[np.ndarray, np.ndarray]:
+    """What is painted, α ⊙ m, and what is kept, (1 − α) ⊙ photo; uint8 RGB (128, 128, 3) each.
+
+    They add up to the frame but for rounding: three pictures, a motion map and α have been rounded on the way.
+    """
+    alpha = moment.attention[..., None]
+    pictures = (alpha * moment.motion, (1 - alpha) * moment.photo)
+    painted, kept = ((picture + 0.5).astype(np.uint8) for picture in pictures)
+    return painted, kept
+
+
+def equation(moment: Moment, stacked: bool = False) -> np.ndarray:
+    """The composition as an equation of pictures: α ⊙ m + (1 − α) ⊙ photo = result, and the two products.
+
+    Returns:
+        uint8 RGB: two lines, (712, 1552, 3), or, ``stacked`` for narrow screens, a sum in a column, (1072, 928, 3).
+    """
+    alpha = _enlarge(moment.attention.astype(np.float32), SIDE)
+    painted, kept = products(moment)
+    tiles = {
+        "attention α": heat_map(alpha),
+        "motion m": moment.motion,
+        "1 − α": heat_map(1 - alpha),
+        "photo": moment.photo,
+        "painted": painted,
+        "kept": kept,
+        "result": moment.frame,
+    }
+    layout, signs = _COLUMN if stacked else _LINES
+    step, pitch = SIDE + _OPERATOR, SIDE + _TILE_CAPTION + _OPERATOR
+    columns, rows = (1 + max(place[i] for places in layout.values() for place in places) for i in (0, 1))
+    size = (2 * _TILE_MARGIN - _OPERATOR + n * length for n, length in ((rows, pitch), (columns, step)))
+    canvas = np.full((*map(round, size), 3), GROUND, np.uint8)
+    for name, places in layout.items():
+        picture = _enlarge(tiles[name])
+        for column, row in places:
+            x, y = round(_TILE_MARGIN + column * step), _TILE_MARGIN + row * pitch
+            canvas[y : y + SIDE, x : x + SIDE] = picture
+            _write(canvas, name, x + SIDE / 2, y + SIDE + _TILE_CAPTION / 2, _TILE_SIZE, TEXT, align=0.5)
+    for sign, column, row in signs:
+        below = _TILE_CAPTION / 2 if row % 1 else 0  # between two rows it has to clear the upper one's captions
+        x, y = (_TILE_MARGIN + n * length + SIDE / 2 for n, length in ((column, step), (row, pitch)))
+        _write(canvas, sign, x, y + below, _OPERATOR_SIZE, TEXT, align=0.5)
+    last = _TILE_MARGIN + (rows - 1) * pitch
+    _upright_scale(canvas, _TILE_MARGIN, last, SIDE, 0, _UNIT, _TILE_SIZE)
+    if stacked:
+        for line, lift in (("result =", 0.75), ("α ⊙ m + (1 − α) ⊙ photo", -0.75)):
+            _write(canvas, line, _TILE_MARGIN + 140, last + SIDE / 2 - lift * _TILE_SIZE, _TILE_SIZE, TEXT)
+    else:
+        for column in (0, 2):
+            _brace(canvas, round(_TILE_MARGIN + column * step), step + SIDE, last)
+    return canvas
 
 
 def _spread(values: np.ndarray, n: int, times: Sequence[float] | None) -> tuple[np.ndarray, np.ndarray]:
@@ -187,11 +234,35 @@ def _strip(pictures: np.ndarray, seconds: np.ndarray, with_scale: bool) -> np.nd
         canvas[_MARGIN : _MARGIN + CROP_SIZE, x : x + CROP_SIZE] = picture
         _write(canvas, f"{time:.2f} s", x, _MARGIN + CROP_SIZE + _STAMP / 2, _SMALL_SIZE, MUTED)
     if with_scale:
-        x = _MARGIN + len(pictures) * step + 4
-        canvas[_MARGIN : _MARGIN + CROP_SIZE, x : x + 10] = heat_map(np.linspace(1, 0, CROP_SIZE))[:, None]
-        for value, y in (("1", 6), ("0.5", CROP_SIZE / 2), ("0", CROP_SIZE - 6)):
-            _write(canvas, value, x + 16, _MARGIN + y, _SMALL_SIZE, MUTED)
+        _upright_scale(canvas, _MARGIN + len(pictures) * step + 4, _MARGIN, CROP_SIZE, 0, _UNIT, _SMALL_SIZE)
     return canvas
+
+
+def _with_scale(picture: np.ndarray, low: float, ticks: Sequence[tuple[float, str]], line: str) -> np.ndarray:
+    """A large picture, the heat map's colours from `low` to 1 beside it, and a line of text below."""
+    canvas = np.full((_MARGIN + LARGE + 3 * _MARGIN, 2 * _MARGIN + LARGE + _BAR, 3), GROUND, np.uint8)
+    canvas[_MARGIN : _MARGIN + LARGE, _MARGIN : _MARGIN + LARGE] = picture
+    _upright_scale(canvas, 2 * _MARGIN + LARGE, _MARGIN, LARGE, low, ticks, _LARGE_SIZE)
+    _write(canvas, line, _MARGIN, _MARGIN + LARGE + 1.5 * _MARGIN, _LARGE_SIZE, TEXT)
+    return canvas
+
+
+def _upright_scale(
+    canvas: np.ndarray, x: int, top: int, height: int, low: float, ticks: Sequence[tuple[float, str]], size: int
+) -> None:
+    """The heat map's colours from `low` up to 1; beside them `ticks`: (0 at the bottom .. 1 at the top, text)."""
+    width = round(0.85 * size)
+    canvas[top : top + height, x : x + width] = heat_map(np.linspace(1, low, height))[:, None]
+    for place, text in ticks:
+        _write(canvas, text, x + 1.4 * size, top + size / 2 + (1 - place) * (height - size), size, MUTED)
+
+
+def _brace(canvas: np.ndarray, x: int, width: int, bottom: int) -> None:
+    """⎵ over a length, and a stem from its middle down to `bottom`."""
+    top = bottom - _OPERATOR + 8
+    left, middle, right = x + 1, x + width // 2, x + width - 2
+    cv2.polylines(canvas, [np.array([(left, top), (left, top + 16), (right, top + 16), (right, top)])], False, MUTED, 2)
+    cv2.line(canvas, (middle, top + 16), (middle, bottom - 8), MUTED, 2)
 
 
 def _scale_bar(canvas: np.ndarray, right: int, middle: int) -> None:
@@ -202,31 +273,41 @@ def _scale_bar(canvas: np.ndarray, right: int, middle: int) -> None:
     _write(canvas, "0", right - 14 - length - 14, middle, _SMALL_SIZE, MUTED)
 
 
+def _dimmed(photo: np.ndarray, side: int) -> np.ndarray:
+    """In dark grey, for drawings to stand on."""
+    grey = cv2.cvtColor(_enlarge(photo, side), cv2.COLOR_RGB2GRAY)
+    return np.repeat((grey[..., None] * _DIM + 0.5).astype(np.uint8), 3, axis=2)
+
+
+def _glow(dimmed: np.ndarray, attention: np.ndarray) -> np.ndarray:
+    """The heat is light added to the dimmed photo, which fades out where the heat is strong."""
+    attention = _enlarge(attention.astype(np.float32), len(dimmed))
+    ground = dimmed * (1 - attention[..., None])
+    return np.minimum(heat_map(attention) + ground, 255).astype(np.uint8)
+
+
 def _draw_face(panel: np.ndarray, landmarks: np.ndarray, face: tuple, lips: tuple, width: float) -> np.ndarray:
     """A copy of `panel` with the outlines on it. A pixel's centre lies half a pixel inside it, in every size."""
-    large = cv2.resize(panel, (SIDE * _FINE, SIDE * _FINE), interpolation=cv2.INTER_NEAREST)
-    points = (landmarks[:, :2] + 0.5) * (SIDE * _FINE / CROP_SIZE) - 0.5
+    side = len(panel)
+    large = cv2.resize(panel, (side * _FINE, side * _FINE), interpolation=cv2.INTER_NEAREST)
+    points = (landmarks[:, :2] + 0.5) * (side * _FINE / CROP_SIZE) - 0.5
     points = (points * (1 << _SHIFT)).round().astype(np.int32)
     for first, last, closed in OUTLINES:
         colour, line = lips if first in MOUTH else face, points[first : last + 1]
         cv2.polylines(large, [line], closed, colour, round(width * _FINE), cv2.LINE_AA, _SHIFT)
-    return cv2.resize(large, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    return cv2.resize(large, (side, side), interpolation=cv2.INTER_AREA)
 
 
-def _enlarge(picture: np.ndarray) -> np.ndarray:
-    """To a panel's side; cubic for pictures, linear for maps, which must not overshoot."""
-    if picture.shape[0] == SIDE:
+def _enlarge(picture: np.ndarray, side: int = SIDE) -> np.ndarray:
+    """To a square of `side`; cubic for pictures, linear for maps, which must not overshoot."""
+    if len(picture) == side:
         return picture
-    return cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC if picture.ndim == 3 else cv2.INTER_LINEAR)
+    return cv2.resize(picture, (side, side), interpolation=cv2.INTER_CUBIC if picture.ndim == 3 else cv2.INTER_LINEAR)
 
 
-def _write(canvas: np.ndarray, text: str, x: int, middle: float, size: int, colour: tuple) -> None:
-    """Writes a line into `canvas`, its left at `x` and its height centred on `middle`."""
+def _write(canvas: np.ndarray, text: str, x: float, middle: float, size: int, colour: tuple, align: float = 0) -> None:
+    """Writes a line into `canvas`: at `x` its left (`align` 0) or its middle (0.5), its height centred on `middle`."""
     mask = text_mask(text, size)[..., None] / 255
-    y = round(middle - len(mask) / 2)
+    x, y = round(x - align * mask.shape[1]), round(middle - len(mask) / 2)
     spot = canvas[y : y + mask.shape[0], x : x + mask.shape[1]]
     spot[:] = (spot * (1 - mask) + np.array(colour) * mask + 0.5).astype(np.uint8)
-
-
-def _hex(colour: tuple) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*colour)

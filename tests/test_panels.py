@@ -1,23 +1,27 @@
 """What a person looks at: sizes, fixed scales, and that every picture shows what it is called after."""
 
-import io
-
 import cv2
 import numpy as np
 import pytest
 
-from atvg.config import FPS, SAMPLE_RATE
-from atvg.face.landmarks import INNER_LOWER, mouth_opening
+from atvg.config import FPS
+from atvg.face.landmarks import INNER_LOWER
 from atvg.panels import (
     FACE,
+    LARGE,
     LIPS,
     SIDE,
     PanelRenderer,
+    attention_over,
     attention_strip,
+    equation,
     heat_map,
-    landmark_trajectory,
+    landmarks_over,
+    loss_weight,
     motion_strip,
+    products,
 )
+from atvg.recording import Moment
 from atvg.video import VideoWriter
 
 T = 6
@@ -163,27 +167,90 @@ def test_short_clips_make_short_strips(chunk):
     assert motion_strip(motion[:1]).shape[1] < motion_strip(motion[:3]).shape[1] == motion_strip(motion, n=3).shape[1]
 
 
-def test_trajectory_plots_the_lip_opening(chunk, capfd):
-    landmarks = chunk[3]
-    wave = np.linspace(0, 0.5, round(T / FPS * SAMPLE_RATE)).astype(np.float32)
-    figure = landmark_trajectory(landmarks, FPS, wave)
-    lips = figure.axes[0].lines[0]
-    np.testing.assert_allclose(lips.get_xdata(), np.arange(T) / FPS)
-    np.testing.assert_allclose(lips.get_ydata(), mouth_opening(landmarks))
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["Lip opening", "Sound", "Paths of the mouth"]
-    png = io.BytesIO()
-    figure.savefig(png)
-    assert png.getbuffer()[:4] == b"\x89PNG"
-    assert capfd.readouterr() == ("", "")
+@pytest.fixture
+def moment(photo, chunk, face68):
+    """The chunk's last frame, composed as VG-net composes: the motion map is rounded after the frame is."""
+    _, attention, _, landmarks = chunk
+    alpha = attention[-1].astype(np.float16).astype(np.float32)
+    motion = 255.0 - 0.9 * photo
+    frame = attention[-1][..., None] * motion + (1 - attention[-1][..., None]) * photo
+    pixels = (values.round().astype(np.uint8) for values in (motion, frame))
+    return Moment(photo, alpha, *pixels, landmarks[-1], seconds=0.2)
 
 
-@pytest.mark.parametrize("wave", [None, np.zeros(1, np.float32), np.zeros(99_999, np.float32)])
-def test_trajectory_takes_any_sound_and_a_single_frame(chunk, wave):
-    landmark_trajectory(chunk[3][:1], FPS, wave).savefig(io.BytesIO())
+def shrunk(picture: np.ndarray) -> np.ndarray:
+    """Back to the crop's 128 pixels, int."""
+    return cv2.resize(picture, (128, 128), interpolation=cv2.INTER_AREA).astype(int)
 
 
-def test_trajectory_leaves_pyplot_alone(chunk):
-    from matplotlib import pyplot
+def tile(picture: np.ndarray, column: float, row: int) -> np.ndarray:
+    """A tile of an equation, by its place in a grid of 256 px tiles, 56 px between them and 48 px below."""
+    x, y = round(24 + column * (SIDE + 56)), 24 + row * (SIDE + 48 + 56)
+    return picture[y : y + SIDE, x : x + SIDE]
 
-    landmark_trajectory(chunk[3])
-    assert pyplot.get_fignums() == []
+
+def test_the_products_add_up_to_the_frame(moment):
+    painted, kept = products(moment)
+    # Each half of a grey level: the frame, the motion map where it counts fully, and both products. And α's own.
+    assert np.abs(painted.astype(int) + kept - moment.frame).max() <= 2
+    assert (painted[moment.attention == 0] == 0).all()
+    assert np.array_equal(kept[moment.attention == 0], moment.photo[moment.attention == 0])
+
+
+@pytest.mark.parametrize(
+    "stacked, size, places",
+    [
+        (False, (712, 1552, 3), [(0, 0), (1, 0), (2, 0), (3, 0), (0.5, 1), (2.5, 1), (4, 0), (4, 1)]),
+        (True, (1072, 928, 3), [(0, 0), (1, 0), (0, 1), (1, 1), (2, 0), (2, 1), (2, 2), (2, 2)]),
+    ],
+)
+def test_an_equation_shows_every_factor_product_and_the_result(moment, stacked, size, places):
+    picture = equation(moment, stacked)
+    assert picture.dtype == np.uint8 and picture.shape == size
+    tiles = [shrunk(tile(picture, *place)) for place in places]
+    painted, kept = products(moment)
+    expected = (
+        heat_map(moment.attention), moment.motion, heat_map(1 - moment.attention), moment.photo,
+        painted, kept, moment.frame, moment.frame,
+    )  # fmt: skip
+    for i, (shown, meant) in enumerate(zip(tiles, expected, strict=True)):
+        assert np.abs(shown - meant).mean() < 3, f"tile {i}"
+    assert np.abs(tiles[4] + tiles[5] - tiles[6]).mean() < 2
+
+
+def stage(picture: np.ndarray) -> np.ndarray:
+    """The large picture without its scale and text."""
+    return picture[16 : 16 + LARGE, 16 : 16 + LARGE]
+
+
+def test_attention_over_a_photo_is_that_of_the_panels(renderer, chunk, photo):
+    _, attention, _, _ = chunk
+    shown = attention_over(photo, attention[-1])
+    assert shown.dtype == np.uint8 and shown.shape == (576, 628, 3)
+    assert np.abs(shrunk(stage(shown)) - shrunk(panel(renderer.render(*chunk)[-1], 1))).mean() < 2
+
+
+@pytest.mark.parametrize("beta", [0, 0.5, 2.0])
+def test_the_loss_weight_is_coloured_by_its_share_of_the_largest(chunk, beta):
+    _, attention, _, _ = chunk
+    shown = loss_weight(attention[-1], beta)
+    meant = heat_map((attention[-1] + beta) / (1 + beta))
+    assert np.abs(shrunk(stage(shown)) - meant).mean() < 2
+    scale = shown[16 : 16 + LARGE, 2 * 16 + LARGE]
+    assert np.array_equal(scale[[0, -1]], heat_map(np.array([1, beta / (1 + beta)]))), "from 1 + β down to β"
+
+
+def test_a_large_beta_makes_all_pixels_alike(chunk):
+    spreads = [
+        np.ptp(stage(loss_weight(chunk[1][-1], beta)).astype(int), axis=(0, 1)).sum() for beta in (0, 0.5, 2, 50)
+    ]
+    assert spreads == sorted(spreads, reverse=True) and spreads[-1] < 40
+
+
+def test_landmarks_over_a_photo_are_drawn_where_they_are(photo, face68):
+    moved = face68[:, :2] + (0, 5)
+    shown = landmarks_over(photo, face68, moved)
+    assert shown.shape == (LARGE, LARGE, 3)
+    lips = lit(shown, LIPS)
+    assert lips[:, 0].mean() == pytest.approx(4 * moved[48:68, 1].mean(), abs=12)
+    assert not np.array_equal(shown, landmarks_over(photo, moved, moved)), "the photo's own stay behind"
