@@ -1,17 +1,16 @@
-"""Typed text → speech, by eSpeak NG: offline, inside this process, without a file.
+"""Typed text → speech, by eSpeak NG: offline, without a file.
 
-The engine is a C library with one global state, so texts are spoken one at a time. Odd ones overrun its buffers, which
-would end this process: long rows of ``a.a.a.`` or of symbols, for instance. So it is given short pieces of plain words.
+The engine is a C library whose buffers odd texts overrun: long rows of ``a.a.a.`` or of symbols, for instance. So it is
+given short pieces of plain words, and each text has a process of its own, which may end without harm to this one.
 """
 
-import _ctypes
-import ctypes
+import inspect
+import json
 import os
 import re
-import threading
+import subprocess
+import sys
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 
@@ -51,11 +50,8 @@ _ANY_VOICE = ("LATIN", "COMBINING", "DIGIT", "SUPERSCRIPT", "VULGAR")
 _SCRIPTS = {"ru": "CYRILLIC", "ar": "ARABIC", "hi": "DEVANAGARI", "cmn": "CJK UNIFIED"}
 _PUNCTUATION = " \n.,;:!?¡¿…'’\"“”«»„()-–—%&+=/$€£¥°،؟؛।。，、；：！？"
 
-# From espeak-ng's speak_lib.h and espeak_ng.h.
-_SYNCHRONOUS, _RATE, _UTF8, _END_PAUSE = 1, 1, 1, 0x1000
-_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
-_unload = getattr(_ctypes, "dlclose", None) or _ctypes.FreeLibrary  # ctypes loads libraries, but never unloads one
-_LOCK = threading.Lock()
+_PATIENCE = 60  # seconds; ten minutes of speech take 1
+_INSTALL = "pip install --force-reinstall espeakng-loader"
 
 
 def say(text: str, voice: str = _FIRST, speed: int = 160) -> np.ndarray:
@@ -70,9 +66,9 @@ def say(text: str, voice: str = _FIRST, speed: int = 160) -> np.ndarray:
         float32 (N,), mono, 16 kHz, in [−1, 1].
 
     Raises:
-        BadTextError: empty, too long, or nothing in it has a sound.
+        BadTextError: empty, too long, without a sound, or too much for the engine.
         BadSettingError: an unknown voice, or a speed out of range.
-        SpeechUnavailableError: the engine cannot be loaded.
+        SpeechUnavailableError: the engine is not installed or does not work.
     """
     if not isinstance(voice, str) or voice not in VOICES:
         raise BadSettingError(f"voice is {str(voice)[:80]!r}; choose from: {'; '.join(VOICES)}")
@@ -80,8 +76,7 @@ def say(text: str, voice: str = _FIRST, speed: int = 160) -> np.ndarray:
     if not number or not _SLOWEST <= speed <= _FASTEST:
         raise BadSettingError(f"speed is {speed!r}; give words a minute from {_SLOWEST} to {_FASTEST}")
     pieces = _pieces(_words(text, VOICES[voice].partition("+")[0]))
-    with _engine() as engine:
-        samples, rate = _synthesise(engine, pieces, VOICES[voice], round(speed))
+    samples, rate = _synthesise(pieces, VOICES[voice], round(speed))
     if not len(samples) or np.abs(samples).max() < _SILENT:
         raise BadTextError("nothing in the text has a sound in this voice; write words, or choose another voice")
     import librosa
@@ -91,12 +86,12 @@ def say(text: str, voice: str = _FIRST, speed: int = 160) -> np.ndarray:
 
 
 def available() -> bool:
-    """Whether the engine is installed and can be loaded."""
+    """Whether the engine is installed."""
     try:
-        with _engine():
-            return True
+        _installed()
     except SpeechUnavailableError:
         return False
+    return True
 
 
 def _words(text: str, voice: str) -> str:
@@ -133,52 +128,78 @@ def _pieces(words: str) -> list[str]:
     return [piece for piece in pieces if any(map(_in_words, piece))]
 
 
-@contextmanager
-def _engine() -> Iterator[ctypes.CDLL]:
-    """The engine, alone and newly loaded (5 ms): it would go on with the flutter and the trills of the text before."""
-    with _LOCK:
-        data, engine = _load()
-        try:
-            # Not espeak_Initialize, which prints its errors.
-            engine.espeak_ng_InitializePath(data)
-            if engine.espeak_ng_Initialize(None) or engine.espeak_ng_InitializeOutput(_SYNCHRONOUS, 0, None):
-                raise SpeechUnavailableError("espeakng-loader cannot be read; install it again, in a shorter path")
-            engine.espeak_ng_SetRandSeed(ctypes.c_long(1))
-            yield engine
-        finally:
-            engine.espeak_Terminate()
-            _unload(engine._handle)
-
-
-def _load() -> tuple[bytes, ctypes.CDLL]:
-    """The path of the engine's data, and its library."""
+def _installed() -> tuple[str, str]:
+    """The paths of the engine's library and of its data."""
     try:
         import espeakng_loader
 
-        return os.fsencode(espeakng_loader.get_data_path()), ctypes.CDLL(espeakng_loader.get_library_path())
-    except (ImportError, OSError, RuntimeError):  # not installed, not for this machine, or without its data
-        raise SpeechUnavailableError("text cannot be spoken here; run: pip install espeakng-loader") from None
+        library, data = espeakng_loader.get_library_path(), espeakng_loader.get_data_path()
+    except (ImportError, RuntimeError):  # RuntimeError: without its data
+        library = data = ""
+    if not os.path.isfile(library):
+        raise SpeechUnavailableError(f"text cannot be spoken here; run: {_INSTALL}")
+    return library, data
 
 
-def _synthesise(engine: ctypes.CDLL, pieces: list[str], voice: str, speed: int) -> tuple[np.ndarray, int]:
+def _synthesise(pieces: list[str], voice: str, speed: int) -> tuple[np.ndarray, int]:
     """Samples float32 (N,) in 16-bit units, and their rate."""
-    rate = engine.espeak_ng_GetSampleRate()
-    engine.espeak_Synth.argtypes = [ctypes.c_char_p, ctypes.c_size_t, *[ctypes.c_uint] * 4, *[ctypes.c_void_p] * 2]
+    job = json.dumps([*_installed(), voice, speed, pieces, MAX_SECONDS]).encode()
+    try:
+        done = subprocess.run(_COMMAND, input=job, capture_output=True, timeout=_PATIENCE)
+        code = done.returncode
+    except subprocess.TimeoutExpired:
+        code = None
+    except OSError as error:
+        raise SpeechUnavailableError(f"the speech engine cannot be started ({error}); start the app again") from None
+    if code == 1:
+        why = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise SpeechUnavailableError(f"the speech engine fails: {why[:200]}; run: {_INSTALL}")
+    if code != 0:
+        raise BadTextError("the speech engine breaks down over this text; change it")
+    rate, _, samples = done.stdout.partition(b"\n")
+    if len(samples) > 2 * int(rate) * MAX_SECONDS:
+        raise BadTextError(f"the text takes longer than {MAX_SECONDS:g} s to speak; shorten it or speak faster")
+    return np.frombuffer(samples, np.int16).astype(np.float32), int(rate)
+
+
+def _speak() -> None:
+    """The engine's whole process: a job from stdin, the rate and the samples to stdout, or why not to stderr.
+
+    It is run as text, so it can use nothing else of this module.
+    """
+    import ctypes
+    import json
+    import os
+    import sys
+
+    # From espeak-ng's speak_lib.h.
+    synchronous, return_errors, words_a_minute, utf8, end_pause = 2, 0x8000, 1, 1, 0x1000
+    callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+
+    library, data, voice, speed, pieces, seconds = json.load(sys.stdin)
+    engine = ctypes.CDLL(library)
+    rate = engine.espeak_Initialize(synchronous, 0, os.fsencode(data), return_errors)
+    if rate <= 0:
+        sys.exit("it cannot read its data, perhaps because their path is too long")
+    if engine.espeak_SetVoiceByName(voice.encode()) or engine.espeak_SetParameter(words_a_minute, speed, 0):
+        sys.exit(f"it lacks the voice {voice}")
+    engine.espeak_ng_SetRandSeed(ctypes.c_long(1))  # it is the time of day otherwise
     made = bytearray()
 
-    @_CALLBACK
+    @callback
     def collect(samples, count, _events):
-        if samples and count:
+        if samples:
             made.extend(ctypes.string_at(samples, 2 * count))
-        return 0  # go on
+        return len(made) > 2 * rate * seconds  # whether to stop
 
     engine.espeak_SetSynthCallback(collect)
-    if engine.espeak_ng_SetVoiceByName(voice.encode()) or engine.espeak_SetParameter(_RATE, speed, 0):
-        raise SpeechUnavailableError(f"the engine lacks the voice {voice}; run: pip install --upgrade espeakng-loader")
+    engine.espeak_Synth.argtypes = [ctypes.c_char_p, ctypes.c_size_t, *[ctypes.c_uint] * 4, *[ctypes.c_void_p] * 2]
     for piece in pieces:
-        data = piece.encode() + b"\0"
-        if engine.espeak_Synth(data, len(data), 0, 0, 0, _UTF8 | _END_PAUSE, None, None):
-            raise SpeechUnavailableError("the speech engine failed; run: pip install --upgrade espeakng-loader")
-        if len(made) > 2 * rate * MAX_SECONDS:
-            raise BadTextError(f"the text takes longer than {MAX_SECONDS:g} s to speak; shorten it or speak faster")
-    return np.frombuffer(made, np.int16).astype(np.float32), rate
+        text = piece.encode() + b"\0"
+        if engine.espeak_Synth(text, len(text), 0, 0, 0, utf8 | end_pause, None, None):
+            sys.exit("it broke off")
+    sys.stdout.buffer.write(b"%d\n" % rate + made)
+
+
+# As text, and without site-packages, it starts in 0.03 s; importing this module would take ten times as long.
+_COMMAND = [sys.executable, "-I", "-S", "-c", inspect.getsource(_speak) + "_speak()"]
