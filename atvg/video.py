@@ -39,6 +39,7 @@ _COLOUR = (
 _FONT = os.path.join(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
 _MIN_TEXT = 9  # px; DejaVu Sans blurs below
 _TEXT_SHARE = 0.022  # text size as a share of the picture's mean side
+_BAND_SHARE = 0.04  # likewise, of the band that is added for it
 _PLATE_OPACITY, _TEXT_OPACITY = 0.55, 0.95
 
 
@@ -221,6 +222,14 @@ def label(frames: np.ndarray) -> np.ndarray:
     spot = labelled[:, bottom - height : bottom, right - width : right]
     spot[:] = (spot * (1 - opacity) + ink + 0.5).astype(np.uint8)
     return labelled
+
+
+def sign(picture: np.ndarray) -> np.ndarray:
+    """Labels a picture full of text, uint8 RGB (H, W, 3), in a band below it, where nothing is covered."""
+    height, width = picture.shape[:2]
+    band = max(2 * _MIN_TEXT, round(_BAND_SHARE * (height * width) ** 0.5))
+    ground = np.broadcast_to(picture[-1, -1], (band, width, 3))
+    return label(np.concatenate([picture, ground])[None])[0]
 
 
 @lru_cache(maxsize=32)

@@ -11,7 +11,7 @@ import pytest
 from atvg.audio import load_audio, n_video_frames
 from atvg.config import FPS, SAMPLE_RATE
 from atvg.errors import BadAudioError, OutputError
-from atvg.video import VideoWriter, check_output, label
+from atvg.video import VideoWriter, check_output, label, sign
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 
@@ -247,3 +247,14 @@ def test_odd_names_are_only_names(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     write(name, moving(2))
     assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("size", [(128, 128), (960, 836), (200, 2000)])
+def test_a_signed_picture_keeps_all_its_pixels(size):
+    picture = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    picture[-1, -1] = (17, 19, 24)
+    signed = sign(picture)
+    assert np.array_equal(signed[: size[0]], picture)
+    band = signed[size[0] :]
+    assert band.max() > 150, "there is no label"
+    assert (band[:, : size[1] // 4] == picture[-1, -1]).all(), "the band has another colour"
