@@ -1,6 +1,7 @@
-# make demo   installs what the app needs and opens it
-# make test   installs what the tests need and runs them
-# make lint   style and format
+# make demo         installs what the app needs and opens it
+# make test         installs what the tests need and runs them
+# make lint         style and format
+# make screenshots  pictures of the app for the README; needs Chromium with chromedriver
 # Each is idempotent. Another Python: make demo PYTHON=/path/to/python3.11
 
 VENV := .venv
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
 PYTHON ?= $(firstword $(foreach p,python3 python3.12 python3.11 python3.10 python,$(shell $(p) -c "$(SUPPORTED)" 2>/dev/null && echo $(p))))
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint screenshots clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python app.py
@@ -20,6 +21,9 @@ test: $(VENV)/.test
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+screenshots: $(VENV)/.test
+	$(BIN)/python -m tests.screenshots -o assets/screenshots
 
 clean:
 	rm -rf $(VENV) *.egg-info build

@@ -1,44 +1,86 @@
 """The Gradio app: a photo and a voice → a talking face, and what the networks computed on the way.
 
-Run ``python app.py``. ``ATVG_WEIGHTS`` names other weights than the shipped ones (a folder or a Hub id).
+Run ``python app.py``. ``ATVG_WEIGHTS`` names other weights than the shipped ones (a folder or a Hub id). Every text and
+the look of every component are in ``assets/``; all that is computed or drawn is in ``atvg/``.
 """
 
+import base64
+import hashlib
 import importlib.util
+import io
 import json
 import os
+import re
+import secrets
 import shutil
 import sys
-import tempfile
-from collections.abc import Iterable, Iterator
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sized
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # nothing is sent or fetched at run time
 
+try:  # on a Space with ZeroGPU, which wants to be imported before torch
+    from spaces import GPU as on_gpu
+except ImportError:  # anywhere else
+
+    def on_gpu(work: Callable) -> Callable:
+        return work
+
+
 import gradio as gr
 import numpy as np
 from gradio.processing_utils import check_all_files_in_cache
 from gradio.utils import get_upload_folder
-from matplotlib.figure import Figure
-from PIL import Image, ImageDraw
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from plotly.graph_objects import Figure
+from scipy.io import wavfile
 
-from atvg.animator import Animator, Chunk
-from atvg.audio import load_audio, n_video_frames
-from atvg.config import CROP_SIZE, FPS
-from atvg.errors import ATVGError, BadAudioError, BadImageError, NoFaceError, SeveralFacesError
-from atvg.face.crop import warp_to_crop
+from atvg import checkpoint
+from atvg.animator import Animator
+from atvg.audio import load_audio, n_video_frames, silence
+from atvg.config import SAMPLE_RATE
+from atvg.errors import (
+    ATVGError,
+    BadAudioError,
+    BadImageError,
+    BadSettingError,
+    NoFaceError,
+    RecordingError,
+    SeveralFacesError,
+    TooLongError,
+)
+from atvg.face.advice import advise
 from atvg.face.face import Face
 from atvg.face.image import load_image
-from atvg.face.landmarks import MOUTH, OUTLINES
+from atvg.face.landmarks import mouth_opening
 from atvg.face.mediapipe import silence_native_logs
 from atvg.face.placing import parse_place
-from atvg.panels import FACE, LIPS, attention_strip, landmark_trajectory, motion_strip
+from atvg.lab import failures, sweeps, troubles
+from atvg.lab.run import excerpt
+from atvg.panels import attention_over, equation, landmarks_over, loss_weight
+from atvg.plots import curves, paths, trajectory
 from atvg.pose import Pose
-from atvg.render import render
+from atvg.provenance import provenance, write_provenance
+from atvg.recording import Recorder, Recording
+from atvg.render import rendering
+from atvg.sketch import sketch_boxes, sketch_face, sketch_points
+from atvg.speak import VOICES, available, say
+from atvg.video import LABEL, sign
 
 MAX_SECONDS = 120  # of audio, so that the queue moves on
 MAX_SIDE = 1280  # of the photo, pixels: larger videos are not encoded in real time
-MAPS_SHOWN = 8
+MAX_AGE, TIDY_EVERY = 3600, 600  # of what visitors bring and get, seconds
+MAX_WAITING = 12  # jobs; whoever comes then is told at once that the studio is busy
+POINTS = 5  # that place a face by hand
+RECORDING, KEPT_RECORDINGS = "recording", 3  # of a visitor; two minutes take half a gigabyte
+BETA_SECONDS = 6  # of the video that shows every β at once
+PREVIEW_SIDE = 480  # of the newest frame while a video is being made, pixels
 
 ASSETS = Path(__file__).parent / "assets"
 PAGE = json.loads((ASSETS / "page.json").read_text(encoding="utf-8"))  # every text, and how each component looks
@@ -46,53 +88,248 @@ PAGE = json.loads((ASSETS / "page.json").read_text(encoding="utf-8"))  # every t
 LAUNCH: dict[str, Any] = {
     "theme": gr.themes.Base.load(ASSETS / "theme.json"), "css_paths": ASSETS / "style.css",
     "max_file_size": "50mb", "footer_links": ["api", "settings"], "enable_monitoring": False, "run_history": False,
+    "mcp_server": True,
 }  # fmt: skip
 
 Upload = dict[str, Any] | None  # how Gradio names a file, before it would open it itself
 
 
+@contextmanager
+def explaining() -> Iterator[None]:
+    """What a user did wrong is said in a line; anything else is a bug and stays one."""
+    try:
+        yield
+    except ATVGError as error:
+        raise gr.Error(str(error), title=PAGE["sorry"], print_exception=False) from None
+
+
+class Guests:
+    """Whose files are whose. All of a visitor's go when the page is closed, and after `MAX_AGE` at the latest.
+
+    Clients that keep no connection open never say that they have left; Gradio's `delete_cache` takes their uploads.
+    """
+
+    def __init__(self) -> None:
+        self._uploads: defaultdict[str, set[Path]] = defaultdict(set)
+        self._lock = threading.Lock()
+
+    def keep_tidy(self) -> None:
+        """Looks for old results for ever, in a thread of its own."""
+
+        def watch() -> None:
+            while True:
+                time.sleep(TIDY_EVERY)
+                self.tidy()
+
+        threading.Thread(target=watch, daemon=True, name="tidy").start()
+
+    def tidy(self) -> None:
+        """Deletes the results that are too old."""
+        for folder in self.root().glob("atvg-*/*"):
+            with suppress(OSError):  # its owner may be leaving just now
+                if time.time() - folder.stat().st_mtime > MAX_AGE:
+                    shutil.rmtree(folder)
+                    folder.parent.rmdir()  # unless there is something newer in it
+
+    @staticmethod
+    def root() -> Path:
+        return Path(get_upload_folder()).resolve()
+
+    @staticmethod
+    def name(request: gr.Request | None) -> str:
+        """Of a session; the browser chose its hash, so it is hashed again before it becomes a folder's name."""
+        session = getattr(request, "session_hash", None) or secrets.token_hex()
+        return hashlib.sha256(session.encode()).hexdigest()[:16]
+
+    def new_run(self, request: gr.Request | None, *uploads: Upload) -> tuple[str, Path]:
+        """A new folder for results, with the key to it, which nobody can guess. Remembers whose the uploads are."""
+        name, key = self.name(request), secrets.token_hex(16)
+        folder = self.root() / f"atvg-{name}" / key
+        folder.mkdir(parents=True)
+        with self._lock:
+            self._uploads[name] |= {Path(upload["path"]).resolve() for upload in uploads if upload}
+        return name + key, folder
+
+    def forget(self, folder: Path) -> None:
+        """Deletes the large recordings of a session's older runs; `folder` is the newest."""
+        runs = sorted(folder.parent.iterdir(), key=lambda run: run.stat().st_mtime)
+        for run in [run for run in runs if (run / RECORDING).is_dir()][:-KEPT_RECORDINGS]:
+            shutil.rmtree(run / RECORDING, ignore_errors=True)
+
+    def run(self, key: str) -> Path:
+        """The folder of a run.
+
+        Raises:
+            RecordingError: there is none.
+        """
+        known = re.fullmatch(r"([0-9a-f]{16})([0-9a-f]{32})", str(key or ""))
+        folder = self.root() / f"atvg-{known[1]}" / known[2] if known else None
+        if folder is None or not folder.is_dir():
+            raise RecordingError(PAGE["no_run"])
+        return folder
+
+    def leave(self, request: gr.Request) -> None:
+        """Deletes results and uploads of a session; equal uploads share a file, so others may still need one."""
+        name = self.name(request)
+        with self._lock:
+            own = self._uploads.pop(name, set())
+            orphans = own - set().union(*self._uploads.values())
+        for upload in orphans:
+            if upload.is_relative_to(self.root()):
+                upload.unlink(missing_ok=True)
+        shutil.rmtree(self.root() / f"atvg-{name}", ignore_errors=True)
+
+
 class Studio:
-    """What happens when a button is pressed. It holds only the networks, so that requests cannot mix."""
+    """What happens when a button is pressed. Visitors share nothing in it but the networks, which nobody changes."""
 
     def __init__(self, animator: Animator):
-        self.animator = animator
+        self.animator, self.guests = animator, Guests()
+        self._draw = on_gpu(self._draw)
+        self.jobs: Sized = ()  # that wait; the page gives its queue
 
-    def check_face(self, photo: Upload, box: str = "", points: str = "") -> tuple[np.ndarray | None, str]:
-        """Looks for the face in a photo, before any work is done.
+    # -- before any work -----------------------------------------------------------------------------------------
+
+    def admit(self, consent: bool, photo: Upload, audio: Upload) -> None:
+        """Lets a visitor of the page in who may use face and voice; the examples are free to use."""
+        if len(self.jobs) >= MAX_WAITING:
+            raise gr.Error(PAGE["busy"], title=PAGE["sorry"], print_exception=False)
+        own = [upload for upload in (photo, audio) if upload and upload["path"] not in map(str, FREE)]
+        if own and not consent:
+            raise gr.Error(PAGE["no_consent"], title=PAGE["sorry"], print_exception=False)
+
+    def validate(self, *inputs: Any) -> list[dict[str, Any]]:
+        """Turns a job away before it waits for its turn: too many do, or the voice, the second input, is too long."""
+        verdicts = [gr.validate(True, "")] * len(inputs)
+        if len(self.jobs) >= MAX_WAITING:
+            verdicts[0] = gr.validate(False, PAGE["busy"])
+            return verdicts
+        try:
+            _hear(inputs[1])
+        except TooLongError as error:
+            verdicts[1] = gr.validate(False, str(error))
+        except ATVGError:
+            pass  # the job itself says it better
+        return verdicts
+
+    # -- Talk ----------------------------------------------------------------------------------------------------
+
+    def check_face(
+        self, photo: Upload, box: str = "", points: str = "", request: gr.Request = None
+    ) -> tuple[str | None, str, dict[str, Any]]:
+        """Looks for the face in a photo and says what would spoil the result, before any work is done.
 
         Args:
             photo: a picture with one face, or with one placed by hand.
-            box, points: as `animate` takes them.
+            box: where the face is, if it is not found: x, y, width, height in pixels of the photo.
+            points: or x, y of its eyes, nose tip and mouth corners; left as seen comes first.
 
         Returns:
-            The crop with its landmarks (all faces if there are several), and one line: found, or what to mend.
+            A picture: the crop with its landmarks, or else the photo, with all faces if there are several. What was
+            found, in words. And the same as data: whether a face was found, boxes of the faces (x, y, width, height in
+            pixels of the photo), and warnings.
         """
+        report: dict[str, Any] = {"found": False, "faces": [], "warnings": []}
         if not photo:
-            return None, PAGE["face_hint"]
+            return None, PAGE["face_hint"], report
+        _, folder = self.guests.new_run(request, photo)
+        picture = None
         try:
             picture, scale = _open_photo(photo)
             face = self.animator.read_face(picture, **_place(box, points, scale))
-            return _draw_landmarks(face), PAGE["face_found"]
+            advice = advise(face)
+            report |= {"found": True, "faces": [_unscaled(_box(face), scale)], "warnings": [vars(a) for a in advice]}
+            said = "\n\n".join([PAGE["face_found"], *(PAGE["face_warning"].format(a.message) for a in advice)])
+            shown = sketch_face(face)
         except SeveralFacesError as error:
-            return _draw_boxes(picture, error.boxes), PAGE["face_unclear"].format(error)
+            report["faces"] = [_unscaled(box, scale) for box in error.boxes]
+            shown, said = sketch_boxes(picture, error.boxes), PAGE["faces_several"].format(len(error.boxes))
         except NoFaceError as error:
-            return None, PAGE["face_unclear"].format(error)
+            shown, said = picture, PAGE["face_missing"].format(error)
         except ATVGError as error:
-            return None, PAGE["face_problem"].format(error)
+            shown, said = picture, PAGE["face_problem"].format(error)
+        return None if shown is None else _save(shown, folder / "face.png", made=False), said, report
+
+    def choices(self, report: dict[str, Any]) -> Any:
+        """The faces to choose from, by their boxes."""
+        boxes = [] if report["found"] else report["faces"]
+        names = [(PAGE["face_number"].format(i), ", ".join(map(str, box))) for i, box in enumerate(boxes, 1)]
+        return gr.update(choices=names, value=None, visible=bool(boxes))
+
+    def mark(
+        self, photo: Upload, report: dict[str, Any], points: str, click: gr.SelectData, request: gr.Request = None
+    ) -> tuple[Any, ...]:
+        """A click into the photo chooses a face, or sets the next of its five points → box, points, and the check."""
+        stay = (gr.skip(),) * 5
+        if report["found"] or not photo:
+            return stay
+        with explaining():
+            picture, scale = _open_photo(photo)
+            x, y = (value / scale for value in click.index)
+            if report["faces"]:
+                hit = [b for b in report["faces"] if b[0] <= x <= b[0] + b[2] and b[1] <= y <= b[1] + b[3]]
+                box = ", ".join(map(str, hit[0])) if hit else ""
+                return (box, "", *self.check_face(photo, box, "", request)) if hit else stay
+            numbers = [*(_place(None, points, 1).get("points", [])[: 2 * (POINTS - 1)]), round(x), round(y)]
+            points = ", ".join(f"{number:g}" for number in numbers)
+            if len(numbers) == 2 * POINTS:
+                return "", points, *self.check_face(photo, "", points, request)
+            dots = sketch_points(picture, np.reshape(numbers, (-1, 2)) * scale)
+            path = _save(dots, self.guests.new_run(request)[1] / "points.png", made=False)
+            return "", points, path, PAGE["points_next"][len(numbers) // 2], report
+
+    def check_voice(self, audio: Upload, request: gr.Request = None) -> str:
+        """Listens to a voice before any work is done.
+
+        Args:
+            audio: speech of up to two minutes.
+
+        Returns:
+            How long it is, or what is wrong with it.
+        """
+        if not audio:
+            return PAGE["voice_hint"]
+        try:
+            self.guests.new_run(request, audio)
+            wave = load_audio(_path(audio, BadAudioError(PAGE["no_voice"])), MAX_SECONDS)
+        except ATVGError as error:
+            return PAGE["voice_problem"].format(error)
+        frames = n_video_frames(wave)
+        seconds, spoken = len(wave) / SAMPLE_RATE, 1 - silence(wave, frames).mean()
+        said = PAGE["voice_found" if spoken > 0.2 else "voice_silent" if spoken == 0 else "voice_quiet"]
+        return said.format(f"{seconds:.1f}", f"{100 * spoken:.0f}")
+
+    def say(self, text: str, voice: str = next(iter(VOICES)), speed: float = 160, request: gr.Request = None) -> str:
+        """Speaks a typed text with a synthetic voice (eSpeak NG), offline.
+
+        Args:
+            text: up to 1000 characters.
+            voice: language and speaker.
+            speed: words a minute, 80..300.
+
+        Returns:
+            The speech, 16 kHz WAV.
+        """
+        with explaining():
+            wave = say(text, voice, speed)
+            _, folder = self.guests.new_run(request)
+            wavfile.write(folder / "speech.wav", SAMPLE_RATE, (wave * 32767).astype(np.int16))
+            return str(folder / "speech.wav")
 
     def animate(
         self, photo: Upload, audio: Upload, beta: float = 0.5, yaw: float = 0, pitch: float = 0, roll: float = 0,
         mouth_gain: float = 1, smoothing: float = 0.8, frame: str = "full", seed: int = 0, arrays: bool = False,
-        box: str = "", points: str = "", natural: bool = True,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds its tracker by this default)
-    ) -> tuple[str, str, Figure, np.ndarray, np.ndarray, str | None]:  # fmt: skip
-        """Makes the face in a photo speak.
+        box: str = "", points: str = "", natural: bool = True, request: gr.Request = None,
+    ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
+        """Makes the face in a photo speak. By calling this you say that you may use this face and this voice.
 
         Args:
             photo: a picture with one face, seen from the front.
             audio: speech of up to two minutes.
             beta: β of the weights, 0..2.
-            yaw, pitch, roll: degrees; + turns to the viewer's right, looks down, tilts counter-clockwise.
+            yaw: turn of the head in degrees, −45..45; + to the viewer's right.
+            pitch: nod, −30..30; + looks down.
+            roll: tilt, −30..30; + counter-clockwise.
             mouth_gain: movement of the mouth, 0..3; 1 as heard.
             smoothing: of the landmarks over time, standard deviation in frames, 0..5.
             frame: "full" for the whole photo, "crop" for the 128×128 face.
@@ -103,57 +340,211 @@ class Studio:
             natural: let the head move a little and the eyes blink.
 
         Returns:
-            The finished MP4; an MP4 of landmarks, attention, motion and result; the lips over time as a figure;
-            attention and motion at eight moments; the arrays (NPZ), if asked for.
+            The finished MP4, labelled as AI-generated; an MP4 of landmarks, attention, motion and result; the arrays
+            (NPZ), if asked for; all settings and versions (JSON); the key of this run, for `look_inside` and
+            `trajectory`; and, while it is drawn, the newest frame with a progress bar (HTML), at the end nothing.
         """
-        os.makedirs(get_upload_folder(), exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="atvg-", dir=get_upload_folder()))  # cleared by `delete_cache`
-        video, panels, npz = folder / "talking-face.mp4", folder / "panels.mp4", folder / "arrays.npz"
-        try:
+        key, folder = self.guests.new_run(request, photo, audio)
+        settings = {
+            "beta": beta, "yaw": yaw, "pitch": pitch, "roll": roll, "mouth_gain": mouth_gain, "smoothing": smoothing,
+            "natural": natural, "seed": seed, "frame": frame,
+        }  # fmt: skip
+        kept = (gr.skip(),) * 5
+        with _removed_on_error(folder), explaining():
             picture, scale = _open_photo(photo)
-            face = self.animator.read_face(picture, **_place(box, points, scale)).turned(Pose(yaw, pitch, roll))
-            speech = _path(audio, BadAudioError(PAGE["no_voice"]))
-            progress(0, desc=PAGE["listening"])
-            wave = load_audio(speech, MAX_SECONDS)
-            total = n_video_frames(wave)
-            chunks = self.animator.stream(
-                face, wave, beta=beta, mouth_gain=mouth_gain, smoothing=smoothing, natural=natural, seed=seed
-            )
-            seen = Highlights(total)
-            render(
-                face, seen.watch(chunks), speech, video, frame, panels, npz if arrays else None,
-                lambda done: progress((done, total), desc=PAGE["drawing"], unit="frames"),
-            )  # fmt: skip
-        except BaseException as error:
-            shutil.rmtree(folder, ignore_errors=True)
-            if isinstance(error, ATVGError):
-                raise gr.Error(str(error), print_exception=False) from None
-            raise
-        return str(video), str(panels), *seen.pictures(wave), str(npz) if arrays else None
+            place = _place(box, points, scale)
+            speech, wave = _hear(audio)
+            yield *kept, PAGE["listening"]
+            progress = Progress(n_video_frames(wave))
+            for done, newest in self._draw(picture, speech, wave, place, settings, arrays, folder):
+                yield *kept, progress.show(done, newest)
+            original = {name: [value / scale for value in numbers] for name, numbers in place.items()}
+            data = provenance(self.animator, settings | {"box": None, "points": None} | original, picture, wave)
+            data["photo"]["shrunk_by"] = scale
+            write_provenance(folder / "settings.json", data)
+            self.guests.forget(folder)
+        names = ("talking-face.mp4", "panels.mp4", "arrays.npz" if arrays else None, "settings.json")
+        yield *(name and str(folder / name) for name in names), key, ""
+
+    def _draw(
+        self, picture: np.ndarray, speech: str, wave: np.ndarray, place: dict[str, list[float]],
+        settings: dict[str, Any], arrays: bool, folder: Path,
+    ) -> Iterator[tuple[int, bytes]]:  # fmt: skip
+        """The part that a GPU may do; all that goes in and out can be sent to another process."""
+        settings = dict(settings)
+        frame, pose = settings.pop("frame"), Pose(*(settings.pop(angle) for angle in ("yaw", "pitch", "roll")))
+        face = self.animator.read_face(picture, **place).turned(pose)
+        chunks = self.animator.stream(face, wave, **settings)
+        example = face.crop_landmarks[:, :2]
+        chunks = Recorder(folder / RECORDING, wave, settings["beta"], n_video_frames(wave), example).watch(chunks)
+        files = (folder / name for name in ("talking-face.mp4", "panels.mp4", "arrays.npz"))
+        video, panels, npz = map(str, files)
+        for done, newest in rendering(face, chunks, speech, video, frame, panels, npz if arrays else None):
+            yield done, _jpeg(newest)
+
+    def downloads(self, *files: Upload) -> Any:
+        """All that can be taken home."""
+        return gr.update(value=[file.get("video", file)["path"] for file in files if file], visible=True)
+
+    # -- Look inside ---------------------------------------------------------------------------------------------
+
+    def look_inside(self, run: str, frame: int = 0, beta: float = 0.5) -> tuple[str, ...]:
+        """Shows what the networks computed for one frame of a video.
+
+        Args:
+            run: the key that `animate` gave; the three newest of a session can be opened.
+            frame: which frame, from 0; 25 a second.
+            beta: β of the loss weight that is shown, 0..2.
+
+        Returns:
+            Pictures: the landmarks that were asked for; attention α over the photo; the weight α + β of the
+            dynamic pixel-wise loss; the motion map m; α·m + (1 − α)·photo as an equation of pictures, wide and tall.
+            And one line that says which frame this is.
+        """
+        with explaining():
+            folder = self.guests.run(run)
+            recording = Recording.open(folder / RECORDING)
+            moment = recording[frame]
+            pictures = {
+                "landmarks": landmarks_over(moment.photo, recording.example, moment.landmarks),
+                "attention": attention_over(moment.photo, moment.attention),
+                f"weight-{beta:g}": loss_weight(moment.attention, beta),
+                "motion": moment.motion.repeat(4, axis=0).repeat(4, axis=1),
+                "equation": sign(equation(moment)),
+                "equation-tall": sign(equation(moment, stacked=True)),
+            }
+            saved = [_save(picture, folder / f"{name}-{frame}.png") for name, picture in pictures.items()]
+            return *saved, PAGE["moment"].format(frame, len(recording) - 1, f"{moment.seconds:.2f}")
+
+    def open_inside(self, run: str, beta: float) -> tuple[Any, float]:
+        """The scrubber of a new video, at the moment when the mouth is widest open; and β as it was drawn."""
+        with explaining():
+            recording = Recording.open(self.guests.run(run) / RECORDING)
+            widest = int(mouth_opening(recording.landmarks).argmax())
+            return gr.update(maximum=len(recording) - 1, value=widest, interactive=True), beta
+
+    def trajectory(self, run: str) -> tuple[Figure, Figure]:
+        """Shows a whole video as curves that can be zoomed into.
+
+        Args:
+            run: the key that `animate` gave; the three newest of a session can be opened.
+
+        Returns:
+            Interactive figures: lip opening against the sound with AT-net's PCA codes; the path of every landmark.
+        """
+        with explaining():
+            recording = Recording.open(self.guests.run(run) / RECORDING)
+            codes = trajectory(recording.landmarks, recording.codes, recording.envelope)
+            return codes, paths(recording.landmarks, recording.example)
+
+    # -- Ablations and Break it ----------------------------------------------------------------------------------
+
+    def ablate(
+        self, photo: Upload, audio: Upload, sweep: str = "noise", box: str = "", points: str = "",
+        request: gr.Request = None,
+    ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
+        """Draws one input many times while one thing changes. You say that you may use this face and this voice.
+
+        Args:
+            photo: a picture with one face.
+            audio: speech of up to two minutes; the most spoken second or two are used.
+            sweep: "noise": the landmarks that VG-net is given are disturbed; "pose": the head turns; "snr": noise is
+                added to the voice; "beta": the loss that the weights were trained with.
+            box: where the face is, if it is not found: x, y, width, height in pixels of the photo.
+            points: or x, y of its eyes, nose tip and mouth corners; left as seen comes first.
+
+        Returns:
+            The faces side by side; curves of the measured quality; for "beta" also an MP4 of all in sync. They grow as
+            the work goes on.
+        """
+        _, folder = self.guests.new_run(request, photo, audio)
+        with _removed_on_error(folder), explaining():
+            if sweep not in SWEEPS:
+                raise BadSettingError(f"sweep is {sweep!r}; choose from: {', '.join(SWEEPS)}")
+            face, wave = self._face(photo, box, points), _hear(audio)[1]
+            strip, figure, video = None, None, None
+            for step, growing in enumerate(SWEEPS[sweep](self.animator, face, wave)):
+                strip = _save(sign(growing.strip()), folder / f"{sweep}-{step}.png")
+                figure = curves(*growing.series(), PAGE["sweep_axes"][sweep])
+                yield strip, figure, None
+            if sweep == "beta":
+                wave = excerpt(wave, BETA_SECONDS)
+                video = str(sweeps.side_by_side(folder / "betas.mp4", self.animator, face, wave))
+        yield strip, figure, video
+
+    def break_it(
+        self, photo: Upload, audio: Upload, trouble: str = "silence", snr: float = 5, size: float = 0.5,
+        other: Upload = None, box: str = "", points: str = "", request: gr.Request = None,
+    ) -> tuple[str, str, list[list[str]]]:  # fmt: skip
+        """Disturbs one stage and measures what changes. You say that you may use this face and this voice.
+
+        Args:
+            photo: a picture with one face.
+            audio: speech of up to two minutes; the most spoken seconds are used.
+            trouble: one of shuffled, reversed, silence, music, noise, babble, other_landmarks, frozen, attention_0,
+                attention_1, occluded.
+            snr: of noise and babble, dB, −20..60.
+            size: width of the box that hides the mouth, as a share of the crop's, 0.1..1.
+            other: the photo of another person, whose landmarks are used; an example portrait if there is none.
+            box: where the face is, if it is not found: x, y, width, height in pixels of the photo.
+            points: or x, y of its eyes, nose tip and mouth corners; left as seen comes first.
+
+        Returns:
+            An MP4, undisturbed beside disturbed; what was found, in words; a table of measures.
+        """
+        _, folder = self.guests.new_run(request, photo, audio, other)
+        with _removed_on_error(folder), explaining():
+            face, wave = self._face(photo, box, points), _hear(audio)[1]
+            stranger = self._face(other or {"path": str(PORTRAITS[-1])}) if trouble == "other_landmarks" else None
+            outcome = troubles.disturb(self.animator, face, wave, trouble, snr=snr, box=size, other=stranger)
+            video = troubles.compare_video(folder / "compared.mp4", outcome)
+            return str(video), outcome.finding, troubles.table(outcome)
+
+    def show_failures(
+        self, photo: Upload, audio: Upload, box: str = "", points: str = "", request: gr.Request = None
+    ) -> Iterator[list[tuple[str, str]]]:
+        """Makes the known failures happen to a face. You say that you may use this face and this voice.
+
+        Args:
+            photo: a picture with one face.
+            audio: speech of up to two minutes.
+            box: where the face is, if it is not found: x, y, width, height in pixels of the photo.
+            points: or x, y of its eyes, nose tip and mouth corners; left as seen comes first.
+
+        Returns:
+            Pictures, each with its cause and what helps.
+        """
+        _, folder = self.guests.new_run(request, photo, audio)
+        made: list[tuple[str, str]] = []
+        with _removed_on_error(folder), explaining():
+            face, wave = self._face(photo, box, points), _hear(audio)[1]
+            for name, failure in failures.FAILURES.items():
+                picture = failures.make(self.animator, face, wave, name)
+                path = _save(sign(picture), folder / f"{name}.png")
+                made.append((path, f"{failure.title}. {failure.cause} {failure.remedy}"))
+                yield made
+
+    def _face(self, photo: Upload, box: str = "", points: str = "") -> Face:
+        picture, scale = _open_photo(photo)
+        return self.animator.read_face(picture, **_place(box, points, scale))
 
 
-class Highlights:
-    """Lets chunks pass and keeps what the pictures show: all landmarks, and the maps of a few moments."""
+SWEEPS = {
+    "noise": sweeps.noise_sweep, "pose": sweeps.pose_sweep, "snr": sweeps.snr_sweep, "beta": sweeps.beta_sweep
+}  # fmt: skip
 
-    def __init__(self, n_frames: int):
-        self._moments = set(np.linspace(0, n_frames - 1, MAPS_SHOWN).round().astype(int))
-        self._landmarks: list[np.ndarray] = []
-        self._maps: list[tuple[float, np.ndarray, np.ndarray]] = []
 
-    def watch(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-        for chunk in chunks:
-            self._landmarks.append(chunk.landmarks)
-            for t in self._moments.intersection(range(chunk.start, chunk.start + len(chunk))):
-                self._maps.append((t / FPS, chunk.attention[t - chunk.start], chunk.motion[t - chunk.start]))
-            yield chunk
+# -- files and small conversions ---------------------------------------------------------------------------------
 
-    def pictures(self, wave: np.ndarray) -> tuple[Figure, np.ndarray, np.ndarray]:
-        times, attention, motion = zip(*sorted(self._maps, key=lambda entry: entry[0]), strict=True)
-        return (
-            landmark_trajectory(np.concatenate(self._landmarks), wave=wave),
-            attention_strip(np.stack(attention), MAPS_SHOWN, times),
-            motion_strip(np.stack(motion), MAPS_SHOWN, times),
-        )
+
+@contextmanager
+def _removed_on_error(folder: Path) -> Iterator[None]:
+    """No half-made results stay behind, also when the visitor leaves in the middle."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _path(upload: Upload, missing: ATVGError) -> str:
@@ -171,99 +562,306 @@ def _open_photo(photo: Upload) -> tuple[np.ndarray, float]:
     return np.array(image), image.width / width
 
 
+def _hear(audio: Upload) -> tuple[str, np.ndarray]:
+    path = _path(audio, BadAudioError(PAGE["no_voice"]))
+    return path, load_audio(path, MAX_SECONDS)
+
+
 def _place(box: str | None, points: str | None, scale: float) -> dict[str, list[float]]:
     """What was typed about the place of the face; empty fields say nothing."""
     typed = (str(text or "").strip() or None for text in (box, points))
     return parse_place(*typed, scale)
 
 
-def _draw_landmarks(face: Face, zoom: int = 4) -> np.ndarray:
-    image = Image.fromarray(warp_to_crop(face.photo, face.matrix * zoom, CROP_SIZE * zoom))
-    points = [tuple(point) for point in face.crop_landmarks[:, :2] * zoom]
-    for first, last, closed in OUTLINES:
-        line = points[first : last + 1] + points[first : first + closed]
-        ImageDraw.Draw(image).line(line, LIPS if first in MOUTH else FACE, width=3, joint="curve")
-    return np.array(image)
+def _box(face: Face) -> tuple[float, float, float, float]:
+    low, high = face.landmarks[:, :2].min(axis=0), face.landmarks[:, :2].max(axis=0)
+    return (*map(float, low), *map(float, high - low))
 
 
-def _draw_boxes(photo: np.ndarray, boxes: list[tuple[float, float, float, float]]) -> np.ndarray:
-    image = Image.fromarray(photo)
-    for x, y, width, height in boxes:
-        ImageDraw.Draw(image).rectangle((x, y, x + width, y + height), outline=FACE, width=max(photo.shape) // 100)
-    return np.array(image)
+def _unscaled(box: tuple[float, float, float, float], scale: float) -> list[int]:
+    return [round(value / scale) for value in box]
 
 
-def _examples() -> tuple[list[str], list[str]]:
-    """Portraits (public domain) and voices in wheels that are installed anyway, served from where they lie."""
-    modules = (importlib.util.find_spec(name) for name in ("skimage", "matplotlib", "gradio"))
-    skimage, matplotlib, gradio = (Path(module.origin).parent for module in modules)
-    portraits = [skimage / "data/astronaut.png", matplotlib / "mpl-data/sample_data/grace_hopper.jpg"]
-    voices = [gradio / "media_assets/audio" / name for name in PAGE["voices"]]
-    gr.set_static_paths([*portraits, *voices])  # or Gradio would serve copies, and `delete_cache` delete those
-    return list(map(str, portraits)), list(map(str, voices))
+def _save(picture: np.ndarray, path: Path, made: bool = True) -> str:
+    """Writes a PNG; unless a person made what it shows, it says so in the file."""
+    info = PngInfo()
+    if made:
+        info.add_itxt("Comment", f"{LABEL} (ATVG)")
+    Image.fromarray(picture).save(path, pnginfo=info)
+    return str(path)
+
+
+def _jpeg(picture: np.ndarray) -> bytes:
+    image, file = Image.fromarray(picture), io.BytesIO()
+    image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+    image.save(file, "JPEG", quality=85)
+    return file.getvalue()
+
+
+class Progress:
+    """The newest frame, how far the work is and how long it will take, as HTML."""
+
+    def __init__(self, total: int):
+        self._total, self._first = total, None
+
+    def show(self, done: int, newest: bytes) -> str:
+        now = time.monotonic()
+        self._first = self._first or (now, done)  # what came before was loading, and says nothing of the speed
+        drawn, left = done - self._first[1], ""
+        if drawn:
+            left = PAGE["live_left"].format(f"{(self._total - done) * (now - self._first[0]) / drawn:.0f}")
+        source = f"data:image/jpeg;base64,{base64.b64encode(newest).decode()}"
+        return PAGE["live"].format(source=source, done=done, total=self._total, left=left)
+
+
+# -- the page ----------------------------------------------------------------------------------------------------
+
+
+def _wheel(package: str, *parts: str) -> Path:
+    return Path(importlib.util.find_spec(package).origin).parent.joinpath(*parts)
+
+
+# Portraits (public domain) and voices in wheels that are installed anyway, served from where they lie.
+PORTRAITS = [
+    _wheel("skimage", "data", "astronaut.png"), _wheel("matplotlib", "mpl-data", "sample_data", "grace_hopper.jpg")
+]  # fmt: skip
+VOICES_AT_HAND = [_wheel("gradio", "media_assets", "audio", name) for name in PAGE["voices"]]
+FREE = [*PORTRAITS, *VOICES_AT_HAND]
+
+PRIVATE = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+RAW = {"preprocess": False}  # or Gradio would open photos itself, and say less about what is wrong
+QUICK = {  # in the queue, for only there Gradio shows errors; but without waiting
+    "api_visibility": "private", "show_progress": "hidden", "concurrency_id": "quick", "concurrency_limit": None,
+} | RAW  # fmt: skip
+DRAWING = {"concurrency_id": "drawing", "concurrency_limit": 1} | RAW  # one at a time: it takes all cores
+
+
+class Page:
+    """The page's components, tab by tab, and what they do."""
+
+    def __init__(self, studio: Studio):
+        self.studio = studio
+        with gr.Tabs(elem_id="tabs") as tabs:
+            for tab in ("talk", "inside", "ablations", "trouble", "about"):
+                with gr.Tab(PAGE["tabs"][tab], id=tab, elem_id=f"tab-{tab}"):
+                    gr.Markdown(PAGE["leads"][tab], elem_classes="lead")
+                    getattr(self, f"_{tab}")()
+        self._wire()
+        tabs.select(js=(ASSETS / "resize.js").read_text(encoding="utf-8"), api_visibility="private")
+
+    def _talk(self) -> None:
+        with gr.Row(elem_id="desk"):
+            with gr.Column(scale=5, min_width=320):
+                gr.Markdown(PAGE["step_photo"], elem_classes="step")
+                with gr.Row(elem_id="faces"):
+                    self.photo, self.check = gr.Image(**PAGE["photo"]), gr.Image(**PAGE["check"])
+                self.said = gr.Markdown(PAGE["face_hint"], **PAGE["said"])
+                self.report = gr.JSON(visible=False, label=PAGE["report"])
+                self.faces = gr.Radio([], **PAGE["faces"])
+                portraits = gr.Column()
+                with gr.Accordion(**PAGE["place"]):
+                    gr.Markdown(PAGE["about_place"], elem_classes="caption")
+                    self.place = [gr.Textbox(**PAGE[name]) for name in ("box", "points")]
+                gr.Markdown(PAGE["step_voice"], elem_classes="step")
+                self.voice = gr.Audio(**PAGE["voice"])
+                self.heard = gr.Markdown(PAGE["voice_hint"], **PAGE["heard"])
+                names = list(PAGE["voices"].values())
+                gr.Examples(
+                    list(map(str, VOICES_AT_HAND)), self.voice, label=PAGE["try"], elem_id="voices",
+                    example_labels=names,
+                )  # fmt: skip
+                with gr.Accordion(**PAGE["type"], visible=available()):
+                    self.text = gr.Textbox(**PAGE["text"])
+                    with gr.Row():
+                        self.speaker = gr.Dropdown(list(VOICES), value=next(iter(VOICES)), **PAGE["speaker"])
+                        self.speed = gr.Slider(**PAGE["speed"])
+                    self.speak = gr.Button(**PAGE["speak"])
+                with portraits:
+                    pairs = [[str(face), str(VOICES_AT_HAND[i])] for i, face in enumerate(PORTRAITS)]
+                    gr.Examples(
+                        pairs, [self.photo, self.voice], label=PAGE["try_both"], elem_id="portraits",
+                        visible_columns=[0],
+                    )  # fmt: skip
+                with gr.Accordion(**PAGE["head"]):
+                    self.head = [gr.Slider(**PAGE[name]) for name in ("yaw", "pitch", "roll", "mouth_gain")]
+                    self.natural = gr.Checkbox(**PAGE["natural"])
+                with gr.Accordion(**PAGE["advanced"]):
+                    self.frame, self.smoothing = gr.Radio(**PAGE["frame"]), gr.Slider(**PAGE["smoothing"])
+                    trained = ", ".join(f"{beta:g}" for beta in sorted(self.studio.animator.vg_nets))
+                    effect = PAGE["beta_one" if len(self.studio.animator.vg_nets) == 1 else "beta_family"]
+                    info = PAGE["beta"]["info"].format(effect.format(trained))
+                    self.beta = gr.Slider(**PAGE["beta"] | {"info": info})
+                    self.seed, self.arrays = gr.Number(**PAGE["seed"]), gr.Checkbox(**PAGE["arrays"])
+            with gr.Column(scale=7, min_width=320, elem_id="column-result"):
+                gr.Markdown(PAGE["step_result"], elem_classes="step")
+                with gr.Row(elem_id="start"):
+                    self.consent, self.generate = gr.Checkbox(**PAGE["consent"]), gr.Button(**PAGE["generate"])
+                self.live = gr.HTML(**PAGE["progress"])
+                self.video = gr.Video(**PAGE["video"])
+                self.downloads = gr.File(**PAGE["downloads"])
+                self.npz, self.settings = (gr.File(visible=False, label=PAGE[name]) for name in ("npz", "settings"))
+                self.run = gr.Textbox(visible=False, label=PAGE["run"])
+
+    def _inside(self) -> None:
+        self.panels = gr.Video(**PAGE["panels"])
+        gr.Markdown(PAGE["about_panels"], elem_classes="caption")
+        with gr.Row():
+            self.moment = gr.Slider(**PAGE["moment_slider"])
+            self.weight_beta = gr.Slider(**PAGE["weight_beta"])
+        self.moment_said = gr.Markdown(PAGE["no_moment"], **PAGE["moment_said"])
+        with gr.Row(elem_id="maps"):
+            names = ("landmarks", "attention", "weight", "motion")
+            self.maps = [gr.Image(**PAGE["map"] | PAGE[f"map_{name}"]) for name in names]
+        self.equations = [gr.Image(**PAGE["map"] | PAGE[name]) for name in ("map_equation", "map_equation_tall")]
+        gr.Markdown(PAGE["about_equation"], elem_classes="caption")
+        with gr.Row():
+            self.curves, self.paths = gr.Plot(**PAGE["trajectory"]), gr.Plot(**PAGE["paths"])
+        gr.Markdown(PAGE["about_curves"], elem_classes="caption")
+
+    def _ablations(self) -> None:
+        choices = [(text, name) for name, text in PAGE["sweeps"].items()]
+        with gr.Row():
+            self.sweep = gr.Radio(choices, value="noise", **PAGE["sweep"])
+            self.ablate = gr.Button(**PAGE["ablate"])
+        self.strip = gr.Image(**PAGE["map"] | PAGE["strip"])
+        self.sweep_video = gr.Video(**PAGE["sweep_video"])
+        self.sweep_curves = gr.Plot(**PAGE["sweep_curves"])
+        gr.Markdown(PAGE["about_sweeps"], elem_classes="caption")
+
+    def _trouble(self) -> None:
+        with gr.Row():
+            with gr.Column(scale=5, min_width=320):
+                choices = [(trouble.title, name) for name, trouble in troubles.TROUBLES.items()]
+                self.trouble = gr.Radio(choices, value="silence", **PAGE["trouble"])
+                self.explained = gr.Markdown(troubles.TROUBLES["silence"].explanation, elem_classes="caption")
+                self.snr, self.size = gr.Slider(**PAGE["snr"]), gr.Slider(**PAGE["size"])
+                self.other = gr.Image(**PAGE["other"])
+                self.break_it = gr.Button(**PAGE["break_it"])
+            with gr.Column(scale=7, min_width=320):
+                self.compared = gr.Video(**PAGE["compared"])
+        self.finding = gr.Markdown(PAGE["no_finding"], **PAGE["finding"])
+        self.measures = gr.Dataframe(**PAGE["measures"])
+        gr.Markdown(PAGE["step_failures"])
+        self.fail = gr.Button(**PAGE["fail"])
+        self.gallery = gr.Gallery(**PAGE["gallery"])
+
+    def _about(self) -> None:
+        gr.Markdown((ASSETS / "about.md").read_text(encoding="utf-8"), elem_classes="prose-narrow")
+        with gr.Accordion(**PAGE["model_card"]):
+            card = checkpoint.locate(os.environ.get("ATVG_WEIGHTS")) / "README.md"
+            gr.Markdown(card.read_text(encoding="utf-8") if card.is_file() else PAGE["no_model_card"])
+
+    # -- events --------------------------------------------------------------------------------------------------
+
+    def _wire(self) -> None:
+        studio, source = self.studio, [self.photo, self.voice]
+        self._wire_checks()
+        self.speak.click(
+            studio.say, [self.text, self.speaker, self.speed], self.voice, api_name="say", concurrency_id="checks"
+        )
+
+        allowed = self.generate.click(studio.admit, [self.consent, *source], None, **QUICK)
+        made = allowed.success(
+            studio.animate,
+            [*source, self.beta, *self.head, self.smoothing, self.frame, self.seed, self.arrays, *self.place,
+             self.natural],
+            [self.video, self.panels, self.npz, self.settings, self.run, self.live],
+            api_name="animate", validator=studio.validate, show_progress="minimal", show_progress_on=self.live,
+            **DRAWING,
+        )  # fmt: skip
+        made.failure(lambda: "", None, self.live, **PRIVATE)
+        taken = made.success(
+            studio.downloads, [self.video, self.panels, self.npz, self.settings], self.downloads, **PRIVATE | RAW
+        )
+        self._wire_inside(taken)
+
+        for button, action, more, outputs in (
+            (self.ablate, "ablate", [self.sweep, *self.place], [self.strip, self.sweep_curves, self.sweep_video]),
+            (self.break_it, "break_it", [self.trouble, self.snr, self.size, self.other, *self.place],
+             [self.compared, self.finding, self.measures]),
+            (self.fail, "show_failures", self.place, self.gallery),
+        ):  # fmt: skip
+            button.click(studio.admit, [self.consent, *source], None, **QUICK).success(
+                getattr(studio, action), [*source, *more], outputs,
+                api_name=action, validator=studio.validate, **DRAWING,
+            )  # fmt: skip
+        self.sweep.change(lambda sweep: gr.update(visible=sweep == "beta"), self.sweep, self.sweep_video, **PRIVATE)
+        self.trouble.change(self._explain, self.trouble, [self.explained, self.snr, self.size, self.other], **PRIVATE)
+
+    def _wire_checks(self) -> None:
+        studio = self.studio
+        checking = {
+            "fn": studio.check_face, "inputs": [self.photo, *self.place],
+            "outputs": [self.check, self.said, self.report], "show_progress": "minimal", "concurrency_id": "checks",
+        } | RAW  # fmt: skip
+        choosing = {"fn": studio.choices, "inputs": self.report, "outputs": self.faces} | PRIVATE
+        # A place belongs to one photo: the next one begins without.
+        emptied = self.photo.change(lambda: ("", ""), None, self.place, **PRIVATE)
+        emptied.then(**checking, api_name="check_face").then(**choosing)
+        gr.on([field.submit for field in self.place], **checking, api_visibility="private").then(**choosing)
+        chosen = self.faces.input(lambda box: (box, ""), self.faces, self.place, **PRIVATE)
+        chosen.then(**checking, api_visibility="private").then(**choosing)
+        self.check.select(
+            studio.mark, [self.photo, self.report, self.place[1]],
+            [*self.place, self.check, self.said, self.report], **QUICK,
+        ).then(**choosing)  # fmt: skip
+        self.voice.change(
+            studio.check_voice, self.voice, self.heard, api_name="check_voice", show_progress="hidden",
+            concurrency_id="checks", **RAW,
+        )  # fmt: skip
+        gr.on(
+            [self.photo.upload, self.voice.upload, self.voice.stop_recording],
+            lambda: False,
+            None,
+            self.consent,
+            **PRIVATE,
+        )
+
+    def _wire_inside(self, made: Any) -> None:
+        studio = self.studio
+        looking = {
+            "fn": studio.look_inside, "inputs": [self.run, self.moment, self.weight_beta],
+            "outputs": [*self.maps, *self.equations, self.moment_said],
+            "concurrency_id": "looking", "show_progress": "hidden",
+        } | RAW  # fmt: skip
+        self.moment.input(**looking, api_name="look_inside", trigger_mode="always_last")
+        self.weight_beta.input(**looking, api_visibility="private", trigger_mode="always_last")
+        self.moment.input(None, self.moment, None, js=(ASSETS / "seek.js").read_text(encoding="utf-8"), **PRIVATE)
+        opened = made.success(studio.open_inside, [self.run, self.beta], [self.moment, self.weight_beta], **QUICK)
+        opened.success(**looking, api_visibility="private").success(
+            studio.trajectory, self.run, [self.curves, self.paths], api_name="trajectory", concurrency_id="looking",
+            show_progress="hidden",
+        )  # fmt: skip
+
+    @staticmethod
+    def _explain(trouble: str) -> tuple[Any, ...]:
+        needed = (("noise", "babble"), ("occluded",), ("other_landmarks",))  # by SNR, size of the box, other face
+        shown = (gr.update(visible=trouble in names) for names in needed)
+        return troubles.TROUBLES[trouble].explanation, *shown
+
+
+def _warm_up(animator: Animator) -> None:
+    """Loads now, and not for the first visitor, what is only loaded when it is needed."""
+    face, silent = animator.read_face(PORTRAITS[0]), np.zeros(SAMPLE_RATE // 2, np.float32)
+    moments = list(animator.stream(face, silent, natural=animator.idle is not None))
+    trajectory(moments[0].landmarks, moments[0].codes, moments[0].landmarks[:, 0, 0])
 
 
 def build(animator: Animator | None = None) -> gr.Blocks:
     """The page; loads the weights, or raises `CheckpointError`, unless they are given."""
     studio = Studio(animator or Animator.from_pretrained(os.environ.get("ATVG_WEIGHTS")))
-    portraits, voices = _examples()
-    studio.check_face({"path": portraits[0]})  # loads the detector now and not for the first visitor
-    trained = [f"{beta:g}" for beta in sorted(studio.animator.vg_nets)]
-    effect = PAGE["beta_one" if len(trained) == 1 else "beta_family"].format(", ".join(trained))
-    with gr.Blocks(title=PAGE["title"], delete_cache=(600, 3600), analytics_enabled=False) as page:
+    gr.set_static_paths(FREE)  # or Gradio would serve copies, and `delete_cache` delete those
+    _warm_up(studio.animator)
+    with gr.Blocks(title=PAGE["title"], delete_cache=(TIDY_EVERY, MAX_AGE), analytics_enabled=False) as page:
         gr.HTML((ASSETS / "header.html").read_text(encoding="utf-8"))
-        with gr.Row(elem_id="desk"):
-            with gr.Column(scale=5, min_width=320):
-                gr.Markdown(PAGE["step_photo"], elem_classes="step")
-                with gr.Row(elem_id="faces"):
-                    photo, check = gr.Image(**PAGE["photo"]), gr.Image(**PAGE["check"])
-                said = gr.Markdown(PAGE["face_hint"], **PAGE["said"])
-                gr.Examples(portraits, photo, label=PAGE["try"], elem_id="portraits")
-                with gr.Accordion(**PAGE["place"]):
-                    place = [gr.Textbox(**PAGE[name]) for name in ("box", "points")]
-                gr.Markdown(PAGE["step_voice"], elem_classes="step")
-                audio = gr.Audio(**PAGE["voice"])
-                names = list(PAGE["voices"].values())
-                gr.Examples(voices, audio, label=PAGE["try"], elem_id="voices", example_labels=names)
-                generate = gr.Button(**PAGE["generate"])
-                with gr.Accordion(**PAGE["head"]):
-                    head = [gr.Slider(**PAGE[name]) for name in ("yaw", "pitch", "roll", "mouth_gain")]
-                    natural = gr.Checkbox(**PAGE["natural"])
-                with gr.Accordion(**PAGE["advanced"]):
-                    frame, smoothing = gr.Radio(**PAGE["frame"]), gr.Slider(**PAGE["smoothing"])
-                    beta = gr.Slider(**PAGE["beta"] | {"info": PAGE["beta"]["info"].format(effect)})
-                    seed, arrays = gr.Number(**PAGE["seed"]), gr.Checkbox(**PAGE["arrays"])
-            with gr.Column(scale=7, min_width=320):
-                gr.Markdown(PAGE["step_result"], elem_classes="step")
-                video = gr.Video(**PAGE["video"])
-                with gr.Tabs():
-                    with gr.Tab("Panels"):
-                        panels = gr.Video(**PAGE["panels"])
-                        gr.Markdown(PAGE["about_panels"], elem_classes="caption")
-                    with gr.Tab("Lips"):
-                        trajectory = gr.Plot(**PAGE["trajectory"])
-                        gr.Markdown(PAGE["about_lips"], elem_classes="caption")
-                    with gr.Tab("Attention"):
-                        attention, motion = gr.Image(**PAGE["attention"]), gr.Image(**PAGE["motion"])
-                        gr.Markdown(PAGE["about_maps"], elem_classes="caption")
-                    with gr.Tab("Arrays"):
-                        npz = gr.File(**PAGE["npz"])
-                        gr.Markdown(PAGE["about_arrays"], elem_classes="caption")
+        Page(studio)
         gr.Markdown((ASSETS / "footer.md").read_text(encoding="utf-8"), elem_id="note")
-
-        raw = {"preprocess": False}  # or Gradio would open photos itself, and say less about what is wrong
-        checking = {
-            "fn": studio.check_face, "inputs": [photo, *place], "outputs": [check, said], "show_progress": "minimal",
-        } | raw  # fmt: skip
-        # A place belongs to one photo: the next one begins without.
-        hidden = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
-        emptied = photo.change(lambda: ("", ""), None, place, **hidden)
-        emptied.then(**checking, api_name="check_face")
-        gr.on([field.submit for field in place], **checking, api_visibility="private")
-        inputs = [photo, audio, beta, *head, smoothing, frame, seed, arrays, *place, natural]
-        outputs = [video, panels, trajectory, attention, motion, npz]
-        generate.click(studio.animate, inputs, outputs, api_name="animate", show_progress_on=video, **raw)
-    return page.queue(max_size=16, default_concurrency_limit=1)
+        page.unload(studio.guests.leave)
+        page.load(js=(ASSETS / "names.js").read_text(encoding="utf-8"), api_visibility="private")
+    page.queue(max_size=2 * MAX_WAITING)
+    studio.jobs = page._queue
+    studio.guests.keep_tidy()
+    return page
 
 
 if __name__ == "__main__":

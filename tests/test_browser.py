@@ -1,106 +1,283 @@
-"""``python app.py`` in a real browser: upload, press Generate, see the video, and nothing leaves this machine."""
+"""The app as visitors use it: ``python app.py`` in a real browser, and nothing leaves this machine."""
 
-import json
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
+from PIL import Image
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+from tests.synthetic import Robot
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason="no Chromium with chromedriver on this machine")
+browser = pytest.importorskip("tests.browser", reason="selenium is not installed")
+from selenium.webdriver import ActionChains, Keys  # noqa: E402
 
-ROOT = Path(__file__).parent.parent
-PATIENCE = 180  # seconds; a loaded machine is slow, a broken page never gets there
+pytestmark = pytest.mark.skipif(
+    not (browser.BROWSER and browser.DRIVER), reason="no Chromium with chromedriver on this machine"
+)
+
+EXPLAINED = "#tab-trouble .caption"
+# What is seen, can be used or looked at, and has no name that could be read aloud.
+NAMELESS = """
+(() => {
+  const all = what => [...document.querySelectorAll(what)];
+  const seen = e => e.checkVisibility({opacityProperty: true, visibilityProperty: true});
+  const text = e => e?.innerText.trim();
+  const name = e => e.ariaLabel || e.title || text(e) || [...e.labels ?? []].map(text).join('')
+    || text(document.getElementById(e.getAttribute('aria-labelledby')))
+    || e.querySelector('[aria-label], img[alt]:not([alt=""])');
+  const used = all('input, select, textarea, button, [role=button], a[href]').filter(e => !name(e));
+  const shown = all('img').filter(e => !e.alt.trim());
+  return [...used, ...shown].filter(e => seen(e) && !e.closest('[aria-hidden=true]'))
+    .map(e => `#${e.closest('[id]').id}: ${e.outerHTML.slice(0, 200)}`);
+})()
+""".strip()
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("app")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    environment = os.environ | {"GRADIO_SERVER_PORT": port, "GRADIO_TEMP_DIR": str(folder / "cache")}
-    with (folder / "log.txt").open("w") as log:
-        server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log)
-    address = f"http://127.0.0.1:{port}/"
-    try:
-        _until(lambda: server.poll() is not None or _answers(address))
-        assert server.poll() is None, (folder / "log.txt").read_text()
+    with browser.serving(tmp_path_factory.mktemp("app")) as address:
         yield address
-    finally:
-        server.terminate()
-        server.wait()
+
+
+@pytest.fixture(scope="module")
+def regular(address, tmp_path_factory) -> Iterator[Any]:
+    """A visitor who comes again and again: a browser takes seconds to start."""
+    visitor = browser.Visitor(address, tmp_path_factory.mktemp("regular"))
+    yield visitor
+    visitor.leave()
 
 
 @pytest.fixture
-def browser(tmp_path) -> Iterator[Any]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for flag in (
-        "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
-        "disable-component-update", "disable-sync", f"user-data-dir={tmp_path / 'profile'}", "window-size=1400,1300",
-    ):  # fmt: skip
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
+def visitor(regular) -> Iterator[Any]:
+    """Somebody who has just come, and to whom nothing unexpected happens."""
+    regular.resize(1400, 1300)
+    regular.open()
+    regular.complaints()  # of the page just left, that its connection was cut
+    yield regular
+    _all_is_well(regular)
 
 
-def _until(done: Callable[[], Any]) -> Any:
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if result := done():
-            return result
-        time.sleep(0.2)
-    raise TimeoutError(f"waited {PATIENCE} s in vain")
+@pytest.fixture(scope="module")
+def voice(voices) -> Path:
+    """One second."""
+    return voices / "audio_sample.wav"
 
 
-def _answers(address: str) -> bool:
+def _all_is_well(visitor: Any) -> None:
+    assert not visitor.complaints()
+    assert visitor.hosts() <= {urlsplit(visitor.address).netloc}
+    assert "Traceback" not in visitor.text()
+    assert not visitor.ask(NAMELESS)
+
+
+def _bring(visitor: Any, photo: Path, voice: Path) -> None:
+    """Somebody's own photo and voice, which may be used."""
+    visitor.bring(photo, voice)
+    visitor.hears("Face found", "#said")
+    visitor.hears(" s,", "#heard")
+    visitor.press("#consent input")
+
+
+def test_two_clicks_make_a_video(visitor, record_property):
+    """No consent is asked for: face and voice are the examples'."""
+    watch = """new MutationObserver(() => {
+      const bar = document.querySelector('#live img') && document.querySelector('#live progress');
+      if (bar) (window.previews ??= []).push([performance.now(), bar.value / bar.max]);
+    }).observe(document.querySelector('#live'), {childList: true, subtree: true, attributes: true})"""
+    visitor.press("#portraits button")
+    visitor.hears("Face found", "#said")
+    visitor.hears("4.0 s", "#heard")
+    visitor.driver.execute_script(watch)
+    begin = visitor.ask("performance.now()")
+    visitor.press("#generate")
+    assert visitor.film() == pytest.approx(3.96, abs=0.1)
+    previews = visitor.ask("window.previews")
+    record_property("seconds to the first picture", (previews[0][0] - begin) / 1000)
+    done = [share for _, share in previews]
+    assert len(set(done)) >= 5 and done == sorted(done) and 0 < done[0] < 0.2
+    assert not visitor.ask("document.querySelector('#live .working')")
+    assert visitor.ask("document.querySelector('#video video').play().then(() => 'plays', String)") == "plays"
+    visitor.until("document.querySelector('#video video').currentTime > 0.5")
+
+
+def test_an_own_photo_and_voice_need_consent(visitor, astronaut_path, voice):
+    visitor.bring(astronaut_path, voice)
+    visitor.hears("Face found", "#said")
+    assert visitor.ask("!!document.querySelector('#check img')"), "the face is not shown before Generate is pressed"
+    visitor.hears("1.0 s", "#heard")
+    visitor.press("#generate")
+    assert "tick the box" in visitor.hears("tick", ".toast-wrap")
+    assert not visitor.ask("document.querySelector('#live .working, #video video')")
+    visitor.press(".toast-close")
+    visitor.press("#consent input")
+    visitor.press("#generate")
+    assert visitor.film() == pytest.approx(1.0, abs=0.1)
+
+
+def test_settings_are_used_and_the_video_can_be_looked_into(visitor, astronaut_path, voice):
+    for title in ("Head and mouth", "Advanced"):
+        visitor.unfold(title)
+    visitor.slide("Turn (yaw)", *[Keys.ARROW_RIGHT] * 6)
+    visitor.slide("Mouth gain", *[Keys.ARROW_RIGHT] * 4)
+    visitor.slide("β of the training loss", Keys.HOME)
+    _bring(visitor, astronaut_path, voice)
+    visitor.press("#generate")
+    visitor.film()
+    settings = "#downloads a[download='settings.json']"
+    visitor.find(settings)
+    made = visitor.ask("fetch(document.querySelector(arguments[0]).href).then(file => file.json())", settings)
+    asked = {"yaw": 6, "mouth_gain": 1.2, "beta": 0, "pitch": 0}
+    assert made["settings"] | asked == pytest.approx(made["settings"])
+
+    visitor.turn_to("inside")
+    assert visitor.film("#panels") == pytest.approx(1.0, abs=0.1)
+    pictures = "[...document.querySelectorAll('#maps img, #equation img')].map(picture => picture.src)"
+    visitor.until(f"{pictures}.length == 5")
+    last = visitor.ask("+document.querySelector('#moment input').max")
+    before = visitor.ask(pictures)
+    visitor.slide("Frame", Keys.END)
+    visitor.hears(f"Frame {last} of {last}", "#moment-said")
+    assert not set(before) & set(visitor.ask(pictures))
+    assert visitor.ask("document.querySelector('#panels video').currentTime") == pytest.approx(last / 25, abs=0.04)
+    weight = visitor.ask(pictures)[2]
+    visitor.slide("β of the loss weight shown", Keys.END)
+    visitor.until("document.querySelector('#map-weight img').src != arguments[0]", weight)
+
+    for plot in ("trajectory", "paths"):
+        visitor.find(f"#{plot} .js-plotly-plot .main-svg")
+    faded = "[...document.querySelectorAll('#trajectory .legend .traces')].filter(e => e.style.opacity < 1).length"
+    before = visitor.until(faded)
+    visitor.press("#trajectory .legend .traces .legendtoggle")
+    visitor.until(f"{faded} > arguments[0]", before)
+
+
+def test_one_thing_changes_at_a_time(visitor, astronaut_path, voice):
+    _bring(visitor, astronaut_path, voice)
+    visitor.turn_to("ablations")
+    visitor.press("#sweep input[value=pose]")
+    visitor.press("#ablate")
+    visitor.until("document.querySelectorAll('#sweep-curves .scatterlayer .point').length >= 2")
+    visitor.finish("#sweep-curves")
+    assert visitor.ask("document.querySelectorAll('#sweep-curves .scatterlayer .point').length") >= 12
+    assert visitor.ask("document.querySelector('#strip img').naturalWidth") > 400
+
+
+def test_a_trouble_explains_itself_and_shows_only_what_it_needs(visitor):
+    visitor.turn_to("trouble")
+    own = {"noise": "snr", "occluded": "size", "other_landmarks": "other"}
+    shown_now = f"{list(own.values())}.filter(name => document.querySelector('#' + name)?.checkVisibility())"
+    said = set()
+    for trouble in ("frozen", *own, "silence"):
+        before = visitor.text(EXPLAINED)
+        visitor.press(f"#trouble input[value={trouble}]")
+        visitor.until("document.querySelector(arguments[0])?.innerText != arguments[1]", EXPLAINED, before)
+        said.add(visitor.text(EXPLAINED))
+        shown = [own[trouble]] if trouble in own else []
+        visitor.until(f"String({shown_now}) == '{','.join(shown)}'")
+    assert len(said) == 2 + len(own) and all(len(text) > 40 for text in said)
+
+
+def test_it_breaks_in_every_known_way(visitor, astronaut_path, voice):
+    _bring(visitor, astronaut_path, voice)
+    visitor.turn_to("trouble")
+    hint = visitor.text("#finding")
+    visitor.press("#break")
+    assert visitor.film("#compared") > 0.5
+    visitor.until("document.querySelectorAll('#measures [role=gridcell]').length >= 6")
+    assert visitor.text("#finding") != hint
+    visitor.press("#fail")
+    visitor.until("document.querySelectorAll('#gallery .thumbnail-lg img').length > 1")
+    visitor.finish("#gallery")
+    assert all(len(text) > 20 for text in visitor.ask("[...document.querySelectorAll('#gallery img')].map(e => e.alt)"))
+
+
+def test_about_has_the_model_card_and_how_to_cite(visitor):
+    visitor.turn_to("about")
+    assert "@inproceedings{chen2019hierarchical" in visitor.text("#tab-about")
+    visitor.press("#model-card button")
+    visitor.hears("VG-net", "#model-card")
+
+
+def test_files_that_are_something_else_are_explained(visitor, tmp_path):
+    wrong = [tmp_path / "photo.png", tmp_path / "voice.wav"]
+    for path in wrong:
+        path.write_text("this is a text")
+    visitor.bring(*wrong)
+    assert "\n" not in visitor.hears("✗", "#said").strip()
+    assert "\n" not in visitor.hears("✗", "#heard").strip()
+    visitor.until("document.querySelector('#voice .audio-container')")
+    assert all("Waveform load error" in complaint for complaint in visitor.complaints())  # it is no waveform
+
+
+def test_one_of_several_faces_is_chosen(visitor, astronaut, tmp_path):
+    Image.fromarray(np.concatenate([astronaut, astronaut], axis=1)).save(tmp_path / "both.png")
+    visitor.bring(tmp_path / "both.png")
+    visitor.hears("2 faces found", "#said")
+    visitor.until("document.querySelectorAll('#which input').length == 2")
+    visitor.press("#which label:last-of-type input")
+    visitor.hears("Face found", "#said")
+    visitor.until("!document.querySelector('#which')?.checkVisibility()")
+
+
+def test_five_clicks_place_a_face(visitor, tmp_path):
+    robot = Robot()
+    Image.fromarray(robot.picture).save(tmp_path / "robot.png")
+    visitor.bring(tmp_path / "robot.png")
+    visitor.hears("click it in the picture", "#said")
+    height, width = robot.picture.shape[:2]
+    words = ("other eye", "nose tip", "left mouth", "right mouth", "Face found")
+    for point, next_word in zip(robot.points, words, strict=True):
+        picture = visitor.find("#check img")
+        size = picture.size
+        scale = min(size["width"] / width, size["height"] / height)
+        x, y = (scale * (point - (width / 2, height / 2))).round().astype(int).tolist()
+        ActionChains(visitor.driver).move_to_element_with_offset(picture, x, y).click().perform()
+        visitor.hears(next_word, "#said")
+
+
+def test_two_visitors_do_not_see_each_other(visitor, address, astronaut_path, hopper, voice, tmp_path):
+    Image.fromarray(hopper).save(tmp_path / "hopper.png")
+    other = browser.Visitor(address, tmp_path)
     try:
-        return urllib.request.urlopen(address, timeout=5).status == 200
-    except OSError:
-        return False
+        other.open()
+        _bring(visitor, astronaut_path, voice)
+        _bring(other, tmp_path / "hopper.png", voice)
+        for guest in (visitor, other):
+            guest.press("#generate")
+        for guest, size in ((visitor, [512, 512]), (other, [512, 600])):
+            guest.film()
+            assert (
+                guest.ask("(({videoWidth, videoHeight}) => [videoWidth, videoHeight])(document.querySelector('video'))")
+                == size
+            )
+        _all_is_well(other)
+    finally:
+        other.leave()
 
 
-def test_photo_and_voice_become_a_video(browser, address, astronaut_path, voices, tmp_path):
-    def ask(script: str) -> Any:
-        return browser.execute_script(f"return {script}")
-
-    browser.get(address)
-    upload = "document.querySelector('#{} input[type=file]')"
-    _until(lambda: ask(upload.format("photo")) and ask(upload.format("voice")))
-    ask(upload.format("photo")).send_keys(str(astronaut_path))
-    _until(lambda: "Face found" in ask("document.querySelector('#said').innerText"))
-    assert ask("!!document.querySelector('#check img')"), "the face is not shown before Generate is pressed"
-    ask(upload.format("voice")).send_keys(str(voices / "audio_sample.wav"))
-    _until(lambda: ask("!!document.querySelector('#voice [data-testid^=waveform] canvas, #voice #waveform')"))
-    ask("document.querySelector('#generate').click()")
-    _until(lambda: ask("(video => video && video.src && video.duration > 0)(document.querySelector('#video video'))"))
-    seconds = ask("document.querySelector('#video video').duration")
-    browser.save_screenshot(str(tmp_path / "app.png"))
-
-    assert seconds == pytest.approx(1.0, abs=0.1)
-    severe = [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
-    assert not severe
-    assert _hosts(browser, address) == {urlsplit(address).netloc}
+def test_every_tab_says_in_a_sentence_what_it_is_for(visitor):
+    assert visitor.ask("document.documentElement.lang")
+    for tab in browser.TABS:
+        visitor.turn_to(tab)
+        lead = visitor.text(f"#tab-{tab} .lead")
+        assert lead.endswith(".") and lead.count(". ") == 0 and 30 < len(lead) < 160
+        assert not visitor.ask(NAMELESS)
 
 
-def _hosts(browser: Any, address: str) -> set[str]:
-    """Whom the page asked for anything."""
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    sent = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
-    urls = [request["request"]["url"] for request in sent if request["documentURL"].startswith(address)]
-    return {urlsplit(url).netloc for url in urls if url.startswith(("http", "ws"))}
+def test_tabs_can_be_reached_by_keyboard(visitor):
+    visitor.driver.execute_script("document.querySelector('#tab-talk-button').focus()")
+    for tab in list(browser.TABS)[1:]:
+        ActionChains(visitor.driver).send_keys(Keys.TAB).send_keys(Keys.ENTER).perform()
+        visitor.until("document.querySelector(arguments[0])?.checkVisibility()", f"#tab-{tab}")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_is_wider_than_a_phone(visitor, theme):
+    visitor.resize(390, 844, 2)
+    visitor.open(theme)
+    for tab in browser.TABS:
+        visitor.turn_to(tab)
+        assert visitor.ask("document.documentElement.scrollWidth") <= 391, tab

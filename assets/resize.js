@@ -1,0 +1,1 @@
+() => requestAnimationFrame(() => window.dispatchEvent(new Event("resize")))

@@ -1,0 +1,8 @@
+(frame) => {
+  const film = document.querySelector("#panels video");
+  if (film) {
+    film.pause();
+    film.currentTime = (frame + 0.5) / 25;
+  }
+  return frame;
+}
