@@ -14,6 +14,7 @@ import re
 import secrets
 import shutil
 import sys
+import tempfile
 import threading
 import time
 from collections import defaultdict
@@ -23,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # nothing is sent or fetched at run time
+# A folder of its own: what is old in it is deleted, and Gradio's default is shared by all its apps.
+os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(tempfile.gettempdir()) / "atvg-app"))
 
 try:  # on a Space with ZeroGPU, which wants to be imported before torch
     from spaces import GPU as on_gpu
@@ -42,7 +45,7 @@ from plotly.graph_objects import Figure
 from scipy.io import wavfile
 
 from atvg import checkpoint
-from atvg.animator import Animator
+from atvg.animator import Animator, make_settings
 from atvg.audio import load_audio, n_video_frames, silence
 from atvg.config import SAMPLE_RATE
 from atvg.errors import (
@@ -75,6 +78,7 @@ from atvg.video import LABEL, sign
 
 MAX_SECONDS = 120  # of audio, so that the queue moves on
 MAX_SIDE = 1280  # of the photo, pixels: larger videos are not encoded in real time
+LONGEST = 300  # characters of an error
 MAX_AGE, TIDY_EVERY = 3600, 600  # of what visitors bring and get, seconds
 MAX_WAITING = 12  # jobs; whoever comes then is told at once that the studio is busy
 POINTS = 5  # that place a face by hand
@@ -100,13 +104,20 @@ def explaining() -> Iterator[None]:
     try:
         yield
     except ATVGError as error:
-        raise gr.Error(str(error), title=PAGE["sorry"], print_exception=False) from None
+        said = str(error)
+        if len(said) > LONGEST:  # it repeats what somebody sent
+            said = f"{said[: LONGEST // 2]} … {said[-LONGEST // 2 :]}"
+        raise _sorry(said) from None
+
+
+def _sorry(text: str) -> gr.Error:
+    return gr.Error(text, title=PAGE["sorry"], print_exception=False)
 
 
 class Guests:
     """Whose files are whose. All of a visitor's go when the page is closed, and after `MAX_AGE` at the latest.
 
-    Clients that keep no connection open never say that they have left; Gradio's `delete_cache` takes their uploads.
+    Clients that keep no connection open never say that they have left: `tidy` finds what they leave behind.
     """
 
     def __init__(self) -> None:
@@ -114,22 +125,28 @@ class Guests:
         self._lock = threading.Lock()
 
     def keep_tidy(self) -> None:
-        """Looks for old results for ever, in a thread of its own."""
+        """Looks for old files now and then, for ever, in a thread of its own."""
 
         def watch() -> None:
             while True:
-                time.sleep(TIDY_EVERY)
                 self.tidy()
+                time.sleep(TIDY_EVERY)
 
         threading.Thread(target=watch, daemon=True, name="tidy").start()
 
     def tidy(self) -> None:
-        """Deletes the results that are too old."""
-        for folder in self.root().glob("atvg-*/*"):
+        """Deletes results and uploads that are too old, whichever process they are from."""
+        root, long_ago = self.root(), time.time() - MAX_AGE
+        for folder in [*root.glob("atvg-*/*"), *root.glob("[0-9a-f]" * 64)]:
             with suppress(OSError):  # its owner may be leaving just now
-                if time.time() - folder.stat().st_mtime > MAX_AGE:
+                if min(path.stat().st_mtime for path in (folder, *folder.iterdir())) < long_ago:
                     shutil.rmtree(folder)
-                    folder.parent.rmdir()  # unless there is something newer in it
+        for session in root.glob("atvg-*"):
+            with suppress(OSError):  # there is something in it
+                session.rmdir()
+        with self._lock:
+            for name in [name for name in self._uploads if not (root / f"atvg-{name}").is_dir()]:
+                del self._uploads[name]
 
     @staticmethod
     def root() -> Path:
@@ -146,15 +163,16 @@ class Guests:
         name, key = self.name(request), secrets.token_hex(16)
         folder = self.root() / f"atvg-{name}" / key
         folder.mkdir(parents=True)
-        with self._lock:
-            self._uploads[name] |= {Path(upload["path"]).resolve() for upload in uploads if upload}
+        if getattr(request, "session_hash", None):  # others never leave
+            with self._lock:
+                self._uploads[name] |= {Path(path).resolve() for path in map(_named, uploads) if path}
         return name + key, folder
 
-    def forget(self, folder: Path) -> None:
+    def forget_recordings(self, folder: Path) -> None:
         """Deletes the large recordings of a session's older runs; `folder` is the newest."""
-        runs = sorted(folder.parent.iterdir(), key=lambda run: run.stat().st_mtime)
-        for run in [run for run in runs if (run / RECORDING).is_dir()][:-KEPT_RECORDINGS]:
-            shutil.rmtree(run / RECORDING, ignore_errors=True)
+        recordings = [recording for recording in folder.parent.glob(f"*/{RECORDING}") if recording.parent != folder]
+        for recording in sorted(recordings, key=_age)[KEPT_RECORDINGS - 1 :]:
+            shutil.rmtree(recording, ignore_errors=True)
 
     def run(self, key: str) -> Path:
         """The folder of a run.
@@ -175,9 +193,19 @@ class Guests:
             own = self._uploads.pop(name, set())
             orphans = own - set().union(*self._uploads.values())
         for upload in orphans:
-            if upload.is_relative_to(self.root()):
+            if upload.is_relative_to(self.root()) and upload.is_file():
                 upload.unlink(missing_ok=True)
+                with suppress(OSError):
+                    upload.parent.rmdir()  # it is named after the upload's content
         shutil.rmtree(self.root() / f"atvg-{name}", ignore_errors=True)
+
+
+def _age(path: Path) -> float:
+    """Seconds; endless for what is gone."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return float("inf")
 
 
 class Studio:
@@ -190,18 +218,22 @@ class Studio:
 
     # -- before any work -----------------------------------------------------------------------------------------
 
-    def admit(self, consent: bool, photo: Upload, audio: Upload) -> None:
-        """Lets a visitor of the page in who may use face and voice; the examples are free to use."""
-        if len(self.jobs) >= MAX_WAITING:
-            raise gr.Error(PAGE["busy"], title=PAGE["sorry"], print_exception=False)
-        own = [upload for upload in (photo, audio) if upload and upload["path"] not in map(str, FREE)]
+    @property
+    def busy(self) -> bool:
+        return len(self.jobs) >= MAX_WAITING
+
+    def admit(self, consent: bool, *uploads: Upload) -> None:
+        """Lets a visitor of the page in who may use faces and voice; the examples are free to use."""
+        if self.busy:
+            raise _sorry(PAGE["busy"])
+        own = [path for path in map(_named, uploads) if path and path not in map(str, FREE)]
         if own and not consent:
-            raise gr.Error(PAGE["no_consent"], title=PAGE["sorry"], print_exception=False)
+            raise _sorry(PAGE["no_consent"])
 
     def validate(self, *inputs: Any) -> list[dict[str, Any]]:
         """Turns a job away before it waits for its turn: too many do, or the voice, the second input, is too long."""
         verdicts = [gr.validate(True, "")] * len(inputs)
-        if len(self.jobs) >= MAX_WAITING:
+        if self.busy:
             verdicts[0] = gr.validate(False, PAGE["busy"])
             return verdicts
         try:
@@ -310,9 +342,9 @@ class Studio:
         Returns:
             The speech, 16 kHz WAV.
         """
-        with explaining():
+        _, folder = self.guests.new_run(request)
+        with _removed_on_error(folder), explaining():
             wave = say(text, voice, speed)
-            _, folder = self.guests.new_run(request)
             wavfile.write(folder / "speech.wav", SAMPLE_RATE, (wave * 32767).astype(np.int16))
             return str(folder / "speech.wav")
 
@@ -362,7 +394,7 @@ class Studio:
             data = provenance(self.animator, settings | {"box": None, "points": None} | original, picture, wave)
             data["photo"]["shrunk_by"] = scale
             write_provenance(folder / "settings.json", data)
-            self.guests.forget(folder)
+            self.guests.forget_recordings(folder)
         names = ("talking-face.mp4", "panels.mp4", "arrays.npz" if arrays else None, "settings.json")
         yield *(name and str(folder / name) for name in names), key, ""
 
@@ -404,6 +436,7 @@ class Studio:
         with explaining():
             folder = self.guests.run(run)
             recording = Recording.open(folder / RECORDING)
+            beta = round(make_settings({"beta": beta}).beta, 2)
             moment = recording[frame]
             pictures = {
                 "landmarks": landmarks_over(moment.photo, recording.example, moment.landmarks),
@@ -459,8 +492,8 @@ class Studio:
         """
         _, folder = self.guests.new_run(request, photo, audio)
         with _removed_on_error(folder), explaining():
-            if sweep not in SWEEPS:
-                raise BadSettingError(f"sweep is {sweep!r}; choose from: {', '.join(SWEEPS)}")
+            if sweep not in list(SWEEPS):  # what is no name may not be hashable
+                raise BadSettingError(f"sweep is {str(sweep)[:80]!r}; choose from: {', '.join(SWEEPS)}")
             face, wave = self._face(photo, box, points), _hear(audio)[1]
             strip, figure, video = None, None, None
             for step, growing in enumerate(SWEEPS[sweep](self.animator, face, wave)):
@@ -495,7 +528,7 @@ class Studio:
         _, folder = self.guests.new_run(request, photo, audio, other)
         with _removed_on_error(folder), explaining():
             face, wave = self._face(photo, box, points), _hear(audio)[1]
-            stranger = self._face(other or {"path": str(PORTRAITS[-1])}) if trouble == "other_landmarks" else None
+            stranger = self._face(other or STRANGER) if trouble == "other_landmarks" else None
             outcome = troubles.disturb(self.animator, face, wave, trouble, snr=snr, box=size, other=stranger)
             video = troubles.compare_video(folder / "compared.mp4", outcome)
             return str(video), outcome.finding, troubles.table(outcome)
@@ -542,16 +575,31 @@ def _removed_on_error(folder: Path) -> Iterator[None]:
     """No half-made results stay behind, also when the visitor leaves in the middle."""
     try:
         yield
-    except BaseException:
+    except BaseException as error:
+        left = not folder.is_dir()
         shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # the session has other results
+            folder.parent.rmdir()
+        if left and isinstance(error, OSError):
+            raise _sorry(PAGE["no_run"]) from None
         raise
 
 
-def _path(upload: Upload, missing: ATVGError) -> str:
-    if not upload or not upload.get("path"):
+def _named(upload: Any) -> str | None:
+    """The path of an upload, or of whatever a client sent in its place."""
+    path = upload.get("path") if isinstance(upload, dict) else None
+    return path if isinstance(path, str) and path and "\0" not in path else None
+
+
+def _path(upload: Any, missing: ATVGError) -> str:
+    path = _named(upload)
+    if path is None:
         raise missing
-    check_all_files_in_cache(upload)  # Gradio forgets to, for images not marked as uploads
-    return upload["path"]
+    try:
+        check_all_files_in_cache(upload)  # Gradio forgets to, for images not marked as uploads
+    except gr.Error as error:
+        raise _sorry(str(error.message)) from None
+    return path
 
 
 def _open_photo(photo: Upload) -> tuple[np.ndarray, float]:
@@ -627,6 +675,7 @@ PORTRAITS = [
 ]  # fmt: skip
 VOICES_AT_HAND = [_wheel("gradio", "media_assets", "audio", name) for name in PAGE["voices"]]
 FREE = [*PORTRAITS, *VOICES_AT_HAND]
+STRANGER = {"path": str(PORTRAITS[-1])}  # whose landmarks are used where nobody else's are given
 
 PRIVATE = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
 RAW = {"preprocess": False}  # or Gradio would open photos itself, and say less about what is wrong
@@ -757,7 +806,12 @@ class Page:
         studio, source = self.studio, [self.photo, self.voice]
         self._wire_checks()
         self.speak.click(
-            studio.say, [self.text, self.speaker, self.speed], self.voice, api_name="say", concurrency_id="checks"
+            studio.say,
+            [self.text, self.speaker, self.speed],
+            self.voice,
+            api_name="say",
+            concurrency_id="checks",
+            **RAW,
         )
 
         allowed = self.generate.click(studio.admit, [self.consent, *source], None, **QUICK)
@@ -781,7 +835,8 @@ class Page:
              [self.compared, self.finding, self.measures]),
             (self.fail, "show_failures", self.place, self.gallery),
         ):  # fmt: skip
-            button.click(studio.admit, [self.consent, *source], None, **QUICK).success(
+            others = [self.other] if action == "break_it" else []
+            button.click(studio.admit, [self.consent, *source, *others], None, **QUICK).success(
                 getattr(studio, action), [*source, *more], outputs,
                 api_name=action, validator=studio.validate, **DRAWING,
             )  # fmt: skip
@@ -810,7 +865,7 @@ class Page:
             concurrency_id="checks", **RAW,
         )  # fmt: skip
         gr.on(
-            [self.photo.upload, self.voice.upload, self.voice.stop_recording],
+            [self.photo.upload, self.other.upload, self.voice.upload, self.voice.stop_recording],
             lambda: False,
             None,
             self.consent,
@@ -858,7 +913,7 @@ def build(animator: Animator | None = None) -> gr.Blocks:
         gr.Markdown((ASSETS / "footer.md").read_text(encoding="utf-8"), elem_id="note")
         page.unload(studio.guests.leave)
         page.load(js=(ASSETS / "names.js").read_text(encoding="utf-8"), api_visibility="private")
-    page.queue(max_size=2 * MAX_WAITING)
+    page.queue(max_size=2 * MAX_WAITING, api_open=False)  # closed: nobody gets past the queue
     studio.jobs = page._queue
     studio.guests.keep_tidy()
     return page

@@ -18,6 +18,7 @@ from typing import Any
 
 import cv2
 import gradio as gr
+import httpx
 import imageio_ffmpeg
 import numpy as np
 import pytest
@@ -379,6 +380,15 @@ class TestLookingInside:
         same = [_path(a).read_bytes() == _path(b).read_bytes() for a, b in zip(inside[:6], other[:6], strict=True)]
         assert same == [True, True, False, True, True, True]
 
+    @pytest.mark.parametrize("beta", [0.123, 1.9999])
+    def test_any_beta_can_be_shown(self, client, run, beta):
+        assert client.predict(run, 3, beta, api_name="/look_inside")
+
+    @pytest.mark.parametrize("beta", [-1, 1e308, "a/../b", None, []])
+    def test_a_beta_that_makes_no_sense_is_explained(self, client, run, beta):
+        with pytest.raises(AppError, match="beta is"):
+            client.predict(run, 3, beta, api_name="/look_inside")
+
     @pytest.mark.parametrize("frame", [-1, 30, 1.5, "first", None])
     def test_a_frame_that_is_not_there_is_explained(self, client, run, frame):
         with pytest.raises(AppError, match="frame"):
@@ -418,9 +428,11 @@ class TestTheLab:
         _, finding, _ = client.predict(photo, voice, "other_landmarks", api_name="/break_it")
         assert finding
 
-    @pytest.mark.parametrize(("name", "wrong"), [("/ablate", "colour"), ("/break_it", "gravity")])
+    @pytest.mark.parametrize(
+        ("name", "wrong"), [("/ablate", "colour"), ("/break_it", "gravity"), ("/ablate", []), ("/break_it", {})]
+    )
     def test_what_is_unknown_is_explained(self, client, photo, voice, name, wrong):
-        with pytest.raises(AppError, match=f"{wrong}.*choose from"):
+        with pytest.raises(AppError, match=f"{re.escape(str(wrong))}.*choose from"):
             client.predict(photo, voice, wrong, api_name=name)
 
     def test_known_failures_come_with_their_causes(self, client, photo, voice):
@@ -471,6 +483,37 @@ class TestVisitors:
         guests.tidy()
         assert not new.parent.exists()
 
+    def test_old_uploads_go_whichever_process_they_are_from(self, cache):
+        import app
+
+        old, new, foreign = (_upload(cache, name) for name in ("a" * 64, "b" * 64, "somebody elses"))
+        for path in (old, foreign):
+            os.utime(path, (0, 0))
+        app.Guests().tidy()
+        assert not old.parent.exists() and new.exists() and foreign.exists()
+
+    def test_who_never_leaves_is_not_remembered(self, cache):
+        import app
+
+        guests = app.Guests()
+        guests.new_run(SimpleNamespace(session_hash=None), {"path": str(_upload(cache, "c" * 64))})
+        assert not guests._uploads
+
+    def test_only_the_newest_recordings_are_kept(self, cache):
+        import app
+
+        guests, visitor = app.Guests(), SimpleNamespace(session_hash="collector")
+        folders = [guests.new_run(visitor)[1] for _ in range(5)]
+        for age, folder in enumerate(reversed(folders)):
+            (folder / app.RECORDING).mkdir()
+            os.utime(folder / app.RECORDING, (time.time() - age, time.time() - age))
+        guests.forget_recordings(folders[-1])
+        assert [(folder / app.RECORDING).is_dir() for folder in folders] == [False, False, True, True, True]
+
+    def test_nobody_gets_past_the_queue(self, page):
+        answer = httpx.post(f"{page.local_url}gradio_api/run/animate", json={"data": [None, None]})
+        assert answer.status_code == 404
+
     def test_files_outside_the_upload_folder_are_never_deleted(self, cache, tmp_path):
         import app
 
@@ -494,6 +537,13 @@ class TestVisitors:
         monkeypatch.setattr(app, "MAX_WAITING", 0)
         with pytest.raises(ValidationError, match="busy"):
             client.predict(photo, voice, api_name="/animate")
+
+    def test_another_persons_photo_needs_consent_too(self, tmp_path):
+        import app
+
+        free = [{"path": str(path)} for path in (app.PORTRAITS[0], app.VOICES_AT_HAND[0])]
+        with pytest.raises(gr.Error, match="tick the box"):
+            app.Studio(None).admit(False, *free, {"path": str(tmp_path / "stranger.png")})
 
     @pytest.mark.parametrize(
         ("consent", "own", "allowed"), [(False, True, False), (True, True, True), (False, False, True)]

@@ -1,5 +1,6 @@
 """The offline default: MediaPipe face detector and 478-point face mesh, whose models lie in the wheel."""
 
+import contextlib
 import os
 import sys
 import threading
@@ -112,6 +113,10 @@ class MediaPipeTracker:
 
     def __init__(self) -> None:
         self._mesh = _solution("FaceMesh", static_image_mode=False, max_num_faces=1, refine_landmarks=True)
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):  # it was never built, or Python is ending
+            self._mesh.close()  # or its graph, 37 MB, and its threads stay for ever
 
     def track(self, frames: np.ndarray) -> np.ndarray:
         """uint8 RGB (T, H, W, 3) → (T, 478, 3) float32 pixels, NaN where the face was not found.

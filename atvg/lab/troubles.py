@@ -182,8 +182,8 @@ def disturb(
     Raises:
         BadSettingError, BadAudioError, TooLongError: what they say.
     """
-    if trouble not in TROUBLES:
-        raise BadSettingError(f"unknown trouble {trouble!r}; choose from: {', '.join(TROUBLES)}")
+    if trouble not in list(TROUBLES):  # what is no name may not be hashable
+        raise BadSettingError(f"unknown trouble {str(trouble)[:80]!r}; choose from: {', '.join(TROUBLES)}")
     chosen = settings_of(settings, seed=seed)
     check_number("signal-to-noise ratio", snr, -20, 60)
     voice, face = voice_of(wave, seconds), face.turned(chosen.pose)
@@ -234,7 +234,7 @@ def cover(
     Raises:
         BadSettingError: a size or a place that makes no sense.
     """
-    width = CROP_SIZE * check_number("box", box, 0.1, 1)
+    width = CROP_SIZE * check_number("size of the box", box, 0.1, 1)
     if at is None:
         centre = np.clip(landmarks[MOUTH, :2].mean(axis=0), 0, CROP_SIZE - 1)
     elif np.size(at) == 2:

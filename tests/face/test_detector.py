@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from atvg.face.detector import Detection, FaceDetector, FirstThatFinds, make_det
 from atvg.face.face_alignment import FaceAlignmentDetector
 from atvg.face.landmarks import MESH_TO_68, five_points
 from atvg.face.mediapipe import MediaPipeTracker
+
+TASKS = Path("/proc/self/task")
 
 # Read off the picture by eye: pupils, mouth corners, chin.
 PUPILS = np.array([[203.7, 100.8], [246.7, 103.0]])
@@ -229,3 +232,19 @@ def test_every_name_builds_its_detector():
 def test_an_unknown_name_is_refused_with_the_choices(refuses):
     with refuses(BadSettingError, "auto, mediapipe, face-alignment"):
         make_detector("dlib")
+
+
+@pytest.mark.skipif(not TASKS.is_dir(), reason="this system does not count threads")
+def test_a_trackers_graph_goes_with_it():
+    """Each has threads of its own, which would pile up in a server."""
+    frame = np.zeros((1, 64, 64, 3), np.uint8)
+    MediaPipeTracker().track(frame)
+    before = _threads()
+    for _ in range(3):
+        MediaPipeTracker().track(frame)
+    assert _threads() <= before
+
+
+def _threads() -> int:
+    """Of this process, those of C++ libraries too."""
+    return len(list(TASKS.iterdir()))
