@@ -240,7 +240,7 @@ class Studio:
             _hear(inputs[1])
         except TooLongError as error:
             verdicts[1] = gr.validate(False, str(error))
-        except ATVGError:
+        except (ATVGError, gr.Error):
             pass  # the job itself says it better
         return verdicts
 
@@ -280,7 +280,8 @@ class Studio:
             shown, said = picture, PAGE["face_missing"].format(error)
         except ATVGError as error:
             shown, said = picture, PAGE["face_problem"].format(error)
-        return None if shown is None else _save(shown, folder / "face.png", made=False), said, report
+        with _removed_on_error(folder):
+            return None if shown is None else _save(shown, folder / "face.png", made=False), said, report
 
     def choices(self, report: dict[str, Any]) -> Any:
         """The faces to choose from, by their boxes."""
@@ -898,8 +899,8 @@ class Page:
 def _warm_up(animator: Animator) -> None:
     """Loads now, and not for the first visitor, what is only loaded when it is needed."""
     face, silent = animator.read_face(PORTRAITS[0]), np.zeros(SAMPLE_RATE // 2, np.float32)
-    moments = list(animator.stream(face, silent, natural=animator.idle is not None))
-    trajectory(moments[0].landmarks, moments[0].codes, moments[0].landmarks[:, 0, 0])
+    first, *_ = animator.stream(face, silent, natural=animator.idle is not None)
+    trajectory(first.landmarks, first.codes, np.zeros(len(first)))
 
 
 def build(animator: Animator | None = None) -> gr.Blocks:

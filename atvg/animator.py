@@ -1,6 +1,5 @@
 """Photo + audio → a stream of frames with everything that was computed on the way."""
 
-import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from atvg import audio as speech
 from atvg import checkpoint
-from atvg.config import N_MFCC_STORED, ROWS_PER_FRAME
+from atvg.config import N_MFCC_STORED, ROWS_PER_FRAME, check_number
 from atvg.errors import BadSettingError
 from atvg.face import geometry
 from atvg.face.carry import Carried
@@ -54,21 +53,15 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _in_range("beta", self.beta, 0, 2)
-        _in_range("mouth gain", self.mouth_gain, 0, 3)
-        _in_range("smoothing", self.smoothing, 0, 5)
+        check_number("beta", self.beta, 0, 2)
+        check_number("mouth gain", self.mouth_gain, 0, 3)
+        check_number("smoothing", self.smoothing, 0, 5)
         if not isinstance(self.pose, Pose):
             raise BadSettingError(f"pose must be an atvg.Pose, not {type(self.pose).__name__}")
         if not isinstance(self.natural, bool):
             raise BadSettingError(f"natural is {self.natural!r}; give True or False")
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
             raise BadSettingError(f"seed is {self.seed!r}; give a whole number from 0 to {2**32 - 1}")
-
-
-def _in_range(name: str, value: Any, low: float, high: float) -> None:
-    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or not low <= value <= high:
-        raise BadSettingError(f"{name} is {value!r}; give a number from {low:g} to {high:g}")
 
 
 @dataclass(frozen=True)

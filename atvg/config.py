@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import asdict, dataclass, fields, replace
+from numbers import Real
 from typing import Any, TypeVar
 
 from atvg.errors import BadSettingError
@@ -61,6 +62,18 @@ class DiscriminatorConfig:
 
     widths: tuple[int, int, int, int] = (32, 64, 96, 128)
     hidden: int = 256
+
+
+def check_number(name: str, value: Any, low: float, high: float) -> float:
+    """`value`, if it is a number from `low` to `high`.
+
+    Raises:
+        BadSettingError: it is not.
+    """
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not low <= value <= high:  # which no NaN is
+        raise BadSettingError(f"{name} is {repr(value)[:80]}; give a number from {low:g} to {high:g}")
+    return float(value)
 
 
 def with_overrides(config: T, overrides: dict[str, str]) -> T:

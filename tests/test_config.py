@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 from atvg import config
-from atvg.config import ATNetConfig, VGNetConfig, from_dict, to_dict, with_overrides
+from atvg.config import ATNetConfig, VGNetConfig, check_number, from_dict, to_dict, with_overrides
 from atvg.errors import BadSettingError
 
 
@@ -71,3 +72,15 @@ def test_configs_survive_json(given):
     import json
 
     assert from_dict(type(given), json.loads(json.dumps(to_dict(given)))) == given
+
+
+@pytest.mark.parametrize("value", [0, 1, 0.5, np.float32(0.25), np.int64(1)])
+def test_a_number_in_its_range_is_one(value):
+    assert check_number("share", value, 0, 1) == float(value)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), float("inf"), "0.5", None, True, [0.5], 10**400, "x" * 999])
+def test_what_is_no_number_in_its_range_is_refused_in_few_words(value, refuses):
+    with refuses(BadSettingError, "give a number from 0 to 1") as caught:
+        check_number("share", value, 0, 1)
+    assert len(str(caught.value)) < 150

@@ -1,6 +1,5 @@
 """One stretch of speech, one face: the parts of the pipeline that the experiments put together differently."""
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +10,6 @@ from scipy.ndimage import uniform_filter1d
 from atvg.animator import CHUNK, Animator, Chunk, Settings, join, make_settings
 from atvg.audio import frame_levels, load_audio, n_video_frames, speech_level
 from atvg.config import FPS, SAMPLE_RATE
-from atvg.errors import BadSettingError
 from atvg.face.face import Face
 from atvg.face.landmarks import mouth_opening
 
@@ -110,15 +108,3 @@ def voice_of(audio: Any, seconds: float) -> np.ndarray:
         BadAudioError, TooLongError: what they say.
     """
     return excerpt(load_audio(audio), seconds)
-
-
-def check_number(name: str, value: Any, low: float, high: float) -> float:
-    """`value`, if it is a number from `low` to `high`.
-
-    Raises:
-        BadSettingError: it is not.
-    """
-    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or not low <= value <= high:
-        raise BadSettingError(f"{name} is {value!r}; give a number from {low:g} to {high:g}")
-    return float(value)

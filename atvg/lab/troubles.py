@@ -10,7 +10,7 @@ import numpy as np
 
 from atvg.animator import Animator, Chunk, Settings
 from atvg.audio import Audio, speech_level
-from atvg.config import CROP_SIZE
+from atvg.config import CROP_SIZE, check_number
 from atvg.errors import BadSettingError
 from atvg.face import geometry
 from atvg.face.face import Face
@@ -19,7 +19,7 @@ from atvg.face.mediapipe import MediaPipeTracker
 from atvg.lab import sound, tiles
 from atvg.lab.findings import Figures, Pair, find
 from atvg.lab.measure import LABELS, Quality, look, measure, shown
-from atvg.lab.run import SAMPLES_PER_FRAME, Speech, check_number, draw, hear, settings_of, voice_of
+from atvg.lab.run import SAMPLES_PER_FRAME, Speech, draw, hear, settings_of, voice_of
 from atvg.panels import FACE, GROUND, LIPS, MUTED, PLATE
 from atvg.video import VideoWriter, check_output, label
 

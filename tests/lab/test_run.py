@@ -57,9 +57,3 @@ def test_settings_are_checked_and_the_head_stays_still(refuses):
         run.settings_of({"colour": 1})
     with refuses(BadSettingError, "beta"):
         run.settings_of({}, beta=3)
-
-
-@pytest.mark.parametrize("value", [float("nan"), 2, "1", True, None])
-def test_numbers_are_checked(value, refuses):
-    with refuses(BadSettingError, "width"):
-        run.check_number("width", value, 0, 1)
