@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from atvg import Animator
 from atvg.errors import ATVGError
 from atvg.face.detector import Detection, FaceDetector, make_detector
+from atvg.face.face import Face
 from tests import synthetic
 
 
@@ -63,6 +65,18 @@ def mediapipe() -> FaceDetector:
 @pytest.fixture(scope="session")
 def astronaut_face(mediapipe, astronaut) -> Detection:
     return mediapipe.detect(astronaut)[0]
+
+
+@pytest.fixture(scope="session")
+def animator() -> Animator:
+    """The shipped weights."""
+    return Animator.from_pretrained()
+
+
+@pytest.fixture(scope="session")
+def face(animator, astronaut) -> Face:
+    """Eileen Collins, found."""
+    return animator.read_face(astronaut)
 
 
 @pytest.fixture(scope="session")

@@ -19,16 +19,6 @@ from atvg.pose import turn_points
 
 
 @pytest.fixture(scope="module")
-def animator() -> Animator:
-    return Animator.from_pretrained()
-
-
-@pytest.fixture(scope="module")
-def face(animator, astronaut):
-    return animator.read_face(astronaut)
-
-
-@pytest.fixture(scope="module")
 def spoken(animator, face, voice_path) -> Result:
     return animator(face, voice_path)
 

@@ -23,11 +23,6 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="module")
-def animator() -> Animator:
-    return Animator.from_pretrained()
-
-
-@pytest.fixture(scope="module")
 def wave() -> np.ndarray:
     return np.sin(np.arange(SAMPLE_RATE // 2, dtype=np.float32) / 20)
 

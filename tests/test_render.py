@@ -4,20 +4,9 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from atvg import Animator
 from atvg.bench import sample_voice
 from atvg.errors import BadSettingError
 from atvg.render import render, rendering
-
-
-@pytest.fixture(scope="module")
-def animator() -> Animator:
-    return Animator.from_pretrained()
-
-
-@pytest.fixture(scope="module")
-def face(animator, astronaut):
-    return animator.read_face(astronaut)
 
 
 @pytest.mark.parametrize(("frame", "shape"), [("full", (512, 512, 3)), ("crop", (128, 128, 3))])

@@ -1,21 +1,10 @@
-"""The shipped weights, a face and a little speech: enough to see what the laboratory says of them."""
+"""Another face and a little speech: enough to see what the laboratory says of them."""
 
 import numpy as np
 import pytest
 
-from atvg.animator import Animator
 from atvg.audio import load_audio
 from atvg.lab.run import excerpt
-
-
-@pytest.fixture(scope="session")
-def animator() -> Animator:
-    return Animator.from_pretrained()
-
-
-@pytest.fixture(scope="session")
-def face(animator, astronaut):
-    return animator.read_face(astronaut)
 
 
 @pytest.fixture(scope="session")
