@@ -59,6 +59,7 @@ from atvg.errors import (
     TooLongError,
 )
 from atvg.face.advice import advise
+from atvg.face.detector import Detection
 from atvg.face.face import Face
 from atvg.face.image import load_image
 from atvg.face.landmarks import mouth_opening
@@ -270,7 +271,8 @@ class Studio:
             picture, scale = _open_photo(photo)
             face = self.animator.read_face(picture, **_place(box, points, scale))
             advice = advise(face)
-            report |= {"found": True, "faces": [_unscaled(_box(face), scale)], "warnings": [vars(a) for a in advice]}
+            box = Detection(face.landmarks, face.mesh).box
+            report |= {"found": True, "faces": [_unscaled(box, scale)], "warnings": [vars(a) for a in advice]}
             said = "\n\n".join([PAGE["face_found"], *(PAGE["face_warning"].format(a.message) for a in advice)])
             shown = sketch_face(face)
         except SeveralFacesError as error:
@@ -620,11 +622,6 @@ def _place(box: str | None, points: str | None, scale: float) -> dict[str, list[
     """What was typed about the place of the face; empty fields say nothing."""
     typed = (str(text or "").strip() or None for text in (box, points))
     return parse_place(*typed, scale)
-
-
-def _box(face: Face) -> tuple[float, float, float, float]:
-    low, high = face.landmarks[:, :2].min(axis=0), face.landmarks[:, :2].max(axis=0)
-    return (*map(float, low), *map(float, high - low))
 
 
 def _unscaled(box: tuple[float, float, float, float], scale: float) -> list[int]:

@@ -1,4 +1,4 @@
-"""What a person looks at to understand a result: panels side by side, strips of maps, and one moment taken apart."""
+"""What a person looks at to understand a result: panels side by side, and one moment taken apart."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import cv2
 import matplotlib
 import numpy as np
 
-from atvg.config import CROP_SIZE, FPS
+from atvg.config import CROP_SIZE
 from atvg.face.landmarks import MOUTH, OUTLINES
 from atvg.recording import Moment
 from atvg.video import text_mask
@@ -21,8 +21,6 @@ SIDE = 256  # of a panel, pixels
 LARGE = 512  # of a picture that stands alone
 _MARGIN, _GAP, _CAPTION = 16, 12, 42  # round the panels, between them, and the height kept for the captions
 _CAPTION_SIZE, _SMALL_SIZE = 16, 12
-_THUMB_GAP = 8
-_STAMP = 26  # height kept for the time under a thumbnail
 _LARGE_SIZE, _BAR = 20, 84  # of the text beside a large picture, and the width kept for its scale
 _TILE_MARGIN, _OPERATOR, _TILE_CAPTION = 24, 56, 48  # round an equation, and kept for its operators and captions
 _TILE_SIZE, _OPERATOR_SIZE = 28, 40  # of its text: stacked and shrunk to a phone's width, captions have 12 pixels
@@ -98,25 +96,6 @@ class PanelRenderer:
 def heat_map(attention: np.ndarray) -> np.ndarray:
     """Attention (...) in [0, 1] → uint8 RGB (..., 3) in matplotlib's inferno."""
     return _HEAT[(np.clip(attention, 0, 1) * 255 + 0.5).astype(np.uint8)]
-
-
-def attention_strip(values: np.ndarray, n: int = 8, times: Sequence[float] | None = None) -> np.ndarray:
-    """Attention maps at `n` evenly spread moments in one row, with time stamps and a scale.
-
-    Args:
-        values: float (T, 128, 128) in [0, 1], T ≥ 1; all T are shown if there are fewer than `n`.
-        times: seconds of each map, (T,); left out, they are consecutive frames.
-
-    Returns:
-        uint8 RGB (H, W, 3).
-    """
-    shown, seconds = _spread(values, n, times)
-    return _strip(heat_map(shown), seconds, with_scale=True)
-
-
-def motion_strip(values: np.ndarray, n: int = 8, times: Sequence[float] | None = None) -> np.ndarray:
-    """The same for motion maps, uint8 RGB (T, 128, 128, 3)."""
-    return _strip(*_spread(values, n, times), with_scale=False)
 
 
 def attention_over(photo: np.ndarray, attention: np.ndarray) -> np.ndarray:
@@ -216,25 +195,6 @@ def equation(moment: Moment, stacked: bool = False) -> np.ndarray:
     else:
         for column in (0, 2):
             _brace(canvas, round(_TILE_MARGIN + column * step), step + SIDE, last)
-    return canvas
-
-
-def _spread(values: np.ndarray, n: int, times: Sequence[float] | None) -> tuple[np.ndarray, np.ndarray]:
-    index = np.linspace(0, len(values) - 1, min(n, len(values))).round().astype(int)
-    seconds = np.arange(len(values)) / FPS if times is None else np.asarray(times)
-    return values[index], seconds[index]
-
-
-def _strip(pictures: np.ndarray, seconds: np.ndarray, with_scale: bool) -> np.ndarray:
-    step = CROP_SIZE + _THUMB_GAP
-    width = 2 * _MARGIN - _THUMB_GAP + step * len(pictures) + (52 if with_scale else 0)
-    canvas = np.full((_MARGIN + CROP_SIZE + _STAMP, width, 3), GROUND, np.uint8)
-    for i, (picture, time) in enumerate(zip(pictures, seconds, strict=True)):
-        x = _MARGIN + i * step
-        canvas[_MARGIN : _MARGIN + CROP_SIZE, x : x + CROP_SIZE] = picture
-        _write(canvas, f"{time:.2f} s", x, _MARGIN + CROP_SIZE + _STAMP / 2, _SMALL_SIZE, MUTED)
-    if with_scale:
-        _upright_scale(canvas, _MARGIN + len(pictures) * step + 4, _MARGIN, CROP_SIZE, 0, _UNIT, _SMALL_SIZE)
     return canvas
 
 

@@ -6,6 +6,7 @@ import os
 import platform
 import shlex
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,7 @@ def _versions() -> dict[str, str]:
     }
 
 
+@lru_cache(maxsize=1)  # nobody changes them, and hashing takes half a second
 def _weights(animator: Animator) -> dict[str, Any]:
     """Hashes of the loaded weights; of VG-net one per trained β."""
     found = {

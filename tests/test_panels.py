@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 import pytest
 
-from atvg.config import FPS
 from atvg.face.landmarks import INNER_LOWER
 from atvg.panels import (
     FACE,
@@ -13,12 +12,10 @@ from atvg.panels import (
     SIDE,
     PanelRenderer,
     attention_over,
-    attention_strip,
     equation,
     heat_map,
     landmarks_over,
     loss_weight,
-    motion_strip,
     products,
 )
 from atvg.recording import Moment
@@ -137,34 +134,6 @@ def test_heat_grows_evenly():
     lightness = cv2.cvtColor(colours[None], cv2.COLOR_RGB2LAB)[0, :, 0].astype(float)
     assert np.corrcoef(lightness, np.arange(256))[0, 1] > 0.99
     assert np.array_equal(heat_map(np.array([-1.0, 2.0])), heat_map(np.array([0.0, 1.0])))
-
-
-def test_strips_show_moments_from_first_to_last(photo):
-    motion = np.stack([np.full_like(photo, 5 * t) for t in range(50)])
-    strip = motion_strip(motion, n=4)
-    assert strip.dtype == np.uint8 and strip.shape[1] > 4 * 128
-    levels = [level for level in np.unique(strip[64].reshape(-1, 3), axis=0).tolist() if len(set(level)) == 1]
-    assert levels == [[5 * t] * 3 for t in (0, 16, 33, 49)]
-
-
-def test_attention_strip_has_a_scale_and_the_other_has_none(chunk):
-    _, attention, motion, _ = chunk
-    with_scale, without = attention_strip(attention, n=3), motion_strip(motion, n=3)
-    assert with_scale.shape[0] == without.shape[0]
-    assert with_scale.shape[1] > without.shape[1]
-    assert len(lit(with_scale[:, without.shape[1] - 16 :], tuple(heat_map(np.ones(1))[0].tolist()))) > 0
-
-
-def test_time_stamps_follow_the_times_given(chunk):
-    _, attention, _, _ = chunk
-    plain = attention_strip(attention)
-    assert np.array_equal(plain, attention_strip(attention, times=np.arange(T) / FPS))
-    assert not np.array_equal(plain, attention_strip(attention, times=np.arange(T) * 2.0))
-
-
-def test_short_clips_make_short_strips(chunk):
-    _, _, motion, _ = chunk
-    assert motion_strip(motion[:1]).shape[1] < motion_strip(motion[:3]).shape[1] == motion_strip(motion, n=3).shape[1]
 
 
 @pytest.fixture
