@@ -1,7 +1,7 @@
 """Photo + audio → a stream of frames with everything that was computed on the way."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
@@ -14,7 +14,8 @@ from torch import Tensor
 
 from atvg import audio as speech
 from atvg import checkpoint
-from atvg.config import N_MFCC_STORED, ROWS_PER_FRAME, check_number
+from atvg.config import N_MFCC_STORED, ROWS_PER_FRAME, check_number, shown
+from atvg.engine import Engine, make_engine
 from atvg.errors import BadSettingError
 from atvg.face import geometry
 from atvg.face.carry import Carried
@@ -25,7 +26,7 @@ from atvg.face.placing import Numbers
 from atvg.face.turn import HeadTurn
 from atvg.idle import IdleModel, blink
 from atvg.nets.at_net import ATNet
-from atvg.nets.vg_net import Frames, Turned, VGNet, turn
+from atvg.nets.vg_net import Turned, VGNet, turn
 from atvg.pose import Pose
 from atvg.shape import ShapeModel, denormalise_offset, normalise, uncross_lips
 
@@ -61,7 +62,7 @@ class Settings:
         if not isinstance(self.natural, bool):
             raise BadSettingError(f"natural is {self.natural!r}; give True or False")
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
-            raise BadSettingError(f"seed is {self.seed!r}; give a whole number from 0 to {2**32 - 1}")
+            raise BadSettingError(f"seed is {shown(self.seed)}; give a whole number from 0 to {2**32 - 1}")
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,14 @@ class Chunk:
     def __len__(self) -> int:
         return len(self.frames)
 
+    def cut(self, first: int, last: int) -> "Chunk":
+        """Frames first..last − 1 of this stretch."""
+        parts = {name: getattr(self, name)[first:last] for name in (*_ARRAYS, "turns")}
+        return Chunk(start=self.start + first, **parts)
+
+
+_ARRAYS = ("frames", "attention", "motion", "photos", "landmarks", "codes")
+
 
 class Animator:
     """Holds the networks, read-only, and animates any number of faces with them.
@@ -98,6 +107,7 @@ class Animator:
         at_net, shape, vg_nets: from `atvg.checkpoint`; ``vg_nets`` maps the β a network was trained with to it.
         detector: how faces are found.
         device: where the networks run.
+        engine: what VG-net is drawn with, see `atvg.engine`.
         idle: real head movements and blinks; without them ``natural`` cannot be asked for.
     """
 
@@ -109,21 +119,28 @@ class Animator:
         detector: FaceDetector,
         device: Any = "cpu",
         idle: IdleModel | None = None,
+        engine: str = "auto",
     ):
         self.device, self.idle = torch.device(device), idle
         self.at_net, self.shape, self.detector = at_net.to(self.device), shape, detector
         self.vg_nets = {beta: net.to(self.device, memory_format=torch.channels_last) for beta, net in vg_nets.items()}
-        self._blended = lru_cache(maxsize=4)(self._blend)
+        self.engine = lru_cache(maxsize=8)(lambda beta: make_engine(engine, self._blend(beta)))
+        for beta in vg_nets:  # says now, not in the middle of some work, that an engine cannot be used
+            self.engine(beta)
 
     @classmethod
     def from_pretrained(
-        cls, source: str | os.PathLike | None = None, detector: str = "auto", device: Any = None
+        cls,
+        source: str | os.PathLike | None = None,
+        detector: str = "auto",
+        device: Any = None,
+        engine: str = "auto",
     ) -> "Animator":
         """Loads weights: the shipped ones, those of a folder, or of a Hub repository ``owner/name``.
 
         Raises:
             CheckpointError: missing or damaged weights.
-            BadSettingError: unknown detector.
+            BadSettingError: unknown detector or engine, or one that cannot be used here.
         """
         finder = make_detector(detector)
         folder = checkpoint.locate(source)
@@ -132,7 +149,7 @@ class Animator:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         has_idle = (folder / f"{checkpoint.IDLE}.safetensors").is_file()
         idle = checkpoint.load_idle(folder) if has_idle else None
-        return cls(at_net, shape, checkpoint.load_vg_nets(folder), finder, device, idle)
+        return cls(at_net, shape, checkpoint.load_vg_nets(folder), finder, device, idle, engine)
 
     def read_face(self, photo: Photo, *, box: Numbers | None = None, points: Numbers | None = None) -> Face:
         """Finds the face in a path, PIL image or uint8 RGB array, or takes the one placed by hand.
@@ -151,11 +168,13 @@ class Animator:
         """
         chosen = make_settings(settings)
         if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
-            raise BadSettingError(f"chunk is {chunk!r}; give a whole number of frames, at least 1")
+            raise BadSettingError(f"chunk is {shown(chunk)}; give a whole number of frames, at least 1")
         if chosen.natural and self.idle is None:
             raise BadSettingError("these weights have no idle motion (idle.safetensors); make it with: atvg train idle")
         wave = speech.load_audio(audio)
-        return self._stream(face.turned(chosen.pose), wave, chunk, chosen)
+        # Always drawn in the same stretches: sums of other lengths end in other last digits, and 8 bits round those up.
+        chunks = self._stream(face.turned(chosen.pose), wave, chosen)
+        return chunks if chunk == CHUNK else regroup(chunks, chunk)
 
     def __call__(self, photo: Photo | Face, audio: speech.Audio, **settings: Any) -> "Result":
         """Animates a photo and collects every frame; for long audio use `stream`, whose memory stays flat."""
@@ -165,24 +184,11 @@ class Animator:
         chunks = list(self.stream(turned, audio, **settings | {"pose": Pose()}))
         return Result(face=turned, audio=audio, start=0, **join(chunks))
 
-    @torch.inference_mode()
-    def _stream(self, face: Face, wave: np.ndarray, chunk: int, settings: Settings) -> Iterator[Chunk]:
+    def _stream(self, face: Face, wave: np.ndarray, settings: Settings) -> Iterator[Chunk]:
         codes = self.codes(face.crop_landmarks, wave, settings.mouth_gain, settings.smoothing)
-        drawer = self.drawer(face.crop, face.crop_landmarks[:, :2], settings.beta)
-        idle = self.idle.sample(settings.seed) if settings.natural else None
-        for start in range(0, len(codes), chunk):
-            part = codes[start : start + chunk]
-            turns, turned, seen, closure = (), None, face.crop_landmarks, 0.0
-            photos = np.broadcast_to(face.crop, (len(part), *face.crop.shape))
-            if idle is not None:
-                moments = list(islice(idle, len(part)))
-                turns = tuple(face.head_turn(moment.pose) for moment in moments)
-                seen = np.stack([geometry.apply(face.matrix, turn.landmarks) for turn in turns])
-                photos = np.stack([turn.of_crop(face.crop, face.matrix) for turn in turns])
-                turned, closure = drawer.turned(photos, seen[..., :2]), np.array([m.closure for m in moments])
-            landmarks = blink(self.landmarks(part, seen), closure)
-            frames, attention, motion = drawer.draw(landmarks, turned)
-            yield Chunk(start, frames, attention, motion, photos, landmarks, part, turns)
+        performance = Performance(self, face, settings)
+        for start in range(0, len(codes), CHUNK):
+            yield performance.show(codes[start : start + CHUNK])
 
     # -- audio → landmarks ---------------------------------------------------------------------------------------
 
@@ -197,10 +203,9 @@ class Animator:
         """
         n_frames = speech.n_video_frames(wave)
         rows = speech.mfcc_rows(wave, n_frames, self.at_net.config.first_mfcc + self.at_net.config.n_mfcc)
-        codes, rest = self._hear(rows, photo_landmarks), self._hear(_SILENT_ROWS, photo_landmarks)[-1]
-        calm = _calm(speech.silence(wave, n_frames))[:, None]
-        codes = rest + (1 - calm) * mouth_gain * (codes - rest)
-        return _smooth(codes, smoothing)
+        listener = Listener(self, photo_landmarks)
+        calm = _calm(speech.silence(wave, n_frames))
+        return _smooth(listener.moved(listener.hear(rows), calm, mouth_gain), smoothing)
 
     def landmarks_from_rows(self, rows: np.ndarray, photo_landmarks: np.ndarray, smoothing: float = 0.8) -> np.ndarray:
         """MFCC rows (4·T + 24, ≥ n_mfcc + 1) and the photo's landmarks (68, 3) → landmarks (T, 68, 2), crop pixels."""
@@ -208,22 +213,7 @@ class Animator:
 
     def codes_from_rows(self, rows: np.ndarray, photo_landmarks: np.ndarray, smoothing: float = 0.8) -> np.ndarray:
         """The same, → shape codes (T, K)."""
-        return _smooth(self._hear(rows, photo_landmarks), smoothing)
-
-    @torch.inference_mode()
-    def _hear(self, rows: np.ndarray, photo_landmarks: np.ndarray) -> np.ndarray:
-        """AT-net over all frames, codes (T, K)."""
-        config = self.at_net.config
-        rows = rows[:, config.first_mfcc : config.first_mfcc + config.n_mfcc]
-        normal = normalise(photo_landmarks, self.shape.frame_of(photo_landmarks))
-        identity = self._tensor(self.shape.identity_code(normal))[None]
-        state = self.at_net.initial_state()
-        parts = []
-        for first in range(0, len(rows) - speech.EXTRA_ROWS, ROWS_PER_FRAME * _AT_BLOCK):
-            block = rows[first : first + ROWS_PER_FRAME * _AT_BLOCK + speech.EXTRA_ROWS]
-            part, state = self.at_net(self._tensor(block)[None], identity, state)
-            parts.append(part[0].cpu().numpy())
-        return np.concatenate(parts)
+        return _smooth(Listener(self, photo_landmarks).hear(rows), smoothing)
 
     def landmarks(self, codes: np.ndarray, photo_landmarks: np.ndarray) -> np.ndarray:
         """Codes (T, K) → crop-space landmarks (T, 68, 2): the photo's own plus the offset, seen in its pose.
@@ -240,7 +230,7 @@ class Animator:
         self, photo_crop: np.ndarray, example: np.ndarray, beta: float = 0.5, recurrent: bool = True
     ) -> "Drawer":
         """VG-net ready to draw one photo, (128, 128, 3) uint8 with landmarks (68, 2) in crop pixels; see `Drawer`."""
-        return Drawer(self._blended(float(beta)), photo_crop, example, recurrent)
+        return Drawer(self.engine(float(beta)), photo_crop, example, recurrent)
 
     @torch.inference_mode()
     def draw(
@@ -284,8 +274,63 @@ class Animator:
         blend.load_state_dict(mixed)
         return blend.eval().requires_grad_(False)
 
-    def _tensor(self, values: np.ndarray) -> Tensor:
-        return _tensor(values, self.device)
+
+class Listener:
+    """AT-net at work on one voice and one face, stretch by stretch: keeps the recurrent state.
+
+    Attributes:
+        rest: (K,) codes of the mouth after long silence.
+    """
+
+    def __init__(self, animator: Animator, photo_landmarks: np.ndarray):
+        self._net, shape = animator.at_net, animator.shape
+        normal = normalise(photo_landmarks, shape.frame_of(photo_landmarks))
+        self._identity = _tensor(shape.identity_code(normal), animator.device)[None]
+        self._state = self._net.initial_state()
+        self.rest = self.hear(_SILENT_ROWS)[-1]
+        self._state = self._net.initial_state()
+
+    @torch.inference_mode()
+    def hear(self, rows: np.ndarray) -> np.ndarray:
+        """The codes of the next T frames, (T, K), from their MFCC rows (4·T + 24, ≥ n_mfcc + 1)."""
+        config = self._net.config
+        rows = rows[:, config.first_mfcc : config.first_mfcc + config.n_mfcc]
+        parts = []
+        for first in range(0, len(rows) - speech.EXTRA_ROWS, ROWS_PER_FRAME * _AT_BLOCK):
+            block = rows[first : first + ROWS_PER_FRAME * _AT_BLOCK + speech.EXTRA_ROWS]
+            part, self._state = self._net(_tensor(block, self._identity.device)[None], self._identity, self._state)
+            parts.append(part[0].cpu().numpy())
+        return np.concatenate(parts)
+
+    def moved(self, codes: np.ndarray, calm: np.ndarray, gain: float) -> np.ndarray:
+        """Codes (T, K), taken to rest where the voice is calm, 0..1 (T,), and their distance from rest times `gain`."""
+        return self.rest + (1 - calm[:, None]) * gain * (codes - self.rest)
+
+
+class Performance:
+    """A face on its way through a clip: natural motion, landmarks, VG-net; `face` is turned already."""
+
+    def __init__(self, animator: Animator, face: Face, settings: Settings):
+        self._animator, self._face = animator, face
+        self._drawer = animator.drawer(face.crop, face.crop_landmarks[:, :2], settings.beta)
+        self._idle = animator.idle.sample(settings.seed) if settings.natural else None
+        self._shown = 0
+
+    def show(self, codes: np.ndarray) -> Chunk:
+        """The next T frames, from their codes (T, K)."""
+        face, count = self._face, len(codes)
+        turns, turned, seen, closure = (), None, face.crop_landmarks, 0.0
+        photos = np.broadcast_to(face.crop, (count, *face.crop.shape))
+        if self._idle is not None:
+            moments = list(islice(self._idle, count))
+            turns = tuple(face.head_turn(moment.pose) for moment in moments)
+            seen = np.stack([geometry.apply(face.matrix, turn.landmarks) for turn in turns])
+            photos = np.stack([turn.of_crop(face.crop, face.matrix) for turn in turns])
+            turned, closure = self._drawer.turned(photos, seen[..., :2]), np.array([m.closure for m in moments])
+        landmarks = blink(self._animator.landmarks(codes, seen), closure)
+        frames, attention, motion = self._drawer.draw(landmarks, turned)
+        self._shown += count
+        return Chunk(self._shown - count, frames, attention, motion, photos, landmarks, codes, turns)
 
 
 class Drawer:
@@ -294,11 +339,12 @@ class Drawer:
     With ``recurrent=False`` the MMCRNN forgets after every frame, as if each were the first.
     """
 
-    def __init__(self, net: VGNet, photo_crop: np.ndarray, example: np.ndarray, recurrent: bool = True):
-        self._net, self._recurrent, self._state = net, recurrent, None
-        self._device = next(net.parameters()).device
+    def __init__(self, engine: Engine, photo_crop: np.ndarray, example: np.ndarray, recurrent: bool = True):
+        self._engine, self._recurrent = engine, recurrent
+        self._device = next(engine.net.parameters()).device
         self._photo = self._images(photo_crop[None])
-        self._code = net.encode_photo(self._photo, self._tensor(example)[None])
+        self._code = engine.net.encode_photo(self._photo, self._tensor(example)[None])
+        self._state = self._code.start
 
     @torch.inference_mode()
     def draw(self, landmarks: np.ndarray, turned: Turned | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -311,13 +357,17 @@ class Drawer:
         Returns:
             frames (T, 128, 128, 3) uint8, attention (T, 128, 128) float32, motion (T, 128, 128, 3) uint8.
         """
+        places = self._tensor(landmarks)
+        photo, warped = self._engine.net.pictures(self._code, places[None], turned)
         if self._recurrent:
-            made, self._state = self._net(self._code, self._tensor(landmarks)[None], self._state, turned)
-            return self._arrays(made)
+            drawn = self._engine.draw(self._code, places, photo, warped, self._state)
+            self._state = drawn.states[-1:]
+            return drawn[:3]
         parts = []
-        for t in range(len(landmarks)):
-            head = turned and Turned(turned.photo[:, t : t + 1], turned.landmarks[:, t : t + 1])
-            parts.append(self._arrays(self._net(self._code, self._tensor(landmarks[None, t : t + 1]), None, head)[0]))
+        for t in range(len(places)):
+            frame = slice(t, t + 1)
+            over = (photo[frame], None if warped is None else warped[frame])
+            parts.append(self._engine.draw(self._code, places[frame], *over, self._code.start)[:3])
         frames, attention, motion = map(np.concatenate, zip(*parts, strict=True))
         return frames, attention, motion
 
@@ -328,10 +378,6 @@ class Drawer:
     def carried(self, moved: Carried) -> Turned:
         """The photo with its head moved by control points."""
         return turn(self._photo, self._tensor(moved.sources)[None], self._tensor(moved.targets)[None])
-
-    @staticmethod
-    def _arrays(made: Frames) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return _pixels(made.frame[0]), made.attention[0, :, 0].cpu().numpy(), _pixels(made.motion[0])
 
     def _images(self, pixels: np.ndarray) -> Tensor:
         """(T, H, W, 3) uint8 → (T, 3, H, W) in [−1, 1]."""
@@ -361,9 +407,23 @@ class Result(Chunk):
 
 def join(chunks: list[Chunk]) -> dict[str, np.ndarray]:
     """What consecutive chunks hold, by name, joined."""
-    names = ("frames", "attention", "motion", "photos", "landmarks", "codes")
-    joined = {name: np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in names}
+    joined = {name: np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in _ARRAYS}
     return {**joined, "turns": tuple(turn for chunk in chunks for turn in chunk.turns)}
+
+
+def regroup(chunks: Iterable[Chunk], size: int) -> Iterator[Chunk]:
+    """The same frames, `size` at a time."""
+    waiting: list[Chunk] = []
+    for chunk in chunks:
+        while chunk is not None:
+            room = size - sum(map(len, waiting))
+            waiting.append(chunk.cut(0, room))
+            chunk = chunk.cut(room, len(chunk)) if room < len(chunk) else None
+            if sum(map(len, waiting)) == size:
+                yield Chunk(start=waiting[0].start, **join(waiting))
+                waiting = []
+    if waiting:
+        yield Chunk(start=waiting[0].start, **join(waiting))
 
 
 def make_settings(values: dict[str, Any]) -> Settings:
@@ -382,11 +442,6 @@ def make_settings(values: dict[str, Any]) -> Settings:
 
 def _tensor(values: np.ndarray, device: torch.device) -> Tensor:
     return torch.tensor(np.ascontiguousarray(values), dtype=torch.float32, device=device)
-
-
-def _pixels(images: Tensor) -> np.ndarray:
-    """(T, 3, H, W) in [−1, 1] → (T, H, W, 3) uint8."""
-    return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().contiguous().numpy()
 
 
 def _calm(silent: np.ndarray) -> np.ndarray:

@@ -72,8 +72,16 @@ def check_number(name: str, value: Any, low: float, high: float) -> float:
     """
     number = isinstance(value, Real) and not isinstance(value, bool)
     if not number or not low <= value <= high:  # which no NaN is
-        raise BadSettingError(f"{name} is {repr(value)[:80]}; give a number from {low:g} to {high:g}")
+        raise BadSettingError(f"{name} is {shown(value)}; give a number from {low:g} to {high:g}")
     return float(value)
+
+
+def shown(value: Any) -> str:
+    """What somebody gave, as an error may repeat it."""
+    try:
+        return repr(value)[:80]
+    except ValueError:  # Python does not print numbers of thousands of digits
+        return "a number of thousands of digits"
 
 
 def with_overrides(config: T, overrides: dict[str, str]) -> T:

@@ -5,13 +5,12 @@ the viewer: positive yaw turns the face to the viewer's right, positive pitch ma
 it counter-clockwise as seen.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from atvg.errors import BadSettingError
+from atvg.config import check_number
 from atvg.face.landmarks import TEMPLES
 
 MAX_DEGREES = 60.0  # beyond it half of the face was never in the photo
@@ -25,7 +24,7 @@ class Pose:
     """Head turn in degrees, relative to the photo; see the module's text for the signs.
 
     Raises:
-        BadSettingError: an angle is not a finite number within ±60.
+        BadSettingError: an angle is not a number within ±60.
     """
 
     yaw: float = 0.0
@@ -34,10 +33,7 @@ class Pose:
 
     def __post_init__(self) -> None:
         for name in ("yaw", "pitch", "roll"):
-            value = getattr(self, name)
-            number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-            if not number or not math.isfinite(value) or abs(value) > MAX_DEGREES:
-                raise BadSettingError(f"{name} is {value!r}; give degrees between -{MAX_DEGREES:g} and {MAX_DEGREES:g}")
+            check_number(name, getattr(self, name), -MAX_DEGREES, MAX_DEGREES)
 
     def __bool__(self) -> bool:
         """False when the head stays as in the photo."""

@@ -84,3 +84,16 @@ def test_what_is_no_number_in_its_range_is_refused_in_few_words(value, refuses):
     with refuses(BadSettingError, "give a number from 0 to 1") as caught:
         check_number("share", value, 0, 1)
     assert len(str(caught.value)) < 150
+
+
+def test_a_number_too_long_to_be_printed_is_refused_like_any_other(refuses):
+    from atvg.animator import make_settings
+    from atvg.pose import Pose
+
+    huge = 10**5000
+    with refuses(BadSettingError, "thousands of digits"):
+        check_number("beta", huge, 0, 2)
+    with refuses(BadSettingError, "thousands of digits"):
+        Pose(yaw=huge)
+    with refuses(BadSettingError, "thousands of digits"):
+        make_settings({"seed": huge})

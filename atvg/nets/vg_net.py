@@ -63,6 +63,11 @@ def landmark_maps(landmarks: Tensor, sigma: float) -> Tensor:
     return bumps[..., 1, :, None] * bumps[..., 0, None, :]
 
 
+def _per_frame(x: Tensor, steps: int) -> Tensor:
+    """What B clips share, for each of their frames: (B, …) → (B·T, …)."""
+    return x[:, None].expand(-1, steps, *x.shape[1:]).flatten(0, 1)
+
+
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
@@ -153,6 +158,14 @@ class VGNet(nn.Module):
         # Begin near "all photo": α that begins at ½ smears the whole picture before it has learnt where to look.
         nn.init.constant_(self.attention_head[0].bias, -1.0)
 
+        # Least and greatest input of each of the `frame_layers`, for drawing in 8-bit integers; zeros while unknown.
+        self.register_buffer("input_ranges", torch.zeros(len(self.frame_layers()), 2))
+
+    def frame_layers(self) -> dict[str, nn.Conv2d]:
+        """The convolutions that are computed for every frame, by name."""
+        once = ("photo_encoder", "photo_skips", "start", "example_in")
+        return {n: m for n, m in self.named_modules() if isinstance(m, nn.Conv2d) and not n.startswith(once)}
+
     def encode_photo(self, photo: Tensor, example: Tensor) -> PhotoCode:
         """photo (B, 3, 128, 128) in [−1, 1], its landmarks (B, 68, 2) in crop pixels → what every frame shares."""
         features, x = [], photo
@@ -176,12 +189,35 @@ class VGNet(nn.Module):
         Returns:
             the frames and the state after the last one.
         """
+        photo, warped = self.pictures(code, landmarks, turned)
+        made, states = self.paint(code, landmarks, photo, warped, state)
+        return made, states[:, -1]
+
+    def pictures(
+        self, code: PhotoCode, landmarks: Tensor, turned: Turned | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """What each frame is drawn over: the photo, turned or as it is, and the same warped by its landmarks.
+
+        Returns:
+            both (B·T, 3, 128, 128) in [−1, 1]; no warped ones if the network was made without.
+        """
+        steps = landmarks.shape[1]
+        photo = _per_frame(code.photo, steps) if turned is None else turned.photo.flatten(0, 1)
+        if not self.config.warp:
+            return photo, None
+        before = _per_frame(code.landmarks, steps) if turned is None else turned.landmarks.flatten(0, 1)
+        return photo, self._warp(photo, before, landmarks.flatten(0, 1))
+
+    def paint(
+        self, code: PhotoCode, landmarks: Tensor, photo: Tensor, warped: Tensor | None, state: Tensor | None = None
+    ) -> tuple[Frames, Tensor]:
+        """Draws over `pictures`: all that is learnt, and nothing but operations that a compiler knows.
+
+        Returns:
+            the frames and the state after each of them, (B, T, hidden, 8, 8).
+        """
         batch, steps = landmarks.shape[:2]
-
-        def per_frame(x: Tensor) -> Tensor:  # (B, …) → (B·T, …)
-            return x[:, None].expand(-1, steps, *x.shape[1:]).flatten(0, 1)
-
-        known = self.landmark_in(self._landmarks(landmarks.flatten(0, 1))) + per_frame(code.example)
+        known = self.landmark_in(self._landmarks(landmarks.flatten(0, 1))) + _per_frame(code.example, steps)
         if self.config.landmark_maps:
             at_32 = self.landmark_norm(known)
             at_16 = self.landmark_encoder[0](at_32)
@@ -189,32 +225,25 @@ class VGNet(nn.Module):
         else:
             at_32 = at_16 = None
             at_8 = self.landmark_encoder(known)
-        skip_64, skip_32, skip_16, skip_8 = (per_frame(skip) for skip in code.skips)
-
-        photo = per_frame(code.photo) if turned is None else turned.photo.flatten(0, 1)
-        warped = None
-        if self.config.warp:
-            before = per_frame(code.landmarks) if turned is None else turned.landmarks.flatten(0, 1)
-            warped = self._warp(photo, before, landmarks.flatten(0, 1))
+        skip_64, skip_32, skip_16, skip_8 = (_per_frame(skip, steps) for skip in code.skips)
+        if warped is not None:
             both = torch.cat([warped, photo], dim=1)
             skip_64, skip_32 = skip_64 + self.warped_64(both), skip_32 + self.warped_32(both)
 
         x = self.fuse(self.landmark_bottom(at_8) + skip_8).unflatten(0, (batch, steps))
-        state = code.start if state is None else state
         if self.config.recurrent:
-            x, state = self.mmcrnn(x, state)
-            x = x.flatten(0, 1)
+            states, _ = self.mmcrnn(x, code.start if state is None else state)
         else:  # ablation: every frame starts from the photo
-            x, _ = self.mmcrnn(x.flatten(0, 1)[:, None], per_frame(code.start))
-            x = x[:, 0]
-        x = self.bottom(x)
+            states, _ = self.mmcrnn(x.flatten(0, 1)[:, None], _per_frame(code.start, steps))
+            states = states.unflatten(0, (batch, steps))[:, :, 0]
+        x = self.bottom(states.flatten(0, 1))
         x = self.stages[0](x, skip_16, at_16)
         x = self.stages[1](x, skip_32, at_32)
         x = self.stages[2](x, skip_64)
         motion = self._motion(self.motion_head(x), warped)
         attention = self.attention_head(x)
         frame = attention * motion + (1 - attention) * photo
-        return Frames(*(part.unflatten(0, (batch, steps)) for part in (frame, attention, motion))), state
+        return Frames(*(part.unflatten(0, (batch, steps)) for part in (frame, attention, motion))), states
 
     def _landmarks(self, landmarks: Tensor) -> Tensor:
         """(N, 68, 2) crop pixels → what the landmark encoder reads."""

@@ -1,5 +1,6 @@
 """Training of VG-net, with or without the regression-based discriminator."""
 
+import copy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from atvg.data.augment import mirror, move, shift_colours
 from atvg.data.bank import Driver, VideoBank, Windows
 from atvg.data.pack import Clip
 from atvg.data.stream import StreamBank
+from atvg.engine import calibrate
 from atvg.face.carry import background_movement, carry
 from atvg.face.landmarks import SPEAKING
 from atvg.nets.discriminator import Discriminator
@@ -22,6 +24,8 @@ from atvg.nets.vg_net import Frames, Turned, VGNet, turn
 from atvg.shape import denormalise_offset, normalise
 from atvg.train.settings import VGSettings
 from atvg.train.stage import Stage, make_player, update
+
+_CALIBRATION = 4  # batches that tell in which range the inputs of each layer lie
 
 
 class Batch(NamedTuple):
@@ -148,7 +152,14 @@ class VGStage(Stage):
         return torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1).clamp(-1, 1) / 2 + 0.5
 
     def ship(self, net: nn.Module, folder: Path, notes: dict[str, Any]) -> None:
+        net = copy.deepcopy(net)  # training goes on with what the loop knows
+        calibrate(net, (self._typical(i) for i in range(_CALIBRATION)))
         save_vg_net(folder, net, {**notes, "beta": self.settings.beta})
+
+    def _typical(self, index: int) -> tuple[Tensor, Tensor, Tensor, Turned | None]:
+        """Arguments for the network, from a batch that no step draws."""
+        batch = self.batch(np.random.default_rng([self.settings.seed, index]))
+        return batch.photo, batch.example, batch.landmarks, batch.turned
 
 
 def at_net_errors(folder: Path) -> Driver:
