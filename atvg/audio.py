@@ -6,6 +6,7 @@ rows of a clip run from 4·0 − 12 to 4·T + 11.
 
 import os
 import subprocess
+from numbers import Real
 from typing import Union
 
 import numpy as np
@@ -20,6 +21,7 @@ from atvg.config import (
     ROWS_PER_FRAME,
     SAMPLE_RATE,
     WINDOW_ROWS,
+    check_number,
 )  # fmt: skip
 from atvg.errors import BadAudioError, TooLongError, existing_file
 
@@ -27,6 +29,13 @@ Audio = Union[str, os.PathLike, "tuple[int, np.ndarray]", np.ndarray]
 
 LEAD_ROWS = WINDOW_ROWS // 2 - ROWS_PER_FRAME // 2  # rows before the first frame: 12
 EXTRA_ROWS = WINDOW_ROWS - ROWS_PER_FRAME  # rows beyond 4 per frame: 24
+
+# What a foreign file may be: sound and films that lie in one file, by the names of ffmpeg's demuxers. It knows hundreds
+# more, and of those some are lists (concat, hls, dash, imf, …) that would make it open other files, or addresses.
+_CONTAINERS = "aac,ac3,aiff,amr,amrnb,amrwb,asf,au,avi,caf,eac3,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,w64,wav,wv"
+_MAX_BLOCK = 2**28  # bytes ffmpeg may ask for at once; an index of ten hours takes a tenth
+PATIENCE = 60.0  # seconds for one file; ten minutes of an MP3 take 1
+_RATES = (1_000, 400_000)  # Hz
 
 _SPEECH_RMS = 0.1  # level speech is brought to
 _MAX_GAIN = 30.0  # a recording that needs more is noise, not speech
@@ -45,24 +54,39 @@ def load_audio(source: Audio, max_seconds: float = MAX_SECONDS) -> np.ndarray:
     Returns:
         float32 (N,), mono, 16 kHz, in [−1, 1].
 
+    Of a file no more is decoded than `max_seconds` and one, and nothing but that file is opened.
+
     Raises:
-        BadAudioError: unreadable, empty, non-finite or shorter than `MIN_SECONDS`.
+        BadAudioError: unreadable, empty, non-finite, shorter than `MIN_SECONDS`, or it takes too long to decode.
         TooLongError: longer than `max_seconds`.
+        BadSettingError: `max_seconds` is not a number of seconds up to a day.
     """
+    max_seconds = check_number("max_seconds", max_seconds, MIN_SECONDS, 86_400)
     if isinstance(source, np.ndarray):
         source = (SAMPLE_RATE, source)
     if isinstance(source, tuple):
-        if len(source) != 2 or not isinstance(source[0], (int, float, np.number)):
+        if len(source) != 2 or not isinstance(source[0], Real) or isinstance(source[0], bool):
             raise BadAudioError("audio in memory must be a pair (sample rate, samples)")
-        wave = _from_samples(*source)
+        wave = _from_samples(*source, max_seconds)
     else:
         wave = _decode(source, max_seconds)
-    seconds = len(wave) / SAMPLE_RATE
+    _check_length(len(wave) / SAMPLE_RATE, max_seconds)
+    return wave
+
+
+def _check_length(seconds: float, max_seconds: float) -> None:
     if seconds > max_seconds:
         raise TooLongError(f"the audio is longer than {max_seconds:g} s; cut it and try again")
     if seconds < MIN_SECONDS:
         raise BadAudioError(f"the audio lasts {seconds:.2f} s; give at least {MIN_SECONDS:g} s of speech")
-    return wave
+
+
+def ffmpeg_input(path: Union[str, os.PathLike], seconds: float) -> list[str]:
+    """Arguments of ffmpeg: a foreign file and nothing but that, its first `seconds`."""
+    return [
+        "-nostdin", "-max_alloc", str(_MAX_BLOCK), "-protocol_whitelist", "file,pipe",
+        "-format_whitelist", _CONTAINERS, "-t", f"{seconds:g}", "-i", f"file:{os.fspath(path)}",
+    ]  # fmt: skip
 
 
 def _decode(path: Union[str, os.PathLike], max_seconds: float) -> np.ndarray:
@@ -71,26 +95,46 @@ def _decode(path: Union[str, os.PathLike], max_seconds: float) -> np.ndarray:
     import imageio_ffmpeg
 
     path = existing_file(path, BadAudioError, "audio file", "give a WAV, MP3, M4A, OGG or video file")
-    if path.stat().st_size == 0:
-        raise BadAudioError(f"{path.name} is empty; record or export it again")
+    # The times in a file may be wrong, and ffmpeg cuts by them: so what comes out is limited too, in bytes.
+    most = round((max_seconds + 2) * SAMPLE_RATE) * 4
     command = [
-        imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe",
-        "-t", str(max_seconds + 1), "-i", f"file:{path}", "-map", "0:a:0",
-        "-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "f32le", "pipe:1",
+        imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", *ffmpeg_input(path, max_seconds + 1), "-map", "0:a:0",
+        "-ac", "1", "-ar", str(SAMPLE_RATE), "-fs", str(most), "-f", "f32le", "pipe:1",
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, check=False)
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,
+            timeout=PATIENCE,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise BadAudioError(f"{path.name} takes too long to decode; save it as WAV or MP3 and try again") from None
     wave = np.frombuffer(done.stdout[: len(done.stdout) // 4 * 4], np.float32)
     if len(wave) == 0:
         raise BadAudioError(f"{path.name} holds no audio that can be decoded; give a WAV, MP3, M4A or OGG file")
     return _finite(wave)
 
 
-def _from_samples(rate: int, samples: np.ndarray) -> np.ndarray:
-    samples = np.asarray(samples)
-    if samples.dtype.kind not in "iuf" or samples.ndim not in (1, 2) or samples.size == 0:
-        raise BadAudioError("audio samples must be a non-empty array of numbers, (N,) or (N, channels)")
-    if not 1_000 <= rate <= 400_000:
-        raise BadAudioError(f"a sample rate of {rate} Hz makes no sense; give the true one")
+def _from_samples(rate: float, samples: np.ndarray, max_seconds: float) -> np.ndarray:
+    samples = _as_samples(samples)
+    if not _RATES[0] <= rate <= _RATES[1]:
+        raise BadAudioError(f"the sample rate is not between {_RATES[0]} and {_RATES[1]} Hz; give the true one")
+    rate = float(rate)
+    _check_length(max(samples.shape) / rate, max_seconds)
+    wave = mono(samples)
+    if rate != SAMPLE_RATE:
+        import librosa
+
+        wave = librosa.resample(wave, orig_sr=rate, target_sr=SAMPLE_RATE)
+    return np.clip(wave, -1, 1)
+
+
+def mono(samples: np.ndarray) -> np.ndarray:
+    """Samples (N,) or (N, channels), floats in [−1, 1] or integers of any width → float32 (N,).
+
+    Raises:
+        BadAudioError: they are none, or not finite.
+    """
+    samples = _as_samples(samples)
     if samples.dtype.kind in "iu":
         limits = np.iinfo(samples.dtype)
         middle = 0 if samples.dtype.kind == "i" else (limits.max + 1) // 2
@@ -98,12 +142,18 @@ def _from_samples(rate: int, samples: np.ndarray) -> np.ndarray:
     if samples.ndim == 2:
         channels_last = samples.shape[1] <= samples.shape[0]
         samples = samples.mean(axis=1 if channels_last else 0)
-    wave = _finite(samples.astype(np.float32))
-    if rate != SAMPLE_RATE:
-        import librosa
+    with np.errstate(over="ignore"):  # what becomes infinite is refused
+        return _finite(samples.astype(np.float32))
 
-        wave = librosa.resample(wave, orig_sr=rate, target_sr=SAMPLE_RATE)
-    return np.clip(wave, -1, 1)
+
+def _as_samples(samples: np.ndarray) -> np.ndarray:
+    try:
+        samples = np.asarray(samples)
+    except ValueError:  # lists of different lengths
+        samples = np.zeros(0)
+    if samples.dtype.kind not in "iuf" or samples.ndim not in (1, 2) or samples.size == 0:
+        raise BadAudioError("audio samples must be a non-empty array of numbers, (N,) or (N, channels)")
+    return samples
 
 
 def _finite(wave: np.ndarray) -> np.ndarray:
@@ -131,8 +181,12 @@ def speech_level(wave: np.ndarray) -> float:
 
 def silence(wave: np.ndarray, n_frames: int) -> np.ndarray:
     """Which video frames hold no speech, bool (n_frames,): 35 dB below the clip's own speech, or below −59 dBFS."""
-    levels = frame_levels(wave, n_frames)
-    return levels < max(_SILENT_RMS, speech_level(wave) * 10 ** (_SILENT_DB / 20))
+    return frame_levels(wave, n_frames) < silent_below(speech_level(wave))
+
+
+def silent_below(level: float) -> float:
+    """The RMS below which a frame is silence among speech of this level."""
+    return max(_SILENT_RMS, level * 10 ** (_SILENT_DB / 20))
 
 
 def mfcc_rows(wave: np.ndarray, n_frames: int, n_mfcc: int = N_MFCC_STORED) -> np.ndarray:
@@ -143,22 +197,30 @@ def mfcc_rows(wave: np.ndarray, n_frames: int, n_mfcc: int = N_MFCC_STORED) -> n
     Returns:
         float32 (4·n_frames + 24, n_mfcc).
     """
-    import librosa
-
-    level = speech_level(wave)
-    gain = min(_SPEECH_RMS / level, _MAX_GAIN) if level > 0 else 1.0
+    gain = even_gain(speech_level(wave))
     n_rows = ROWS_PER_FRAME * n_frames + EXTRA_ROWS
-    start = -LEAD_ROWS * MFCC_HOP + MFCC_HOP // 2 - MFCC_WINDOW // 2
     blocks = []
     for first in range(0, n_rows, _BLOCK_ROWS):
         rows = min(_BLOCK_ROWS, n_rows - first)
-        piece = _cut(wave, start + first * MFCC_HOP, (rows - 1) * MFCC_HOP + _N_FFT)
-        mel = librosa.feature.melspectrogram(
-            y=piece * gain, sr=SAMPLE_RATE, n_fft=_N_FFT, win_length=MFCC_WINDOW, hop_length=MFCC_HOP,
-            center=False, n_mels=N_MELS, power=2.0,
-        )  # fmt: skip
-        blocks.append(librosa.feature.mfcc(S=np.log(mel + POWER_FLOOR), n_mfcc=n_mfcc).T)
-    return np.concatenate(blocks).astype(np.float32)
+        blocks.append(plain_rows(wave, first - LEAD_ROWS, rows, gain, n_mfcc))
+    return np.concatenate(blocks)
+
+
+def even_gain(level: float) -> float:
+    """What samples of this speech level are multiplied by, so that recordings are alike."""
+    return min(_SPEECH_RMS / level, _MAX_GAIN) if level > 0 else 1.0
+
+
+def plain_rows(wave: np.ndarray, first: int, count: int, gain: float, n_mfcc: int = N_MFCC_STORED) -> np.ndarray:
+    """MFCC rows first..first + count − 1 of samples times `gain`, float32 (count, n_mfcc); silence around them."""
+    import librosa
+
+    start = first * MFCC_HOP + MFCC_HOP // 2 - MFCC_WINDOW // 2
+    mel = librosa.feature.melspectrogram(
+        y=_cut(wave, start, (count - 1) * MFCC_HOP + _N_FFT) * gain, sr=SAMPLE_RATE, n_fft=_N_FFT,
+        win_length=MFCC_WINDOW, hop_length=MFCC_HOP, center=False, n_mels=N_MELS, power=2.0,
+    )  # fmt: skip
+    return librosa.feature.mfcc(S=np.log(mel + POWER_FLOOR), n_mfcc=n_mfcc).T.astype(np.float32)
 
 
 def silent_row(n_mfcc: int) -> np.ndarray:

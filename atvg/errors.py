@@ -1,11 +1,21 @@
 """Errors a user can cause and mend. Every message is one line: what is wrong, then what to do."""
 
 import os
+import stat
 from pathlib import Path
+
+_LONGEST = 600  # characters of a message: names of files and what was typed are repeated in it
 
 
 class ATVGError(Exception):
-    """Base of all errors that are about the input, not about a bug."""
+    """Base of all errors that are about the input, not about a bug.
+
+    Whatever is repeated in the message (a file's name may hold line breaks or codes that repaint a terminal), it is
+    one line of printable text.
+    """
+
+    def __init__(self, message: str = ""):
+        super().__init__(_one_line(message))
 
 
 class BadImageError(ATVGError):
@@ -26,6 +36,9 @@ class SeveralFacesError(ATVGError):
     def __init__(self, message: str, boxes: list[tuple[float, float, float, float]]):
         super().__init__(message)
         self.boxes = boxes
+
+    def __reduce__(self) -> tuple:  # or it could not be sent from one process to another
+        return type(self), (str(self), self.boxes)
 
 
 class FaceTooSmallError(ATVGError):
@@ -68,21 +81,35 @@ class OutputError(ATVGError):
     """The output cannot be written."""
 
 
+class DiskFullError(OutputError):
+    """The output cannot be written because its disk is full."""
+
+
 class RecordingError(ATVGError):
     """What a run left on disk is gone or damaged."""
 
 
+def _one_line(message: str) -> str:
+    text = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(str(message).split()))
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
+
+
 def existing_file(path: str | os.PathLike, error: type[ATVGError], what: str, advice: str) -> Path:
-    """`path`, if a file lies there.
+    """`path`, if a file with something in it lies there.
 
     Raises:
-        `error`: nothing is there, the name is impossible (too long, a zero byte in it), or it is no file.
+        `error`: nothing is there, the name is impossible (too long, a zero byte in it), it is no regular file (a
+            folder, a device, a pipe: reading might never end), it is empty or may not be read.
     """
-    path = Path(path)
+    path = Path(os.fsdecode(path))
     try:
-        path.stat()
+        status = path.stat()
     except (OSError, ValueError):
         raise error(f"no such {what}: {str(path)!r}; check the path") from None
-    if not path.is_file():
+    if not stat.S_ISREG(status.st_mode):
         raise error(f"{path} is not a file; {advice}")
+    if status.st_size == 0:  # so are the endless ones of /proc
+        raise error(f"{path.name} is empty; {advice}")
+    if not os.access(path, os.R_OK):
+        raise error(f"{path.name} may not be read; change its permissions or {advice}")
     return path

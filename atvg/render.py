@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
+from atvg.ahead import ahead
 from atvg.animator import Chunk, join
 from atvg.audio import Audio, load_audio
 from atvg.config import FPS
@@ -14,7 +16,7 @@ from atvg.errors import BadSettingError
 from atvg.face.face import Face
 from atvg.face.paste import Paster
 from atvg.panels import PanelRenderer
-from atvg.video import VideoWriter, check_output, label
+from atvg.video import VideoWriter, check_output, label, stamp, unwritable
 
 FRAMES = ("full", "crop")
 
@@ -75,17 +77,17 @@ def rendering(
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(VideoWriter(path, (width, height), sound))
         side = stack.enter_context(VideoWriter(panels, PanelRenderer.size, sound)) if panels else None
-        for chunk in chunks:
-            pasted = paster.paste(chunk.attention, chunk.motion, chunk.turns) if paster else chunk.frames
+        for chunk in stack.enter_context(contextlib.closing(ahead(iter(chunks)))):
+            pasted = paster.paste(chunk.attention, chunk.motion, chunk.turns) if paster else chunk.frames.copy()
             for picture in pasted:
-                picture = label(picture[None])
-                video.write(picture)
+                stamp(picture[None])
+                video.write(picture[None])
             if side is not None:
                 side.write(label(drawer.render(chunk.frames, chunk.attention, chunk.motion, chunk.landmarks)))
             if arrays:
                 kept.append(chunk)
             done += len(chunk)
-            yield done, picture[0]
+            yield done, picture
         if arrays:
             save_arrays(arrays, face, kept)
             # Until the videos are whole too, the arrays may have to go again.
@@ -102,14 +104,14 @@ def save_arrays(path: Path, face: Face, chunks: list[Chunk]) -> None:
     if not values.pop("turns"):
         del values["photos"]
     try:
-        with half.open("wb") as file:
-            np.savez_compressed(
-                file,
-                **values,
-                example_landmarks=face.crop_landmarks[:, :2],
-                matrix=face.matrix,
-                fps=np.int64(FPS),
-            )
+        # Not np.savez: on a full disk it leaves an archive that complains once more when it is garbage.
+        with zipfile.ZipFile(half, "w", zipfile.ZIP_DEFLATED) as archive:
+            more = {"example_landmarks": face.crop_landmarks[:, :2], "matrix": face.matrix, "fps": np.int64(FPS)}
+            for name, value in (values | more).items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                    np.lib.format.write_array(file, np.asanyarray(value), allow_pickle=False)
         half.replace(path)
+    except OSError as error:
+        raise unwritable(path, error) from None
     finally:
         half.unlink(missing_ok=True)

@@ -19,17 +19,28 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from atvg.audio import PATIENCE, ffmpeg_input
 from atvg.config import FPS, MAX_SECONDS, SAMPLE_RATE
-from atvg.errors import BadAudioError, OutputError
+from atvg.errors import BadAudioError, DiskFullError, OutputError
+from atvg.scratch import has_room, is_full, remove_abandoned, under_way
 
 Sound = str | os.PathLike | np.ndarray
 
 LABEL = "AI-generated"
 COMMENT = "AI-generated video (ATVG)"
 
+# Name, preset and quality. Visually lossless; of a 12-megapixel photo "veryfast" makes 6 frames/s in 1.3 GB, "medium"
+# 1.8 frames/s in 2.6 GB.
+_SOFTWARE = ("libx264", "veryfast", ("-crf", "18"))
+# Encoders in hardware of about the same quality, each with a file that tells that there may be one.
+_HARDWARE = (
+    ("/dev/nvidiactl", ("h264_nvenc", "p4", ("-rc", "vbr", "-cq", "19"))),
+    ("/System/Library/Frameworks/VideoToolbox.framework", ("h264_videotoolbox", "medium", ("-q:v", "70"))),
+    ("/dev/dri/renderD128", ("h264_qsv", "veryfast", ("-global_quality", "20"))),
+)
+_PATIENCE = 20  # seconds for an encoder in hardware to prove itself
 _SOUND, _SILENT, _FINISHED = "sound.flac", "silent.mp4", "finished.mp4"
-_CRF = 18  # visually lossless
-_PRESET = "veryfast"  # of a 12-megapixel photo 6 frames/s and 1.3 GB; x264's "medium" takes 1.8 frames/s and 2.6 GB
+_MAX_SOUND = 2**29  # bytes of the FLAC; ten minutes of 192 kHz stereo have 460 MB before they are packed
 # The matrix of BT.601 is what OpenCV and old players assume; the tags keep the others from guessing BT.709.
 _COLOUR = (
     "scale=out_color_matrix=bt601:out_range=tv,format=yuv420p,"
@@ -88,17 +99,27 @@ class VideoWriter:
 
         with contextlib.ExitStack() as stack:
             try:  # beside the output, so that the finished file only has to be renamed
+                remove_abandoned(self.path.parent, ".atvg-*")  # of runs that were killed; others are left alone
                 folder = tempfile.TemporaryDirectory(prefix=".atvg-", dir=self.path.parent)
+                self._folder = Path(stack.enter_context(folder))
+                stack.enter_context(under_way(self._folder))
+                log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace", dir=self._folder)
             except OSError as error:
-                raise _unwritable(self.path, error) from None
-            self._folder = Path(stack.enter_context(folder))
+                raise unwritable(self.path, error) from None
+            self._log = stack.enter_context(log)
             if self._audio is not None:
-                _extract_sound(self._audio, self._folder / _SOUND)
-            self._log = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
+                try:
+                    _extract_sound(self._audio, self._folder / _SOUND)
+                except BadAudioError:
+                    if has_room(self._folder):
+                        raise
+                if not has_room(self._folder):  # the beginning of the sound may have fitted
+                    raise _full(self.path)
+            size = (self.width + self.width % 2, self.height + self.height % 2)
+            codec, preset, quality = _encoder(*size)
             self._ffmpeg = FFMPEG_VideoWriter(
-                str(self._folder / _SILENT), (self.width + self.width % 2, self.height + self.height % 2), FPS,
-                preset=_PRESET, logfile=self._log,
-                ffmpeg_params=["-hide_banner", "-loglevel", "error", "-crf", str(_CRF), "-vf", _COLOUR],
+                str(self._folder / _SILENT), size, FPS, codec=codec, preset=preset, logfile=self._log,
+                ffmpeg_params=["-hide_banner", "-loglevel", "error", *quality, "-vf", _COLOUR],
             )  # fmt: skip
             stack.callback(self._stop)
             self._cleanup = stack.pop_all()
@@ -137,7 +158,7 @@ class VideoWriter:
         try:
             os.replace(self._folder / _FINISHED, self.path)
         except OSError as error:
-            raise _unwritable(self.path, error) from None
+            raise unwritable(self.path, error) from None
 
     def _join(self) -> int:
         """Adds sound and tags, and moves the index to the front. Returns ffmpeg's exit status."""
@@ -157,10 +178,29 @@ class VideoWriter:
         self._ffmpeg.proc.communicate()
 
     def _failure(self) -> OutputError:
+        if not has_room(self._folder):
+            return _full(self.path)
         self._log.seek(0)
         lines = [line.strip() for line in self._log if line.strip()]
         reason = lines[-1] if lines else "it stopped without a word"
         return OutputError(f"ffmpeg could not write {self.path.name}: {reason}; check the free space and picture size")
+
+
+@lru_cache(maxsize=32)
+def _encoder(width: int, height: int) -> tuple[str, str, tuple[str, ...]]:
+    """Name, preset and quality of an encoder for pictures of this size: one in hardware, if it proves that it works."""
+    for sign, encoder in _HARDWARE:
+        if os.path.exists(sign):
+            name, preset, quality = encoder
+            command = [
+                imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", "-nostdin", "-f", "lavfi",
+                "-i", f"color=gray:s={width}x{height}:r={FPS}", "-frames:v", "3", "-vcodec", name, "-preset", preset,
+                *quality, "-vf", _COLOUR, "-f", "null", "-",
+            ]  # fmt: skip
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                if subprocess.run(command, stdin=subprocess.DEVNULL, timeout=_PATIENCE, check=False).returncode == 0:
+                    return encoder
+    return _SOFTWARE
 
 
 def check_output(path: str | os.PathLike, ending: str = ".mp4") -> Path:
@@ -179,15 +219,22 @@ def check_output(path: str | os.PathLike, ending: str = ".mp4") -> Path:
         if not path.parent.is_dir():
             raise OutputError(f"there is no folder {path.parent}; make it first") from None
     except (OSError, ValueError) as error:
-        raise _unwritable(path, error) from None
+        raise unwritable(path, error) from None
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise OutputError(f"{path.parent} is not writable; choose another folder")
     return path
 
 
-def _unwritable(path: Path, error: Exception) -> OutputError:
+def unwritable(path: Path, error: Exception) -> OutputError:
+    """What to raise when a file cannot be written."""
+    if is_full(error):
+        return _full(path)
     reason = getattr(error, "strerror", None) or error
     return OutputError(f"cannot write {str(path)!r} ({reason}); choose another name or folder")
+
+
+def _full(path: Path) -> OutputError:
+    return DiskFullError(f"cannot write {str(path)!r}: the disk is full; free some space or choose another folder")
 
 
 def _extract_sound(audio: Sound, flac: Path) -> None:
@@ -196,14 +243,18 @@ def _extract_sound(audio: Sound, flac: Path) -> None:
         source = ["-f", "f32le", "-ar", str(SAMPLE_RATE), "-ac", "1", "-i", "pipe:0"]
         feed = {"input": np.ascontiguousarray(audio, np.float32).tobytes()}
     else:
-        source = ["-protocol_whitelist", "file,pipe", "-t", str(MAX_SECONDS), "-i", f"file:{os.fspath(audio)}"]
+        source = ffmpeg_input(audio, MAX_SECONDS)
         feed = {"stdin": subprocess.DEVNULL}
     command = [
-        imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", *source, "-map", "0:a:0",
+        imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", *source, "-map", "0:a:0", "-fs", str(_MAX_SOUND),
         "-af", "aformat=channel_layouts=mono|stereo", "-c:a", "flac", "-map_metadata", "-1", "-map_chapters", "-1",
         flac,
     ]  # fmt: skip
-    subprocess.run(command, capture_output=True, check=False, **feed)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    try:
+        subprocess.run(command, check=False, timeout=PATIENCE, **feed, **quiet)
+    except subprocess.TimeoutExpired:
+        raise BadAudioError("the audio takes too long to decode; save it as WAV or MP3 and try again") from None
     # ffmpeg also complains about files it could read all but the end of, so its exit status is no judge.
     if not flac.exists() or not flac.stat().st_size:
         raise BadAudioError("the audio holds no sound that can be decoded; give a WAV, MP3, M4A or OGG file")
@@ -214,14 +265,19 @@ def label(frames: np.ndarray) -> np.ndarray:
 
     The size follows the picture's, down to what is still legible, and further down only where that would not fit.
     """
+    labelled = frames.copy()
+    stamp(labelled)
+    return labelled
+
+
+def stamp(frames: np.ndarray) -> None:
+    """`label` into the frames themselves."""
     opacity, ink = _plate(*frames.shape[1:3])
     height, width = opacity.shape[:2]
     margin = min(height // 6, frames.shape[1] - height, frames.shape[2] - width)
     bottom, right = frames.shape[1] - margin, frames.shape[2] - margin
-    labelled = frames.copy()
-    spot = labelled[:, bottom - height : bottom, right - width : right]
+    spot = frames[:, bottom - height : bottom, right - width : right]
     spot[:] = (spot * (1 - opacity) + ink + 0.5).astype(np.uint8)
-    return labelled
 
 
 def sign(picture: np.ndarray) -> np.ndarray:

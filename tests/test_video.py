@@ -8,6 +8,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
+from atvg import video
 from atvg.audio import load_audio, n_video_frames
 from atvg.config import FPS, SAMPLE_RATE
 from atvg.errors import BadAudioError, OutputError
@@ -258,3 +259,33 @@ def test_a_signed_picture_keeps_all_its_pixels(size):
     band = signed[size[0] :]
     assert band.max() > 150, "there is no label"
     assert (band[:, : size[1] // 4] == picture[-1, -1]).all(), "the band has another colour"
+
+
+class TestEncodersInHardware:
+    """A software encoder stands for one in hardware: what matters is that it is tried, and used if it works."""
+
+    @pytest.fixture
+    def candidates(self, monkeypatch, tmp_path):
+        def set_candidates(*names: str) -> None:
+            there = tmp_path / "device"
+            there.touch()
+            monkeypatch.setattr(video, "_HARDWARE", tuple((str(there), (name, "medium", ())) for name in names))
+            video._encoder.cache_clear()
+
+        yield set_candidates
+        video._encoder.cache_clear()
+
+    def test_the_first_that_works_is_used(self, candidates, tmp_path):
+        candidates("h264_nvenc_of_nobody", "libopenh264")
+        write(tmp_path / "a.mp4", moving(5))
+        assert b"x264" not in (tmp_path / "a.mp4").read_bytes()
+        assert read(tmp_path / "a.mp4").shape == (5, 64, 64, 3)
+
+    def test_one_that_is_not_there_is_not_tried(self, candidates, monkeypatch):
+        candidates("libopenh264")
+        monkeypatch.setattr(video, "_HARDWARE", (("/nowhere", ("libopenh264", "medium", ())),))
+        assert video._encoder(64, 48)[0] == "libx264"
+
+    def test_without_any_that_works_software_encodes(self, candidates):
+        candidates("h264_nvenc_of_nobody")
+        assert video._encoder(64, 48)[0] == "libx264"

@@ -33,7 +33,10 @@ def scale_of(matrix: np.ndarray) -> np.ndarray:
 
 def invert(matrix: np.ndarray) -> np.ndarray:
     """The matrices that undo `matrix`, (..., 2, 3)."""
-    linear = np.linalg.inv(matrix[..., :2])
+    # By hand: NumPy's takes a millisecond when other threads are at work, and this is asked for every frame.
+    (a, b), (c, d) = np.moveaxis(matrix[..., :2], (-2, -1), (0, 1))
+    linear = np.stack([np.stack([d, -b], axis=-1), np.stack([-c, a], axis=-1)], axis=-2)
+    linear = linear / (a * d - b * c)[..., None, None]
     return np.concatenate([linear, -linear @ matrix[..., 2:]], axis=-1)
 
 

@@ -5,6 +5,7 @@ the photo stays bit for bit what it was, where α is 1 nothing of the old mouth 
 """
 
 from collections.abc import Iterator, Sequence
+from math import ceil
 
 import cv2
 import numpy as np
@@ -46,14 +47,11 @@ class Paster:
     def __init__(self, face: Face):
         self._photo, self._to_crop = face.photo, face.matrix
         self._mask = face_mask(face.crop_landmarks)
-        back = geometry.invert(face.matrix)
-        corners = geometry.apply(back, np.array([[0, 0], [CROP_SIZE, 0], [0, CROP_SIZE], [CROP_SIZE] * 2], float))
-        limit = np.array([face.photo.shape[1], face.photo.shape[0]])
-        low = np.clip(np.floor(corners.min(axis=0)).astype(int) - 1, 0, limit)
-        high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 2, low, limit)
-        self._where = (slice(low[1], high[1]), slice(low[0], high[0]))
-        self._size = tuple(int(side) for side in high - low)
-        self._matrix = back - np.array([[0, 0, low[0]], [0, 0, low[1]]])
+        self._back = geometry.invert(face.matrix)
+        # Cubic interpolation costs the same for each pixel that is made. So the crop is first enlarged by a whole
+        # factor, which is fast, to about the photo's scale, and turned into place linearly, which then blurs nothing.
+        self._factor = max(1, ceil(geometry.scale_of(self._back)))
+        self._enlarged = np.array([[1, 0, 0.5], [0, 1, 0.5]]) / self._factor - [[0, 0, 0.5], [0, 0, 0.5]]
 
     def paste(self, attention: np.ndarray, motion: np.ndarray, turns: Sequence[HeadTurn] = ()) -> Iterator[np.ndarray]:
         """α (T, 128, 128) in [0, 1] and motion (T, 128, 128, 3) uint8 → T uint8 pictures of the photo's size.
@@ -66,16 +64,39 @@ class Paster:
                 picture = turns[t].of_photo(self._photo)
             else:
                 mask, picture = self._mask, self._photo.copy()
-            weight = self._enlarge(_settle(alpha) * mask, cv2.INTER_LINEAR)
-            weight = np.clip(weight, 0, 1)
-            if min(self._size) > 0:
-                patch = picture[self._where]
-                picture[self._where] = cv2.blendLinear(self._enlarge(drawn, cv2.INTER_CUBIC), patch, weight, 1 - weight)
+            weight = _settle(alpha) * mask
+            where = self._where(weight)
+            if where is not None:
+                patch = picture[where]
+                drawn, weight = self._moved(drawn, weight, where)
+                picture[where] = cv2.blendLinear(drawn, patch, weight, 1 - weight)
             yield picture
 
-    def _enlarge(self, values: np.ndarray, interpolation: int) -> np.ndarray:
-        border = cv2.BORDER_CONSTANT if values.ndim == 2 else cv2.BORDER_REPLICATE
-        return cv2.warpAffine(values, self._matrix, self._size, flags=interpolation, borderMode=border)
+    def _where(self, weight: np.ndarray) -> tuple[slice, slice] | None:
+        """The rows and columns of the photo that pixels of the crop with any weight go to; None if there are none."""
+        rows, columns = (np.flatnonzero(weight.any(axis=axis)) for axis in (1, 0))
+        if not len(rows):
+            return None
+        (top, bottom), (left, right) = ((side[0] - 1, side[-1] + 1) for side in (rows, columns))
+        corners = np.array([[left, top], [right, top], [left, bottom], [right, bottom]], np.float64)
+        corners = geometry.apply(self._back, corners)
+        limit = self._photo.shape[1::-1]
+        low = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, limit)
+        high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 1, 0, limit)
+        return (slice(low[1], high[1]), slice(low[0], high[0])) if (high > low).all() else None
+
+    def _moved(
+        self, drawn: np.ndarray, weight: np.ndarray, where: tuple[slice, slice]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Motion and weight of the crop, as they lie in that part of the photo."""
+        rows, columns = where
+        back = self._back - [[0, 0, columns.start], [0, 0, rows.start]]
+        size = (columns.stop - columns.start, rows.stop - rows.start)
+        if self._factor > 1:
+            drawn = cv2.resize(drawn, None, fx=self._factor, fy=self._factor, interpolation=cv2.INTER_CUBIC)
+        finer = geometry.compose(back, self._enlarged)
+        drawn = cv2.warpAffine(drawn, finer, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return drawn, cv2.warpAffine(weight, back, size, flags=cv2.INTER_LINEAR)
 
 
 def _settle(alpha: np.ndarray) -> np.ndarray:

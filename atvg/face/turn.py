@@ -4,6 +4,7 @@ The warp follows the face and the outline of the head and fades to nothing in th
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -40,11 +41,9 @@ class HeadTurn:
     def of_photo(self, photo: np.ndarray) -> np.ndarray:
         """Turns the head in the uint8 RGB photo, (H, W, 3) → (H, W, 3)."""
         (left, top), (width, height) = self.low, self.size
-        x, y = np.meshgrid(
-            np.arange(left, left + width, dtype=np.float32), np.arange(top, top + height, dtype=np.float32)
-        )
+        x, y, across, down = _places(left, top, width, height)
+        shift = cv2.remap(self.shift, across, down, cv2.INTER_LINEAR)
         turned = photo.copy()
-        shift = self._at(x, y)
         turned[top : top + height, left : left + width] = cv2.remap(
             photo, x + shift[..., 0], y + shift[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
         )
@@ -60,11 +59,21 @@ class HeadTurn:
 
     def _at(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """The shift at places of the photo, 0 outside the box."""
-        across, down = (
-            ((values - low) * ((_GRID - 1) / max(1, size - 1))).astype(np.float32)
-            for values, low, size in zip((x, y), self.low, self.size, strict=True)
-        )
+        across, down = _on_grid(x, y, *self.low, *self.size)
         return cv2.remap(self.shift, across, down, cv2.INTER_LINEAR)
+
+
+def _on_grid(x: np.ndarray, y: np.ndarray, left: int, top: int, width: int, height: int) -> list[np.ndarray]:
+    """Places of the photo, in cells of the coarse grid."""
+    sides = ((x, left, width), (y, top, height))
+    return [((values - low) * ((_GRID - 1) / max(1, size - 1))).astype(np.float32) for values, low, size in sides]
+
+
+@lru_cache(maxsize=2)
+def _places(left: int, top: int, width: int, height: int) -> tuple[np.ndarray, ...]:
+    """x and y of each pixel of a box, in the photo and on the coarse grid; the same for all turns of one head."""
+    x, y = np.meshgrid(np.arange(left, left + width, dtype=np.float32), np.arange(top, top + height, dtype=np.float32))
+    return x, y, *_on_grid(x, y, left, top, width, height)
 
 
 def turn_head(landmarks: np.ndarray, mesh: np.ndarray, pose: Pose, shape: tuple[int, ...]) -> HeadTurn:
