@@ -1,5 +1,6 @@
 """Speed and memory of every stage and end to end, on this machine, with the real weights."""
 
+import multiprocessing
 import os
 import platform
 import resource
@@ -7,47 +8,98 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from atvg.config import FPS, MAX_SECONDS, MIN_SECONDS, SAMPLE_RATE
+from atvg.config import CROP_SIZE, FPS, MAX_SECONDS, MIN_SECONDS, SAMPLE_RATE, check_number
 from atvg.errors import BadSettingError
 
+AGAINST = ("authors",)
+CURVE = (5, 10, 30, 60, 120, 300, 600)  # seconds of audio
+PIECE = 0.2  # seconds of voice that a live microphone sends at once
 
-def bench(weights: str | None = None, runs: int = 5, seconds: float = 8.0) -> dict[str, Any]:
+
+def bench(
+    weights: str | None = None,
+    runs: int = 5,
+    seconds: float = 8.0,
+    engine: str = "auto",
+    against: str | None = None,
+    curve: bool = False,
+) -> dict[str, Any]:
     """Times each stage `runs` times after one warm-up.
+
+    Args:
+        weights: folder or Hub id; the shipped ones if None.
+        seconds: of audio.
+        engine: what VG-net is drawn with, see `atvg.engine`.
+        against: ``"authors"`` also times networks of the authors' sizes, in turns with ours.
+        curve: also render `CURVE` seconds of audio, each in a process of its own.
 
     Returns:
         JSON-ready figures: per stage the median, least and greatest seconds, frames/s and real-time factor
-        (seconds of work per second of video); load time, time to the first frame and peak memory of the process.
+        (seconds of work per second of video); times to load and to the first frame; peak memory of the process.
 
     Raises:
-        BadSettingError: `runs` or `seconds` out of range.
+        BadSettingError: an argument out of range.
+        CheckpointError: the weights cannot be read.
     """
     if runs < 1:
         raise BadSettingError(f"--runs is {runs}; give at least 1")
-    if not MIN_SECONDS <= seconds <= MAX_SECONDS:
-        raise BadSettingError(f"--seconds is {seconds}; give {MIN_SECONDS:g} to {MAX_SECONDS:g}")
+    check_number("--seconds", seconds, MIN_SECONDS, MAX_SECONDS)
+    if against not in (None, *AGAINST):
+        raise BadSettingError(f"--against is {against!r}; choose from: {', '.join(AGAINST)}")
     began = time.perf_counter()
     import torch
 
-    from atvg import audio
     from atvg.animator import Animator
+
+    animator = Animator.from_pretrained(weights, engine=engine)
+    load = time.perf_counter() - began
+    photo, wave = sample_photo(), sample_voice(seconds)
+    began = time.perf_counter()
+    next(iter(animator.stream(animator.read_face(photo), wave)))
+    first_use = time.perf_counter() - began
+    result = {
+        "machine": {"cpus": os.cpu_count(), "processor": platform.machine(), "device": str(animator.device)},
+        "engine": animator.engine(0.5).name,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "seconds_of_audio": seconds,
+        "photo": f"{photo.shape[1]}×{photo.shape[0]}",
+        "runs": runs,
+        "load_seconds": load,
+        "first_use_seconds": first_use,
+        "stages": _stages(animator, photo, wave, runs),
+        "live": _live(animator, photo, wave),
+        "peak_memory_mb": _peak_memory_mb(),
+    }
+    if animator.device.type == "cuda":
+        result["gpu"] = torch.cuda.get_device_name(animator.device)
+        result["peak_gpu_memory_mb"] = torch.cuda.max_memory_allocated(animator.device) / 2**20
+    if against:
+        result["authors"] = _authors(animator, photo, runs)
+    if curve:
+        result["curve"] = [_alone(_length, weights, engine, length) for length in CURVE]
+    return result
+
+
+def _stages(animator: Any, photo: np.ndarray, wave: np.ndarray, runs: int) -> dict[str, dict[str, float]]:
+    from atvg import audio
     from atvg.face.paste import Paster
     from atvg.panels import PanelRenderer
     from atvg.render import render
-    from atvg.video import VideoWriter, label
+    from atvg.video import VideoWriter, stamp
 
-    animator = Animator.from_pretrained(weights)
-    load = time.perf_counter() - began
-    photo, wave = sample_photo(), sample_voice(seconds)
     face = animator.read_face(photo)
     n_frames = audio.n_video_frames(wave)
+    rows = audio.mfcc_rows(wave, n_frames)
     chunks = list(animator.stream(face, wave))
-    landmarks = np.concatenate([c.landmarks for c in chunks])
+    landmarks, codes = (np.concatenate([getattr(c, name) for c in chunks]) for name in ("landmarks", "codes"))
     paster, panels = Paster(face), PanelRenderer(face.crop, face.crop_landmarks[:, :2])
     pictures = [picture for c in chunks[:2] for picture in paster.paste(c.attention, c.motion)]
 
@@ -56,43 +108,137 @@ def bench(weights: str | None = None, runs: int = 5, seconds: float = 8.0) -> di
 
         def encode() -> None:
             with VideoWriter(path, (photo.shape[1], photo.shape[0]), wave) as writer:
-                for t in range(n_frames):
-                    writer.write(label(pictures[t % len(pictures)][None]))
+                for picture in islice(cycle(pictures), n_frames):
+                    stamp(picture[None])
+                    writer.write(picture[None])
 
         stages: dict[str, Callable[[], Any]] = {
             "detect": lambda: animator.read_face(photo),
             "mfcc": lambda: audio.mfcc_rows(wave, n_frames),
-            "at_net": lambda: animator.codes(face.crop_landmarks, wave),  # includes its MFCC
+            "at_net": lambda: animator.codes_from_rows(rows, face.crop_landmarks),
+            "shape": lambda: animator.landmarks(codes, face.crop_landmarks),
             "vg_net": lambda: animator.draw(face.crop, face.crop_landmarks[:, :2], landmarks),
             "paste_back": lambda: _exhaust(p for c in chunks for p in paster.paste(c.attention, c.motion)),
             "encode": encode,
             "panels": lambda: _exhaust(panels.render(c.frames, c.attention, c.motion, c.landmarks) for c in chunks),
             "first_frame": lambda: next(iter(animator.stream(animator.read_face(photo), wave))),
             "end_to_end": lambda: render(face, animator.stream(animator.read_face(photo), wave), wave, path),
+            "natural": lambda: render(face, animator.stream(face, wave, natural=True), wave, path),
         }
-        timed = {name: _time(stage, runs) for name, stage in stages.items()}
+        if animator.idle is None:
+            del stages["natural"]
+        timed = {name: _summary(_time(stage, runs)) for name, stage in stages.items()}
     for name, figures in timed.items():
         if name not in ("detect", "first_frame"):
             figures["frames_per_second"] = n_frames / figures["median"]
             figures["real_time_factor"] = figures["median"] / (n_frames / FPS)
+    return timed
+
+
+def _live(animator: Any, photo: np.ndarray, wave: np.ndarray) -> dict[str, float]:
+    """A microphone's pieces, one after the other; latency is from a sound to the picture of it, at worst."""
+    from atvg.live import LOOK_AHEAD, Live
+
+    live, step = Live(animator, animator.read_face(photo)), round(PIECE * SAMPLE_RATE)
+    seconds = []
+    for first in range(0, len(wave) - step + 1, step):
+        began = time.perf_counter()
+        live.feed(SAMPLE_RATE, wave[first : first + step])
+        seconds.append(time.perf_counter() - began)
+    if not seconds:
+        return {}
+    summary = _summary(seconds)
+    latency = 1 / FPS + LOOK_AHEAD + PIECE + summary["median"]
+    return {"piece_seconds": PIECE, "look_ahead_seconds": LOOK_AHEAD, **summary, "latency_seconds": latency}
+
+
+def _authors(animator: Any, photo: np.ndarray, runs: int) -> dict[str, Any]:
+    """VG-nets of both sizes draw the same number of frames, in turns; the ratio is the median over the turns."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from atvg.nets.authors import AuthorsATNet, AuthorsVGNet
+
+    n_frames, at_once = 50, 10
+    face = animator.read_face(photo)
+    places = np.repeat(face.crop_landmarks[None, :, :2], n_frames, axis=0)
+    device = animator.device
+    torch.manual_seed(0)
+    at_net = AuthorsATNet().to(device).eval()
+    vg_net = AuthorsVGNet().to(device, memory_format=torch.channels_last).eval()
+    picture = torch.rand(1, 3, CROP_SIZE, CROP_SIZE, device=device)
+    example, asked = torch.rand(1, 136, device=device), torch.rand(at_once, 136, device=device)
+    windows, codes = torch.rand(at_once, 28, 12, device=device), torch.rand(1, 6, device=device)
+
+    @torch.inference_mode()
+    def theirs() -> None:
+        features = vg_net.encode(picture)
+        for _ in range(n_frames // at_once):
+            vg_net(picture, features, example, asked).cpu()
+
+    @torch.inference_mode()
+    def their_at_net() -> None:
+        for _ in range(n_frames // at_once):
+            at_net(windows, codes).cpu()
+
+    def ours() -> None:
+        animator.draw(face.crop, face.crop_landmarks[:, :2], places)
+
+    times: dict[str, list[float]] = {"ours": [], "theirs": [], "their_at_net": []}
+    for work in (ours, theirs, their_at_net):
+        work()
+    for _ in range(runs):
+        for work, name in ((ours, "ours"), (theirs, "theirs"), (their_at_net, "their_at_net")):
+            times[name] += _time(work, 1, warm=False)
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        vg_net(picture, vg_net.encode(picture), example, asked[:1])
+    ratios = [theirs / ours for theirs, ours in zip(times["theirs"], times["ours"], strict=True)]
     return {
-        "machine": {"cpus": os.cpu_count(), "processor": platform.machine(), "device": str(animator.device)},
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "seconds_of_audio": seconds,
-        "photo": f"{photo.shape[1]}×{photo.shape[0]}",
-        "runs": runs,
-        "load_seconds": load,
-        "peak_memory_mb": _peak_memory_mb(),
-        "stages": timed,
+        "parameters": sum(p.numel() for p in vg_net.parameters()),
+        "gflop_first_frame": counter.get_total_flops() / 1e9,
+        **{f"{name}_frames_per_second": n_frames / statistics.median(seconds) for name, seconds in times.items()},
+        "ratio": statistics.median(ratios),
+        "least_ratio": min(ratios),
+        "greatest_ratio": max(ratios),
     }
 
 
+def _length(weights: str | None, engine: str, seconds: float) -> dict[str, float]:
+    """One render of a whole photo, in this process."""
+    from atvg.animator import Animator
+    from atvg.render import render
+
+    animator = Animator.from_pretrained(weights, engine=engine)
+    face, wave = animator.read_face(sample_photo()), sample_voice(seconds)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "length.mp4"
+        render(face, animator.stream(face, sample_voice(1)), sample_voice(1), path)
+        before = _peak_memory_mb()
+        began = time.perf_counter()
+        frames = render(face, animator.stream(face, wave), wave, path)
+        took = time.perf_counter() - began
+    return {
+        "seconds_of_audio": seconds,
+        "frames": frames,
+        "seconds": took,
+        "real_time_factor": took / seconds,
+        "peak_memory_mb": _peak_memory_mb(),
+        "peak_memory_of_one_second_mb": before,
+    }
+
+
+def _alone(work: Callable[..., Any], *arguments: Any) -> Any:
+    """`work` in a process of its own, whose memory nothing else has touched."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(work, arguments)
+
+
 def to_table(result: dict[str, Any]) -> str:
-    """The figures of `bench` as a Markdown table."""
+    """The figures of `bench` as Markdown."""
     lines = [
-        f"{result['machine']['cpus']} CPUs, {result['machine']['device']}, torch {result['torch']}, "
-        f"{result['seconds_of_audio']:g} s of audio, photo {result['photo']}, median of {result['runs']} runs",
+        f"{result['machine']['cpus']} CPUs, {result.get('gpu', result['machine']['device'])}, engine "
+        f"{result['engine']}, torch {result['torch']}, {result['seconds_of_audio']:g} s of audio, photo "
+        f"{result['photo']}, median of {result['runs']} runs",
         "",
         "| stage | seconds | least – greatest | frames/s | real-time factor |",
         "|---|---|---|---|---|",
@@ -103,7 +249,34 @@ def to_table(result: dict[str, Any]) -> str:
             f"| {name} | {figures['median']:.3f} | {figures['least']:.3f} – {figures['greatest']:.3f} "
             f"| {f'{speed:.0f}' if speed else ''} | {f'{factor:.3f}' if factor else ''} |"
         )
-    lines += ["", f"load {result['load_seconds']:.1f} s, peak memory {result['peak_memory_mb']:.0f} MB"]
+    lines += [
+        "",
+        f"load {result['load_seconds']:.1f} s, first frame of a new process {result['first_use_seconds']:.1f} s later, "
+        f"peak memory {result['peak_memory_mb']:.0f} MB",
+    ]
+    if result["live"]:
+        live = result["live"]
+        lines += [
+            f"live, in pieces of {live['piece_seconds']:g} s: {1000 * live['median']:.0f} ms a piece "
+            f"({1000 * live['least']:.0f} – {1000 * live['greatest']:.0f}), look-ahead "
+            f"{1000 * live['look_ahead_seconds']:.0f} ms, at most {1000 * live['latency_seconds']:.0f} ms behind"
+        ]
+    if "authors" in result:
+        theirs = result["authors"]
+        lines += [
+            "",
+            f"VG-net, in turns: ours {theirs['ours_frames_per_second']:.0f} frames/s, one of the authors' size "
+            f"{theirs['theirs_frames_per_second']:.1f}: {theirs['ratio']:.1f} times as fast "
+            f"({theirs['least_ratio']:.1f} – {theirs['greatest_ratio']:.1f}); their AT-net "
+            f"{theirs['their_at_net_frames_per_second']:.0f} frames/s",
+        ]
+    if "curve" in result:
+        lines += ["", "| audio, s | seconds | real-time factor | peak memory, MB |", "|---:|---:|---:|---:|"]
+        for point in result["curve"]:
+            lines.append(
+                f"| {point['seconds_of_audio']:g} | {point['seconds']:.1f} | {point['real_time_factor']:.3f} "
+                f"| {point['peak_memory_mb']:.0f} |"
+            )
     return "\n".join(lines)
 
 
@@ -123,13 +296,18 @@ def sample_voice(seconds: float) -> np.ndarray:
     return (0.1 * noise * (0.5 + 0.5 * np.sin(2 * np.pi * 4 * times))).astype(np.float32)
 
 
-def _time(stage: Callable[[], Any], runs: int) -> dict[str, float]:
-    stage()
+def _time(stage: Callable[[], Any], runs: int, warm: bool = True) -> list[float]:
+    if warm:
+        stage()
     seconds = []
     for _ in range(runs):
         began = time.perf_counter()
         stage()
         seconds.append(time.perf_counter() - began)
+    return seconds
+
+
+def _summary(seconds: Sequence[float]) -> dict[str, float]:
     return {"median": statistics.median(seconds), "least": min(seconds), "greatest": max(seconds)}
 
 

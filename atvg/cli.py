@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +25,13 @@ def program() -> int:
     from atvg.face.mediapipe import silence_native_logs
 
     silence_native_logs()
+    signal.signal(signal.SIGTERM, _terminated)
     return main()
+
+
+def _terminated(*_: object) -> NoReturn:
+    """As Ctrl-C does: whatever is being made is undone on the way out."""
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,6 +92,9 @@ def _add_animate(commands: argparse._SubParsersAction) -> None:
 
 def _add_weights(command: argparse.ArgumentParser) -> None:
     command.add_argument("--weights", metavar="DIR", help="folder or Hub id of the weights (default: the shipped ones)")
+    command.add_argument(
+        "--engine", default="auto", help="what VG-net is drawn with: auto (default), torch, openvino, openvino-int8"
+    )
 
 
 def _animate(options: argparse.Namespace) -> None:
@@ -102,7 +112,7 @@ def _animate(options: argparse.Namespace) -> None:
     make_settings(settings)
     place = parse_place(options.box, options.points)
     check_output(options.output)
-    animator = Animator.from_pretrained(options.weights, detector=options.detector)
+    animator = Animator.from_pretrained(options.weights, detector=options.detector, engine=options.engine)
     face = animator.read_face(options.photo, **place).turned(pose)
     chunks = animator.stream(face, options.audio, **settings)
     frames = render(
@@ -204,7 +214,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         raise BadSettingError(f"--frames is {options.frames}; give at least 2")
     check_output(options.output, ".json")
     folder = checkpoint.locate(options.weights)
-    animator = Animator.from_pretrained(folder)
+    animator = Animator.from_pretrained(folder, engine=options.engine)
     notes = {name: checkpoint.notes(folder, name) for name in (checkpoint.AT_NET, checkpoint.VG_NET)}
     result = evaluate(options.pack, options.split, animator, weights=notes, frames=options.frames)
     write_json(result, options.output)
@@ -216,6 +226,8 @@ def _add_bench(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
     command.add_argument("--runs", type=int, default=5, metavar="N", help="timed runs of each stage (default 5)")
     command.add_argument("--seconds", type=float, default=8.0, metavar="S", help="of audio (default 8)")
+    command.add_argument("--against", metavar="authors", help="also time networks of the authors' sizes, in turns")
+    command.add_argument("--curve", action="store_true", help="also render 5 s to 10 min of audio (6 minutes of work)")
     _add_weights(command)
     command.set_defaults(run=_bench)
 
@@ -223,7 +235,7 @@ def _add_bench(commands: argparse._SubParsersAction) -> None:
 def _bench(options: argparse.Namespace) -> None:
     from atvg.bench import bench, to_table
 
-    result = bench(options.weights, options.runs, options.seconds)
+    result = bench(options.weights, options.runs, options.seconds, options.engine, options.against, options.curve)
     print(json.dumps(result, indent=1) if options.json else to_table(result))
 
 

@@ -1,5 +1,7 @@
 """The command line as a user meets it."""
 
+import contextlib
+import io
 import json
 import re
 import struct
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from atvg import bench
 from atvg.bench import sample_voice
 from atvg.checkpoint import locate
 from atvg.cli import main
@@ -230,6 +233,10 @@ def test_a_real_process_prints_one_line_whatever_the_native_libraries_say(half_s
         "evaluate -p nowhere -o report.json",
         "bench --runs 0",
         "bench --seconds 0",
+        "bench --seconds nan",
+        "bench --against everybody",
+        "bench --engine steam",
+        "animate photo.png voice.wav -o out.mp4 --engine steam",
     ],
 )
 def test_other_commands_fail_the_same_way(line, tmp_path, monkeypatch, capsys):
@@ -238,11 +245,50 @@ def test_other_commands_fail_the_same_way(line, tmp_path, monkeypatch, capsys):
     assert re.fullmatch(r"error: [^\n]+\n", capsys.readouterr().err)
 
 
-def test_bench_prints_every_stage_as_json(capsys):
-    assert main(["bench", "--json", "--runs", "1", "--seconds", "0.4"]) == 0
-    result = json.loads(capsys.readouterr().out)
-    assert {"detect", "at_net", "vg_net", "paste_back", "encode", "end_to_end"} <= set(result["stages"])
-    assert result["stages"]["vg_net"]["real_time_factor"] > 0
+class TestBench:
+    @pytest.fixture(scope="class")
+    def result(self):
+        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as printed:
+            patch.setattr(bench, "CURVE", (0.4,))
+            line = "bench --json --runs 1 --seconds 0.8 --engine openvino --against authors --curve"
+            assert main(line.split()) == 0
+        return json.loads(printed.getvalue())
+
+    def test_every_stage_is_timed(self, result):
+        stages = {"detect", "mfcc", "at_net", "shape", "vg_net", "paste_back", "encode", "panels"}
+        assert stages | {"first_frame", "end_to_end", "natural"} == set(result["stages"])
+        for name, figures in result["stages"].items():
+            assert 0 < figures["least"] <= figures["median"] <= figures["greatest"], name
+        vg_net = result["stages"]["vg_net"]
+        assert vg_net["real_time_factor"] == pytest.approx(vg_net["median"] / 0.8)
+        assert vg_net["frames_per_second"] == pytest.approx(20 / vg_net["median"])
+
+    def test_loading_memory_and_the_engine_are_told(self, result):
+        assert result["engine"] == "openvino"
+        assert 100 < result["peak_memory_mb"] < 4000
+        assert result["load_seconds"] > 0 and result["first_use_seconds"] > 0
+
+    def test_live_speech_is_behind_by_what_it_has_to_wait_for(self, result):
+        live = result["live"]
+        assert live["latency_seconds"] == pytest.approx(0.04 + 0.1675 + 0.2 + live["median"])
+
+    def test_the_authors_sizes_are_those_that_were_published(self, result):
+        theirs = result["authors"]
+        assert theirs["parameters"] / 1e6 == pytest.approx(58.4, abs=0.1)
+        assert theirs["gflop_first_frame"] == pytest.approx(8.0 + 1.2, abs=0.2)
+        assert theirs["least_ratio"] <= theirs["ratio"] <= theirs["greatest_ratio"]
+        speeds = theirs["ours_frames_per_second"] / theirs["theirs_frames_per_second"]
+        assert theirs["ratio"] == pytest.approx(speeds)
+
+    def test_lengths_are_rendered_one_by_one(self, result):
+        (point,) = result["curve"]
+        assert point["frames"] == 10 and point["real_time_factor"] == pytest.approx(point["seconds"] / 0.4)
+
+    def test_the_table_says_the_same(self, result):
+        table = bench.to_table(result)
+        for name, figures in result["stages"].items():
+            assert f"| {name} | {figures['median']:.3f} |" in table
+        assert f"{result['authors']['ratio']:.1f} times as fast" in table
 
 
 def test_help_names_every_command(capsys):
