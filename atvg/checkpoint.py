@@ -1,12 +1,17 @@
 """The only file that reads or writes weights: safetensors for tensors, JSON for everything else, never pickle.
 
 A network is a pair ``NAME.safetensors`` + ``NAME.json``. A training state is one safetensors file whose header
-carries the JSON; it is written beside the old one and swapped in, so a killed run never leaves half a file.
+carries the JSON. Every file is written beside the old one and swapped in, so a killed run never leaves half a file.
 """
 
+import contextlib
 import json
 import os
-from collections.abc import Mapping
+import re
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +21,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from atvg.config import N_LANDMARKS, ATNetConfig, VGNetConfig, from_dict, to_dict
-from atvg.errors import CheckpointError
+from atvg.config import N_LANDMARKS, N_MFCC_STORED, ATNetConfig, VGNetConfig, from_dict, to_dict
+from atvg.errors import CheckpointError, OutputError
 from atvg.idle import IdleModel
 from atvg.nets.at_net import ATNet
 from atvg.nets.vg_net import VGNet
@@ -25,6 +30,8 @@ from atvg.shape import ShapeModel
 
 AT_NET, VG_NET, IDLE = "at_net", "vg_net", "idle"
 _SHAPE = "shape."
+_MAX_JSON = 1_000_000  # bytes; the shipped ones have 1000
+_WIDEST = 4096  # channels, codes or layers in a network; the shipped ones have 224
 _SHIPPED = Path(__file__).resolve().parent.parent / "checkpoints"
 
 
@@ -36,10 +43,11 @@ def locate(source: str | os.PathLike | None = None) -> Path:
     """
     if source is None:
         return _SHIPPED
-    folder = Path(source)
-    if folder.is_dir():
-        return folder
-    text = str(source)
+    if not isinstance(source, (str, os.PathLike)):
+        raise CheckpointError(f"weights are named by a folder or a Hub id like owner/name, not {type(source).__name__}")
+    text = os.fsdecode(source)
+    if os.path.isdir(text):
+        return Path(text)
     if text.count("/") != 1 or text.startswith((".", "/", "~")):
         raise CheckpointError(f"no such folder of weights: {text}; give a folder or a Hub id like owner/name")
     try:
@@ -53,20 +61,37 @@ def locate(source: str | os.PathLike | None = None) -> Path:
 
 
 def save_at_net(folder: Path, net: ATNet, shape: ShapeModel, notes: Mapping[str, Any]) -> None:
-    """Writes AT-net and its shape model, half precision for the layers, single for the shapes."""
+    """Writes AT-net and its shape model, half precision for the layers, single for the shapes.
+
+    Raises:
+        OSError: as `save_state`.
+    """
     extra = {_SHAPE + name: torch.from_numpy(array) for name, array in shape.arrays().items()}
     _save_net(folder, AT_NET, net, to_dict(net.config), notes, extra)
 
 
 def save_vg_net(folder: Path, net: VGNet, notes: Mapping[str, Any]) -> None:
-    """Writes VG-net in half precision."""
+    """Writes VG-net in half precision.
+
+    Raises:
+        OSError: as `save_state`.
+    """
     _save_net(folder, VG_NET, net, to_dict(net.config), notes, {})
 
 
 def save_idle(folder: Path, model: IdleModel, notes: Mapping[str, Any]) -> None:
-    """Writes the idle motion; half precision is a 250th of a degree or finer."""
+    """Writes the idle motion; half precision is a 250th of a degree or finer.
+
+    Raises:
+        OutputError: it cannot be written, for instance because the disk is full.
+    """
     tensors = {name: _half(torch.from_numpy(array)) for name, array in model.arrays().items()}
-    _save_tensors(folder, IDLE, {}, notes, tensors)
+    try:
+        _save_tensors(folder, IDLE, {}, notes, tensors)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {error.filename or folder} ({error.strerror}); make room and try again"
+        ) from None
 
 
 def load_at_net(folder: Path) -> tuple[ATNet, ShapeModel]:
@@ -107,7 +132,7 @@ def load_idle(folder: Path) -> IdleModel:
         return IdleModel(**{name: tensors[name].numpy() for name in IdleModel.__dataclass_fields__})
     except KeyError as error:
         raise CheckpointError(f"{path} lacks {error}; copy it again") from None
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); copy it again") from None
 
 
@@ -128,25 +153,30 @@ def load_vg_nets(folder: Path) -> dict[float, VGNet]:
 
 def _beta(folder: Path, name: str) -> float:
     beta = notes(folder, name).get("beta", 0.5)
-    if not isinstance(beta, (int, float)):
+    if isinstance(beta, bool) or not isinstance(beta, (int, float)) or not 0 <= beta < 1e6:  # which no NaN is
         raise CheckpointError(
-            f"{folder / name}.json has β {beta!r}, which is no number; copy the weights' folder again"
+            f"{folder / name}.json has β {str(beta)[:40]!r}, which is no number; copy the weights' folder again"
         )
     return float(beta)
 
 
 def notes(folder: Path, name: str) -> dict[str, Any]:
-    """What was written beside a network about its training."""
+    """What was written beside a network about its training.
+
+    Raises:
+        CheckpointError: missing or damaged.
+    """
     return _read_json(folder / f"{name}.json")["notes"]
 
 
 def save_state(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """Writes a training state atomically."""
-    half = path.with_suffix(".half")
-    # Tensors of one storage may appear under two names (EMA starts as a copy): contiguous clones are independent.
-    data = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    save_file(data, half, metadata={"meta": json.dumps(dict(meta))})
-    os.replace(half, path)
+    """Writes a training state, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written, for instance because the disk is full; what was there before still is.
+    """
+    with _swapping(path) as (half,):
+        _write_tensors(half, tensors, meta)
 
 
 def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -157,8 +187,8 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     tensors, header = _read_tensors(path)
     try:
-        return tensors, json.loads(header["meta"])
-    except (KeyError, ValueError):
+        return tensors, dict(json.loads(header["meta"]))
+    except (KeyError, ValueError, TypeError, RecursionError):
         raise CheckpointError(f"{path} is not a training state; start a new run or give the right folder") from None
 
 
@@ -170,10 +200,82 @@ def _save_net(
 
 
 def _save_tensors(folder: Path, name: str, config: dict, notes: Mapping[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Writes a pair. Both files are finished before either takes its place, the JSON first: weights never lack theirs.
+
+    A kill between the two leaves weights with the notes of the save that follows them, which changes nothing in what
+    they do; the weights' own header tells. Where it would, as they are of another size or β, the old weights go first.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    save_state(folder / f"{name}.safetensors", tensors, {"name": name})
-    text = json.dumps({"config": config, "notes": dict(notes)}, indent=1)
-    (folder / f"{name}.json").write_text(text + "\n")
+    text = json.dumps({"config": config, "notes": dict(notes)}, indent=1) + "\n"
+    about, weights = folder / f"{name}.json", folder / f"{name}.safetensors"
+    with _swapping(about, weights) as (about_half, weights_half):
+        about_half.write_text(text)
+        _write_tensors(weights_half, tensors, {"name": name, **json.loads(text)})
+        if _decisive(about.read_text(errors="replace") if about.is_file() else "") != _decisive(text):
+            weights.unlink(missing_ok=True)
+
+
+def _decisive(text: str) -> Any:
+    """What of a network's JSON decides which weights may stand beside it."""
+    try:
+        meta = json.loads(text)
+        return meta["config"], meta["notes"].get("beta")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+    # Tensors of one storage may appear under two names (EMA starts as a copy): contiguous clones are independent.
+    data = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    try:
+        save_file(data, path, metadata={"meta": json.dumps(dict(meta))})
+    except SafetensorError as error:  # a full disk, among others, as the number of the system's error in a text
+        number = re.search(r"os error (\d+)", str(error))
+        if not number:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
+
+
+@contextlib.contextmanager
+def _swapping(*paths: Path) -> Iterator[list[Path]]:
+    """Names to write files under, which then take the places of `paths` in their order, at once and for good.
+
+    Each lies in a folder of its own: safetensors adds a temporary file of another name every time, which a killed run
+    leaves behind and the next save could not find.
+    """
+    folders = [path.with_name(f"{path.name}.half") for path in paths]
+    halves = [folder / path.name for folder, path in zip(folders, paths, strict=True)]
+    try:
+        for folder in folders:
+            _remove(folder)
+            folder.mkdir()
+        yield halves
+        # Without this a power cut may leave the new name with none of the new bytes.
+        for half in halves:
+            _to_disk(half, os.O_RDWR)
+        for half, path in zip(halves, paths, strict=True):
+            os.replace(half, path)
+        with contextlib.suppress(OSError):  # Windows and some network disks cannot do this with a folder
+            _to_disk(paths[0].parent, os.O_RDONLY)
+    finally:
+        for folder in folders:
+            _remove(folder)
+
+
+def _to_disk(path: Path, mode: int) -> None:
+    number = os.open(path, mode)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def _remove(path: Path) -> None:
+    """Takes away what an interrupted save has left, if it can be."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _half(tensor: Tensor) -> Tensor:
@@ -182,28 +284,40 @@ def _half(tensor: Tensor) -> Tensor:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        meta = json.loads(path.read_text())
+        _check_file(path)
+        if path.stat().st_size > _MAX_JSON:
+            raise ValueError("too long")
+        meta = json.loads(path.read_text(encoding="utf-8"))
         return {"config": dict(meta["config"]), "notes": dict(meta["notes"])}
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing; copy the weights' folder whole") from None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise CheckpointError(f"{path} is damaged; copy the weights' folder again") from None
+
+
+def _check_file(path: Path) -> None:
+    """Only regular files are opened: a pipe or a device in place of one could be read for ever."""
+    try:
+        regular = stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):
+        regular = False
+    if not regular:
+        raise CheckpointError(f"{path} is missing; copy the weights' folder whole")
 
 
 def _read_net(folder: Path, name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     tensors, _ = _read_tensors(folder / f"{name}.safetensors")
+    if any(value.is_complex() for value in tensors.values()):
+        raise CheckpointError(f"{folder / name}.safetensors holds complex numbers; copy it again")
     return _read_json(folder / f"{name}.json"), {
         k: v.float() if v.is_floating_point() else v for k, v in tensors.items()
     }
 
 
 def _read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    if not path.is_file():
-        raise CheckpointError(f"{path} is missing; copy the weights' folder whole")
+    _check_file(path)
     try:
         with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}
-    except (SafetensorError, OSError, ValueError):
+    except (SafetensorError, OSError, ValueError, AttributeError, RuntimeError):  # also types torch does not have
         raise CheckpointError(f"{path} is truncated or not safetensors; copy it again") from None
 
 
@@ -218,11 +332,16 @@ def _check_shape(shape: ShapeModel, config: ATNetConfig, path: Path) -> None:
             raise CheckpointError(f"{path}.safetensors has {name} of size {array.shape}; use files of one training")
         if not np.isfinite(array).all():
             raise CheckpointError(f"{path}.safetensors holds NaN or infinite shapes; copy it again")
+    if not (shape.identity_std > 0).all():
+        raise CheckpointError(f"{path}.safetensors has people that do not differ (identity_std); copy it again")
 
 
 def _fill(net_class: type, config_class: type, meta: dict, tensors: dict[str, Tensor], path: Path) -> Any:
     try:
-        net = net_class(from_dict(config_class, meta["config"]))
+        config = _checked_config(from_dict(config_class, meta["config"]))
+        with torch.device("meta"):  # first without memory: a text file may claim any width
+            net_class(config).load_state_dict(tensors, assign=True)
+        net = net_class(config)
         net.load_state_dict(tensors)
     except (TypeError, ValueError, RuntimeError):
         raise CheckpointError(
@@ -232,3 +351,30 @@ def _fill(net_class: type, config_class: type, meta: dict, tensors: dict[str, Te
         if value.is_floating_point() and not bool(np.isfinite(value.sum().item())):
             raise CheckpointError(f"{path}.safetensors holds NaN or infinite weights; copy it again")
     return net.eval().requires_grad_(False)
+
+
+def _checked_config(config: Any) -> Any:
+    """`config`, if each of its values has the type of the default and a size that a network can have.
+
+    Raises:
+        ValueError: it has not.
+    """
+    fits = all(_fits(getattr(config, item.name), item.default, item.name != "first_mfcc") for item in fields(config))
+    if fits and isinstance(config, ATNetConfig):
+        fits = config.first_mfcc + config.n_mfcc <= N_MFCC_STORED
+    if fits and isinstance(config, VGNetConfig):
+        fits = config.heat_sigma > 0
+    if not fits:
+        raise ValueError("no such sizes")
+    return config
+
+
+def _fits(value: Any, default: Any, least: int) -> bool:
+    if isinstance(default, tuple):
+        same = isinstance(value, tuple) and len(value) == len(default)
+        return same and all(_fits(part, usual, least) for part, usual in zip(value, default, strict=True))
+    if isinstance(default, bool):
+        return isinstance(value, bool)
+    if isinstance(default, float):
+        return type(value) in (int, float) and 0 <= value <= _WIDEST  # which no NaN is
+    return type(value) is int and least <= value <= _WIDEST

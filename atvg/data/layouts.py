@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -70,7 +71,7 @@ def find_stills(stills_dir: Path) -> list[ClipInfo]:
         raise PackError(f"no such folder of stills: {stills_dir}; check the path")
     rows = _read_table(stills_dir, "stills", "image")
     found = [
-        _described(path, stills_dir, rows.get(path.resolve(), {}), sync=False, pictures=(str(path),))
+        _described(path, stills_dir, rows.get(_real(path), {}), sync=False, pictures=(str(path),))
         for path in _files(stills_dir, PICTURE_ENDINGS)
     ]
     if not found:
@@ -117,7 +118,7 @@ def _folder(clips_dir: Path) -> list[ClipInfo]:
     rows = _read_table(clips_dir, "clips", "clip")
     clips = []
     for path in _files(clips_dir, VIDEO_ENDINGS):
-        row = rows.get(path.resolve(), {})
+        row = rows.get(_real(path), {})
         sync = row.get("sync", "1") == "1"
         clips.append(_described(path, clips_dir, row, sync=sync, language=row.get("language", "")))
     # Names may differ only in their ending or in letters a key cannot have: then all of them get a longer key.
@@ -231,11 +232,23 @@ def _split_of(identity: str) -> str:
 
 
 def _read_table(folder: Path, name: str, column: str) -> dict[Path, dict[str, str]]:
-    """Rows of ``NAME.csv`` in the folder or up to two levels above it, by the file that `column` names."""
+    """Rows of ``NAME.csv`` in the folder or up to two levels above it, by the file that `column` names.
+
+    Raises:
+        PackError: it is no table.
+    """
     for root in (folder, folder.parent, folder.parent.parent):
         table = root / f"{name}.csv"
         if table.is_file():
-            with table.open(newline="", encoding="utf-8-sig") as file:
-                rows = [row for row in csv.DictReader(file) if row.get(column)]
-            return {(base / row[column]).resolve(): row for row in rows for base in (root, root / name)}
+            try:
+                with table.open(newline="", encoding="utf-8-sig") as file:
+                    rows = [row for row in csv.DictReader(file) if row.get(column)]
+            except (OSError, UnicodeDecodeError, csv.Error) as error:
+                raise PackError(f"{table} cannot be read ({error}); save it as CSV in UTF-8") from None
+            return {_real(base / row[column]): row for row in rows for base in (root, root / name)}
     return {}
+
+
+def _real(path: Path) -> Path:
+    """As `Path.resolve`, which fails on a link that leads back to itself."""
+    return Path(os.path.realpath(path))

@@ -3,12 +3,12 @@
 A pack is a folder with ``pack.json`` and tar shards that any WebDataset reader understands. See `prepare`.
 """
 
+import contextlib
+import hashlib
 import io
 import json
 import tarfile
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +21,6 @@ from atvg.errors import PackError
 
 FORMAT = 2  # 1 had no transforms
 LANDMARK_STEPS = 64  # landmarks are stored as whole 64ths of a crop pixel
-# What reading a damaged shard can raise, from the tar down to the arrays inside.
-DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError, EOFError)
 _CRF = 16  # H.264 quality: visually lossless at 128×128, about 15 KB a second
 
 
@@ -102,7 +100,7 @@ def shard_paths(pack_dir: Path, split: str) -> list[Path]:
     Raises:
         PackError: not a pack, another format, no such split, or a shard is missing.
     """
-    return list(_shards(Path(pack_dir), split))
+    return [shard.path for shard in shards(pack_dir, split)]
 
 
 def read_pack(pack_dir: Path, split: str, with_frames: bool = True) -> Iterator[Clip]:
@@ -111,26 +109,70 @@ def read_pack(pack_dir: Path, split: str, with_frames: bool = True) -> Iterator[
     Raises:
         PackError: see `shard_paths`; also a corrupt or shortened shard, by name.
     """
-    for path, expected in _shards(Path(pack_dir), split).items():
-        count = 0
-        try:
-            with tarfile.open(path, "r:") as tar:
-                members: dict[str, bytes] = {}
+    for shard in shards(pack_dir, split):
+        with shard.checked():
+            shard.compare_checksum()
+            count = 0
+            with tarfile.open(shard.path, "r:") as tar:
+                clip, members = "", {}
                 for info in tar:
                     key, _, ending = info.name.partition(".")
-                    members[ending] = tar.extractfile(info).read()
+                    if members and key != clip:
+                        raise ValueError(f"{clip} has only {', '.join(sorted(members))}")
+                    clip, members[ending] = key, tar.extractfile(info).read()
                     if len(members) == 3:
                         yield unpack_clip(key, members, with_frames)
                         members, count = {}, count + 1
-            # tarfile takes a shard that was cut off between two members for a whole one.
-            if count != expected:
-                raise ValueError(f"{count} whole clips instead of {expected}")
-        except DAMAGE as error:
-            raise PackError(f"shard {path} is corrupt ({error}); copy it again or prepare the pack again") from None
+            shard.compare_count(count)
 
 
-def _shards(pack_dir: Path, split: str) -> dict[Path, int]:
-    """Each shard of a split and how many clips it holds."""
+@dataclass(frozen=True)
+class Shard:
+    """One file of a pack, and what the index says of it; packs made before there were checksums have none."""
+
+    path: Path
+    clips: int
+    sha256: str | None = None
+
+    @contextlib.contextmanager
+    def checked(self) -> Iterator[None]:
+        """Whatever reading it raises becomes a `PackError` with its name.
+
+        Damage shows as an error of the tar, the zip, the arrays, the JSON or the video inside, and no list of these
+        would be whole.
+        """
+        try:
+            yield
+        except Exception as error:
+            what = " ".join(str(error).split()) or type(error).__name__
+            raise PackError(f"shard {self.path} is corrupt ({what}); copy it again or prepare the pack again") from None
+
+    def compare_checksum(self) -> None:
+        """Raises ValueError where the bytes are others than those that were written."""
+        if self.sha256 is not None and file_sha256(self.path) != self.sha256:
+            raise ValueError("its checksum differs from the one in pack.json")
+
+    def compare_count(self, count: int) -> None:
+        """Raises ValueError where clips lack: to a tar's reader one cut off between two members is a whole one."""
+        if count != self.clips:
+            raise ValueError(f"{count} whole clips instead of {self.clips}")
+
+
+def file_sha256(path: Path) -> str:
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            found.update(block)
+    return found.hexdigest()
+
+
+def shards(pack_dir: Path, split: str) -> list[Shard]:
+    """The shards of a split, in order.
+
+    Raises:
+        PackError: see `shard_paths`.
+    """
+    pack_dir = Path(pack_dir)
     index_path = pack_dir / "pack.json"
     if not index_path.is_file():
         raise PackError(f"{pack_dir} is not a pack (no pack.json); make one with: atvg prepare CLIPS_DIR -o {pack_dir}")
@@ -138,15 +180,19 @@ def _shards(pack_dir: Path, split: str) -> dict[Path, int]:
         index = json.loads(index_path.read_text())
         if index["format"] != FORMAT:
             raise PackError(f"{pack_dir} has pack format {index['format']}, not {FORMAT}; prepare it again")
-        found = {pack_dir / shard["name"]: shard["clips"] for shard in index["shards"] if shard["split"] == split}
-        splits = sorted({shard["split"] for shard in index["shards"]})
-    except (ValueError, KeyError, TypeError):
+        found = [
+            Shard(pack_dir / shard["name"], int(shard["clips"]), shard.get("sha256"))
+            for shard in index["shards"]
+            if shard["split"] == split
+        ]
+        splits = sorted({str(shard["split"]) for shard in index["shards"]})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise PackError(f"{index_path} is damaged; prepare the pack again") from None
     if not found:
         raise PackError(f"{pack_dir} has no split {split!r}; it has: {', '.join(splits)}")
-    for path in found:
-        if not path.is_file():
-            raise PackError(f"shard {path} is missing; copy it back or prepare the pack again")
+    for shard in found:
+        if not shard.path.is_file():
+            raise PackError(f"shard {shard.path} is missing; copy it back or prepare the pack again")
     return found
 
 
@@ -154,7 +200,7 @@ def unpack_clip(key: str, members: dict[str, bytes], with_frames: bool = True) -
     """The three members of a clip, by file ending → `Clip`.
 
     Raises:
-        ValueError, KeyError: damaged or missing members.
+        Exception: of many kinds, for damaged or missing members; see `Shard.checked`.
     """
     meta = json.loads(members["json"])
     with np.load(io.BytesIO(members["npz"])) as arrays:
@@ -164,5 +210,7 @@ def unpack_clip(key: str, members: dict[str, bytes], with_frames: bool = True) -
     frames = decode_video(members["mp4"]) if with_frames else None
     if frames is not None and len(frames) != len(landmarks):
         raise ValueError(f"{key} has {len(frames)} pictures but {len(landmarks)} sets of landmarks")
+    if landmarks.shape[1:] != (68, 3) or transforms.shape != (len(landmarks), 2, 3):
+        raise ValueError(f"{key} has landmarks {landmarks.shape} and transforms {transforms.shape}")
     about = (key, meta["source"], meta["identity"], meta["split"], meta["sync"])
     return Clip(*about, frames, landmarks, transforms, mfcc)

@@ -3,9 +3,11 @@
 A clip becomes three members of a shard: ``KEY.mp4`` (H.264 crops, 25 fps), ``KEY.npz`` (landmarks, transforms, MFCC
 rows) and ``KEY.json`` (identity, source, split, …). All stills of a person become one silent clip that is out of sync.
 Clips are worked on in parallel; each finished one is kept under ``.parts``, so an interrupted run goes on where it
-stopped, and what joins later is all that has to be done.
+stopped, and what joins later is all that has to be done. A clip that breaks its decoder, or on which it never ends,
+costs that clip only.
 """
 
+import errno
 import io
 import json
 import os
@@ -13,9 +15,8 @@ import shutil
 import tarfile
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -23,8 +24,9 @@ import numpy as np
 
 from atvg.config import CROP_SIZE, FPS, N_MFCC_STORED, ROWS_PER_FRAME, SAMPLE_RATE
 from atvg.data.layouts import ClipInfo, check_splits, find_clips, find_stills
-from atvg.data.pack import FORMAT, LANDMARK_STEPS, encode_video
-from atvg.errors import ATVGError, BadAudioError, PackError
+from atvg.data.pack import FORMAT, LANDMARK_STEPS, encode_video, file_sha256
+from atvg.data.workers import work_on
+from atvg.errors import ATVGError, BadAudioError, OutputError, PackError
 from atvg.face import geometry
 from atvg.face.crop import canonical_transform, stabilising_transforms, warp_to_crop
 from atvg.face.landmarks import MESH_TO_68, RIGID
@@ -37,6 +39,9 @@ MIN_EYE_DISTANCE = 12  # pixels between the eyes in the source
 # Sound and picture of one clip may differ so much in length; more, and a recording was trimmed (as GRID's 25 kHz ones
 # are) and no longer fits the lips.
 MAX_APART = 0.2
+BREAKS_OFF = 0.9  # share of the announced frames and seconds; a decoder that ends before has met damage
+CLIP_SECONDS = 600.0  # how long a clip may take; a minute of video takes one or two
+PICTURE_SECONDS = 20.0  # and each picture of a person's stills
 
 
 class Unusable(Exception):
@@ -58,14 +63,28 @@ def prepare(
     Raises:
         BadSettingError: unknown layout.
         PackError: no clips, none of them usable, or a person in two splits.
+        OutputError: the pack cannot be written, for instance because the disk is full.
     """
+    try:
+        return _prepare(clips_dir, pack_dir, workers, progress, layout, stills_dir)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {error.filename or pack_dir} ({error.strerror or error}); run the same again when it can be"
+        ) from None
+
+
+def _prepare(
+    clips_dir: Path | None, pack_dir: Path, workers: int | None, progress: bool, layout: str, stills_dir: Path | None
+) -> dict:
     clips = find_clips(clips_dir, layout) if clips_dir else []
     if stills_dir:
         clips = clips + find_stills(stills_dir)
         check_splits(clips)
     is_new, parts = not pack_dir.exists(), pack_dir / ".parts"
     parts.mkdir(parents=True, exist_ok=True)
-    todo = [clip for clip in clips if not (parts / f"{clip.key}.tar").exists()]
+    for half in parts.glob("*.half"):  # what a killed run was writing
+        half.unlink()
+    todo = [clip for clip in clips if not _is_done(parts / f"{clip.key}.tar")]
     dropped = _work(todo, parts, workers or os.cpu_count() or 1, progress)
     kept = [clip for clip in clips if (parts / f"{clip.key}.tar").exists()]
     if not kept:
@@ -76,22 +95,41 @@ def prepare(
     index, left_out = _write_shards(kept, parts, pack_dir)
     dropped = dict(sorted((dropped | left_out).items()))
     report = {"clips": len(clips), "kept": len(kept), "dropped": dropped, **index["totals"]}
-    (pack_dir / "report.json").write_text(json.dumps(report, indent=1))
+    _write_json(pack_dir / "report.json", report)
     return report
+
+
+def _is_done(part: Path) -> bool:
+    """Whether a clip's part is there; one that is damaged is taken away, to be made again."""
+    try:
+        with tarfile.open(part, "r:") as tar:
+            if len(tar.getmembers()) == 3:
+                return True
+    except FileNotFoundError:
+        return False
+    except tarfile.TarError:
+        pass
+    part.unlink()
+    return False
 
 
 def _work(clips: list[ClipInfo], parts: Path, workers: int, progress: bool) -> dict[str, str]:
     from tqdm import tqdm
 
     dropped: dict[str, str] = {}
-    # 'spawn': MediaPipe's threads do not survive a fork.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker) as pool:
-        jobs = {pool.submit(_make_part, clip, parts): clip for clip in clips}
-        for job in tqdm(as_completed(jobs), total=len(jobs), unit="clip", disable=not progress):
-            reason = job.result()
-            if reason:
-                dropped[jobs[job].key] = reason
+    done = work_on(partial(_make_part, parts=parts), clips, workers, _time_limit, _start_worker)
+    for clip, reason in tqdm(done, total=len(clips), unit="clip", disable=not progress):
+        if reason:
+            dropped[clip.key] = _in_one_line(reason)
     return dropped
+
+
+def _time_limit(clip: ClipInfo) -> float:
+    return CLIP_SECONDS + PICTURE_SECONDS * len(clip.pictures)
+
+
+def _in_one_line(reason: object) -> str:
+    return " ".join(str(reason).split())
 
 
 _tracker = None
@@ -105,17 +143,30 @@ def _start_worker() -> None:
 
 
 def _make_part(clip: ClipInfo, parts: Path) -> str | None:
-    """Writes one finished clip, whole or not at all; returns why it was dropped."""
+    """Writes one finished clip, whole or not at all; returns why it was dropped.
+
+    Raises:
+        ImportError, OSError: something is missing that no clip can do without: a library, or space on the disk.
+    """
     try:
         members = process_clip(clip)
     except (Unusable, ATVGError) as reason:
         return str(reason)
+    except ImportError:
+        raise
+    except Exception as error:  # what OpenCV, NumPy and others say of a clip that nobody has foreseen
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return f"{type(error).__name__}: {error}"
     half = parts / f"{clip.key}.half"
-    with tarfile.open(half, "w") as tar:
-        for ending, data in members.items():
-            info = tarfile.TarInfo(f"{clip.key}.{ending}")
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
+    with half.open("wb") as file:
+        with tarfile.open(fileobj=file, mode="w") as tar:
+            for ending, data in members.items():
+                info = tarfile.TarInfo(f"{clip.key}.{ending}")
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+        file.flush()
+        os.fsync(file.fileno())  # the next run trusts what has this name, even after a power cut
     half.replace(parts / f"{clip.key}.tar")
     return None
 
@@ -233,10 +284,14 @@ def _load_sound(clip: ClipInfo, n_frames: int) -> np.ndarray:
 
 def read_frames(path: str) -> np.ndarray:
     """Decodes a clip at 25 fps (nearest frame in time), uint8 RGB (T, H, W, 3)."""
+    _check_file(path)
     video = cv2.VideoCapture(path)
     fps = video.get(cv2.CAP_PROP_FPS)
-    if not video.isOpened() or not 5 <= fps <= 240:
+    if not video.isOpened():
         raise Unusable("not readable as a video")
+    if not 5 <= fps <= 240:
+        raise Unusable(f"not readable as a video of {fps:g} frames a second; 5 to 240 are")
+    announced = video.get(cv2.CAP_PROP_FRAME_COUNT)
     frames: list[np.ndarray] = []
     read = 0
     frame = None
@@ -253,7 +308,35 @@ def read_frames(path: str) -> np.ndarray:
     video.release()
     if len(frames) < MIN_FRAMES:
         raise Unusable(f"shorter than {MIN_FRAMES} frames")
+    # Of a clip that was cut without encoding it anew, frames before the cut are counted that nobody is to see.
+    if not ok and read < BREAKS_OFF * announced and read / fps < BREAKS_OFF * _announced_seconds(path):
+        raise Unusable(f"damaged: it breaks off after {read} of {announced:.0f} frames")
     return np.stack(frames)
+
+
+def _check_file(path: str) -> None:
+    """OpenCV says of nothing why it cannot be read, and waits for ever for somebody to write into a pipe."""
+    if not os.path.isfile(path):
+        raise Unusable("not readable as a video: it is not a file")
+    try:
+        with open(path, "rb") as file:
+            if not file.read(1):
+                raise Unusable("not readable as a video: it is empty")
+    except OSError as error:
+        raise Unusable(f"not readable as a video: {error.strerror}") from None
+
+
+def _announced_seconds(path: str) -> float:
+    """How long a clip says that it is, 0 if it does not."""
+    import imageio_ffmpeg
+
+    frames = imageio_ffmpeg.read_frames(path)
+    try:
+        return next(frames).get("duration", 0.0)
+    except (OSError, RuntimeError, StopIteration):
+        return 0.0
+    finally:
+        frames.close()
 
 
 def _fill_gaps(landmarks: np.ndarray) -> np.ndarray:
@@ -270,9 +353,12 @@ def _fill_gaps(landmarks: np.ndarray) -> np.ndarray:
 def _write_shards(clips: list[ClipInfo], parts: Path, pack_dir: Path) -> tuple[dict, dict[str, str]]:
     """Joins parts into shards of one split each, in the order of the keys; the same input gives the same bytes.
 
+    Until all of them are whole there is no index, so nobody takes a mixture of old and new ones for a pack.
+
     Returns:
         The index, and the pictures that were left out of stills, by clip and name, with the reason.
     """
+    (pack_dir / "pack.json").unlink(missing_ok=True)
     for old in pack_dir.glob("*.tar"):
         old.unlink()
     shards, totals, left_out = [], Counter(), {}
@@ -297,6 +383,14 @@ def _write_shards(clips: list[ClipInfo], parts: Path, pack_dir: Path) -> tuple[d
             totals[f"{split}_frames"] += meta["frames"]
             left_out |= {f"{clip.key}/{name}": reason for name, reason in meta.get("left_out", {}).items()}
         tar.close()
+    for shard in shards:
+        shard["sha256"] = file_sha256(pack_dir / shard["name"])
     index = {"format": FORMAT, "fps": FPS, "crop": CROP_SIZE, "shards": shards, "totals": dict(totals)}
-    (pack_dir / "pack.json").write_text(json.dumps(index, indent=1))
+    _write_json(pack_dir / "pack.json", index)
     return index, left_out
+
+
+def _write_json(path: Path, content: dict) -> None:
+    half = path.with_suffix(".half")
+    half.write_text(json.dumps(content, indent=1))
+    half.replace(path)

@@ -3,15 +3,13 @@
 import itertools
 import queue
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from atvg.data.bank import Driver, Windows
-from atvg.data.pack import Clip, shard_paths, unpack_clip
-from atvg.errors import PackError
+from atvg.data.pack import Clip, Shard, shards, unpack_clip
 
 _POOL = 512  # clips held at a time: enough people for a mixed batch, a gigabyte of one-second clips
 _FRESH = 1  # clips replaced after every batch
@@ -34,14 +32,10 @@ class StreamBank:
         rank: int = 0,
         world: int = 1,
     ):
-        import webdataset
-
-        urls = [str(path) for path in shard_paths(Path(pack_dir), split)]
-        order = np.random.default_rng([rank, world]).permutation(len(urls))
+        found = shards(pack_dir, split)
+        order = np.random.default_rng([rank, world]).permutation(len(found))
         self.device, self._driver = device, driver
-        self._shards = webdataset.WebDataset(
-            [urls[i] for i in order], shardshuffle=False, nodesplitter=None, empty_check=False
-        )
+        self._shards = [found[i] for i in order]
         self._queue: queue.Queue[Clip | Exception] = queue.Queue(_AHEAD)
         threading.Thread(target=self._read, daemon=True).start()
         # A small split is read once, not over and over until the pool is full.
@@ -86,15 +80,23 @@ class StreamBank:
 
     def _read(self) -> None:
         try:
-            for sample in self._endless():
+            for turn in itertools.count():
+                for shard in self._shards:
+                    self._read_shard(shard, turn == 0)
+        except Exception as error:  # handed to the thread that trains, which would wait for ever otherwise
+            self._queue.put(error)
+
+    def _read_shard(self, shard: Shard, is_new: bool) -> None:
+        import webdataset
+
+        with shard.checked():
+            if is_new:
+                shard.compare_checksum()
+            count = 0
+            # One at a time, so that whatever is wrong with a shard is known by its name.
+            samples = webdataset.WebDataset([str(shard.path)], shardshuffle=False, nodesplitter=None, empty_check=False)
+            for sample in samples:
                 members = {ending: sample[ending] for ending in ("json", "npz", "mp4")}
                 self._queue.put(unpack_clip(sample["__key__"], members))
-        except Exception as error:  # handed to the thread that trains, which would wait for ever otherwise
-            self._queue.put(_as_pack_error(error))
-
-    def _endless(self) -> Iterator[dict]:
-        return itertools.chain.from_iterable(itertools.repeat(self._shards))
-
-
-def _as_pack_error(error: Exception) -> Exception:
-    return PackError(f"a shard is corrupt ({error}); copy it again or prepare the pack again")
+                count += 1
+            shard.compare_count(count)

@@ -10,7 +10,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from atvg.checkpoint import load_vg_net
 from atvg.config import ATNetConfig, VGNetConfig, with_overrides
 from atvg.data.pack import shard_paths
-from atvg.errors import BadSettingError, CheckpointError
+from atvg.errors import BadSettingError, CheckpointError, OutputError
 from atvg.nets.vg_net import VGNet
 from atvg.train.loop import STATE_FILE, Loop
 from atvg.train.settings import ATSettings, VGSettings
@@ -44,6 +44,8 @@ def train(
         BadSettingError: unknown or impossible settings, devices or precision.
         PackError: an unreadable pack.
         CheckpointError: `resume` without a state that fits, a new run where one already lies, or unusable `init`.
+        OutputError: `run_dir` cannot be written, or its disk is full.
+        Stopped: Ctrl-C or SIGTERM; the run is saved and can be resumed.
     """
     overrides = overrides or {}
     if init is not None and (resume or stage_name != "vg"):
@@ -61,6 +63,8 @@ def train(
     shard_paths(pack_dir, "train")
     if not resume and (run_dir / STATE_FILE).exists():
         raise CheckpointError(f"{run_dir} already holds a run; add --resume, or choose another folder")
+    if resume and not (run_dir / STATE_FILE).exists():
+        raise CheckpointError(f"{run_dir / STATE_FILE} is missing: nothing was saved yet; begin without --resume")
     fabric.launch()
     torch.manual_seed(settings.seed)
     if stage_name == "at":
@@ -70,7 +74,10 @@ def train(
     stage = StageClass(fabric, pack_dir, settings, config)
     if init is not None:
         begin_with(stage.players["main"].module, init)
-    run_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {run_dir} ({error.strerror}); choose another for -o") from None
     return Loop(fabric, stage, run_dir).run(minutes, resume)
 
 

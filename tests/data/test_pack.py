@@ -14,8 +14,13 @@ from atvg.errors import PackError
 
 @pytest.fixture
 def pack(tiny_pack, tmp_path):
-    """A copy that may be damaged."""
-    return shutil.copytree(tiny_pack, tmp_path / "pack", ignore=shutil.ignore_patterns(".parts"))
+    """A copy that may be damaged; as packs once had none, it has no checksums, which would notice anything first."""
+    folder = shutil.copytree(tiny_pack, tmp_path / "pack", ignore=shutil.ignore_patterns(".parts"))
+    index = json.loads((folder / "pack.json").read_text())
+    for shard in index["shards"]:
+        del shard["sha256"]
+    (folder / "pack.json").write_text(json.dumps(index))
+    return folder
 
 
 def read_all(pack, split="train", with_frames=True):
@@ -192,3 +197,60 @@ class TestRefusals:
         with refuses(PackError, shard.name):
             read_all(pack)
         assert not (tmp_path / "sprung").exists()
+
+
+def flipped(data: bytes, place: int) -> bytes:
+    return data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :]
+
+
+class TestFuzz:
+    def test_any_flipped_byte_is_read_over_or_named(self, pack):
+        """Without checksums nothing but a `PackError` may come out, whatever part of tar, zip, JSON or MP4 is hit."""
+        shard = shard_paths(pack, "train")[0]
+        whole = shard.read_bytes()
+        rng = np.random.default_rng(0)
+        with tarfile.open(shard) as tar:
+            places = [info.offset + i for info in tar for i in rng.integers(0, 512, 6)]  # headers
+            places += [info.offset_data + i for info in tar for i in rng.integers(0, info.size, 6)]
+            places += [info.offset_data + i for info in tar if info.name.endswith("json") for i in range(0, 60, 3)]
+        refused = 0
+        for place in places:
+            shard.write_bytes(flipped(whole, place))
+            try:
+                read_all(pack)
+            except PackError as error:
+                assert shard.name in str(error) and "\n" not in str(error)
+                refused += 1
+        assert refused > len(places) / 4
+
+    @pytest.mark.parametrize("meta", ["[]", "7", "null", '"text"', "{}", "[" * 100_000])
+    def test_json_of_another_kind(self, pack, meta, refuses):
+        shard = shard_paths(pack, "train")[0]
+        rewrite(shard, lambda name, data: meta.encode() if name.endswith("json") else data)
+        with refuses(PackError, shard.name):
+            read_all(pack)
+
+
+class TestChecksums:
+    @pytest.fixture
+    def sealed(self, tiny_pack, tmp_path):
+        return shutil.copytree(tiny_pack, tmp_path / "sealed", ignore=shutil.ignore_patterns(".parts"))
+
+    @pytest.mark.parametrize("with_frames", [True, False])
+    @pytest.mark.parametrize("share", [0.02, 0.3, 0.5, 0.8])
+    def test_one_flipped_byte_anywhere_is_noticed(self, sealed, share, with_frames, refuses):
+        shard = shard_paths(sealed, "train")[0]
+        data = shard.read_bytes()
+        shard.write_bytes(flipped(data, int(share * len(data))))
+        with refuses(PackError, f"{shard} is corrupt (its checksum differs"):
+            read_all(sealed, with_frames=with_frames)
+
+    def test_bytes_behind_the_end_are_noticed(self, sealed, refuses):
+        shard = shard_paths(sealed, "train")[0]
+        shard.write_bytes(shard.read_bytes() + b"more")
+        with refuses(PackError, shard.name):
+            read_all(sealed)
+
+    def test_an_undamaged_pack_without_any_is_read_as_ever(self, pack, tiny_pack):
+        for old, new in zip(read_all(pack), read_all(tiny_pack), strict=True):
+            np.testing.assert_array_equal(old.frames, new.frames)
