@@ -11,7 +11,8 @@ import numpy as np
 
 from atvg.animator import Chunk
 from atvg.config import CROP_SIZE, FPS, N_LANDMARKS, SAMPLE_RATE
-from atvg.errors import BadSettingError, OutputError, RecordingError
+from atvg.errors import BadSettingError, DiskFullError, OutputError, RecordingError
+from atvg.scratch import is_full
 
 _PICTURE, _MAP = (CROP_SIZE, CROP_SIZE, 3), (CROP_SIZE, CROP_SIZE)
 _INDEX = "recording.json"  # written last: where it lies, everything else does
@@ -108,7 +109,7 @@ class Recorder:
             yield
         except OSError as error:
             reason = error.strerror or error
-            raise OutputError(
+            raise (DiskFullError if is_full(error) else OutputError)(
                 f"cannot write into {self._folder} ({reason}); check the folder and the free space"
             ) from None
 

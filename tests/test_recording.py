@@ -9,7 +9,7 @@ import pytest
 
 from atvg.animator import Chunk
 from atvg.config import FPS, SAMPLE_RATE
-from atvg.errors import BadSettingError, OutputError, RecordingError
+from atvg.errors import BadSettingError, DiskFullError, OutputError, RecordingError
 from atvg.recording import Recorder, Recording, envelope
 
 T, K = 23, 4
@@ -187,7 +187,7 @@ def test_a_full_disk_is_said_so_and_leaves_nothing(tmp_path, wave, face68, refus
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(np, "save", full)
-    with refuses(OutputError, "No space left"):
+    with refuses(DiskFullError, "No space left"):
         list(Recorder(tmp_path / "run", wave, 0.5, T, face68).watch(make_chunks()))
     assert list(tmp_path.iterdir()) == []
 

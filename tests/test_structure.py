@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,9 @@ class TestEveryFile:
         assert not {"torch.load", "torch.save", "eval", "exec"} & set(calls)
         assert "allow_pickle=True" not in path.read_text()
 
+    def test_no_text_is_ever_run(self, path):
+        assert_no_text_is_run(path)
+
     def test_only_the_checkpoint_module_touches_weights(self, path):
         if name_of(path) != "atvg.checkpoint":
             assert not any(within(module, "safetensors") for module in imports_of(path))
@@ -60,13 +64,75 @@ class TestEveryFile:
             assert ast.get_docstring(ast.parse(path.read_text()))
 
 
+def calls_of(path: Path) -> list[ast.Call]:
+    return [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+
+
+def assert_no_text_is_run(path: Path) -> None:
+    """Not as Python, not by a shell, not by unpickling it."""
+    forbidden = {
+        "eval", "exec", "compile", "__import__", "os.system", "os.popen", "subprocess.getoutput", "pickle.load",
+        "subprocess.getstatusoutput", "pickle.loads", "torch.load", "yaml.load", "yaml.unsafe_load",
+    }  # fmt: skip
+    for call in calls_of(path):
+        assert ast.unparse(call.func) not in forbidden, f"{path}:{call.lineno}"
+        for keyword in call.keywords:
+            allowed = ast.unparse(keyword.value) == "False"
+            assert keyword.arg not in ("shell", "allow_pickle", "executable") or allowed, f"{path}:{call.lineno}"
+
+
+def test_the_app_runs_no_text_either():
+    app = PACKAGE.parent / "app.py"
+    assert_no_text_is_run(app)
+    assert not {"pickle", "dill", "joblib"} & imports_of(app)
+
+
+@pytest.mark.parametrize(
+    "line", ["subprocess.run('ls', shell=True)", "np.load(f, allow_pickle=True)", "os.system('ls')"]
+)
+def test_what_runs_text_would_be_seen(line, tmp_path):
+    (tmp_path / "a.py").write_text(line)
+    with pytest.raises(AssertionError):
+        assert_no_text_is_run(tmp_path / "a.py")
+
+
+def ffmpeg_commands(tree: ast.AST) -> list[ast.List]:
+    """The lists that begin with ffmpeg's own path."""
+    lists = [node for node in ast.walk(tree) if isinstance(node, ast.List) and node.elts]
+    return [found for found in lists if "get_ffmpeg_exe" in ast.unparse(found.elts[0])]
+
+
+def test_ffmpeg_opens_foreign_files_through_one_fence_only():
+    """Whatever names an input names what ATVG itself made, a pipe, or goes through `atvg.audio.ffmpeg_input`."""
+    fenced = 0
+    for path in FILES:
+        for command in ffmpeg_commands(ast.parse(path.read_text(encoding="utf-8"))):
+            said = ast.unparse(command)
+            fenced += "*ffmpeg_input(" in said or "*source" in said
+            assert not re.search(r"'-i', (?!self\._folder / |'pipe:|f'color=)", said), f"{path}: {said}"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and node.value == "-protocol_whitelist":
+                assert name_of(path) == "atvg.audio"
+    assert fenced >= 2
+    from atvg.audio import ffmpeg_input
+
+    options = ffmpeg_input("voice.wav", 9)
+    before = options[: options.index("-i")]
+    assert {"-protocol_whitelist", "-format_whitelist", "-nostdin", "-t"} <= set(before)
+    assert before[before.index("-protocol_whitelist") + 1] == "file,pipe"
+    lists = {"concat", "hls", "dash", "imf", "sdp", "rtsp", "image2", "applehttp", "lavfi", "vobsub", "dvdvideo"}
+    assert not lists & set(before[before.index("-format_whitelist") + 1].split(","))
+    assert options[-1] == "file:voice.wav"
+
+
 # Imports at the top of a file run down this list only.
 LAYERS = [
-    {"atvg.config", "atvg.errors", "atvg.warp"},
+    {"atvg.config", "atvg.errors", "atvg.scratch", "atvg.warp", "atvg.ahead"},
     {"atvg.audio", "atvg.speak", "atvg.face", "atvg.pose", "atvg.shape", "atvg.idle", "atvg.nets"},
-    {"atvg.losses", "atvg.checkpoint"},
+    {"atvg.losses", "atvg.checkpoint", "atvg.engine"},
     {"atvg.animator", "atvg.data"},
     {
+        "atvg.live",
         "atvg.recording",
         "atvg.video",
         "atvg.panels",

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import struct
 import warnings
 from typing import Union
 
@@ -16,8 +15,8 @@ MIN_SIDE = 32
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # what is wrong is said by the error, once
 
-# What Pillow's decoders raise on damaged files.
-_DAMAGE = (OSError, ValueError, SyntaxError, EOFError, MemoryError, IndexError, KeyError, TypeError, struct.error)
+# The formats of photos. Pillow knows many more, among them EPS, which it would hand to Ghostscript to be run.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM")
 
 Photo = Union[str, os.PathLike, Image.Image, np.ndarray]
 
@@ -42,13 +41,15 @@ def load_image(source: Photo) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own bomb warning; the size is checked below
-            with Image.open(path) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 return _checked(_from_pil(image))
+    except BadImageError:
+        raise
     except Image.DecompressionBombError:
         raise BadImageError(f"{path.name} has too many pixels; the limit is {MAX_PIXELS:,}, shrink it") from None
     except UnidentifiedImageError:
         raise BadImageError(f"{path.name} is not an image; give a JPEG, PNG or WebP photo") from None
-    except _DAMAGE as error:
+    except Exception as error:  # Pillow's forty decoders raise nearly every kind there is
         raise _damaged(error) from None
 
 
@@ -56,17 +57,29 @@ def _from_pil(image: Image.Image) -> np.ndarray:
     _check_size(image.width, image.height)
     try:
         image.seek(0)
-        image = ImageOps.exif_transpose(image)
+        image.load()
+        image = _upright(image)
         if image.mode in ("I", "F") or image.mode.startswith("I;16"):
             return _from_array(np.asarray(image))
-        if image.mode in ("P", "PA", "LA", "La", "RGBa") or "transparency" in image.info:
+        if image.mode == "La":
+            image = image.convert("LA")
+        if image.mode in ("P", "PA", "LA", "RGBa") or "transparency" in image.info:
             image = image.convert("RGBA")
         if image.mode == "RGBA":
             ground = Image.new("RGBA", image.size, "white")
             image = Image.alpha_composite(ground, image)
         return np.array(image.convert("RGB"))
-    except _DAMAGE as error:
+    except BadImageError:
+        raise
+    except Exception as error:  # as above
         raise _damaged(error) from None
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # damaged EXIF says nothing of the picture, nor of which way up it is
+        return image
 
 
 def _damaged(error: Exception) -> BadImageError:
@@ -75,6 +88,7 @@ def _damaged(error: Exception) -> BadImageError:
 
 
 def _from_array(array: np.ndarray) -> np.ndarray:
+    array = np.asarray(array)  # and no subclass, which may mask some of its values
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4):
