@@ -2,6 +2,7 @@
 # make test         installs what the tests need and runs them
 # make lint         style and format
 # make audit        known vulnerabilities of what is installed
+# make soak         200 jobs of 40 visitors: does memory come back, is a file left (8 minutes)
 # make screenshots  pictures of the app for the README; needs Chromium with chromedriver
 # Each is idempotent. Another Python: make demo PYTHON=/path/to/python3.11
 
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
 PYTHON ?= $(firstword $(foreach p,python3 python3.12 python3.11 python3.10 python,$(shell $(p) -c "$(SUPPORTED)" 2>/dev/null && echo $(p))))
 
-.PHONY: demo test lint audit screenshots clean
+.PHONY: demo test lint audit soak screenshots clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python app.py
@@ -28,6 +29,9 @@ audit: $(VENV)/.test
 	@test -x $(VENV)/audit/bin/pip-audit || { $(BIN)/python -m venv $(VENV)/audit && \
 	  $(VENV)/audit/bin/python -m pip install --quiet "pip-audit>=2.9,<3"; } || echo "pip-audit could not be installed"
 	$(BIN)/python .ci/audit.py $(VENV)/audit/bin/pip-audit
+
+soak: $(VENV)/.test
+	$(BIN)/python -m tests.soak --jobs 200
 
 screenshots: $(VENV)/.test
 	$(BIN)/python -m tests.screenshots -o assets/screenshots

@@ -4,7 +4,9 @@ Run ``python app.py``. ``ATVG_WEIGHTS`` names other weights than the shipped one
 the look of every component are in ``assets/``; all that is computed or drawn is in ``atvg/``.
 """
 
+import asyncio
 import base64
+import ctypes
 import hashlib
 import importlib.util
 import io
@@ -13,6 +15,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -24,6 +27,8 @@ from pathlib import Path
 from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # nothing is sent or fetched at run time
+# What Gradio counts of every job is shown nowhere; it would keep 10 000, and sum them up with pandas after each.
+os.environ |= {"GRADIO_ANALYTICS_MAX_EVENTS": "1", "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(10**9)}
 # A folder of its own: what is old in it is deleted, and Gradio's default is shared by all its apps.
 os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(tempfile.gettempdir()) / "atvg-app"))
 
@@ -43,16 +48,22 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from plotly.graph_objects import Figure
 from scipy.io import wavfile
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
 
 from atvg import checkpoint
 from atvg.animator import Animator, make_settings
 from atvg.audio import load_audio, n_video_frames, silence
-from atvg.config import SAMPLE_RATE
+from atvg.broadcast import Aired, Broadcasts, sound_of
+from atvg.config import FPS, SAMPLE_RATE
 from atvg.errors import (
     ATVGError,
     BadAudioError,
     BadImageError,
     BadSettingError,
+    DiskFullError,
+    LiveBusyError,
+    LiveOverError,
     NoFaceError,
     RecordingError,
     SeveralFacesError,
@@ -67,12 +78,14 @@ from atvg.face.mediapipe import silence_native_logs
 from atvg.face.placing import parse_place
 from atvg.lab import failures, sweeps, troubles
 from atvg.lab.run import excerpt
+from atvg.live import LOOK_AHEAD
 from atvg.panels import attention_over, equation, landmarks_over, loss_weight
 from atvg.plots import curves, paths, trajectory
 from atvg.pose import Pose
 from atvg.provenance import provenance, write_provenance
 from atvg.recording import Recorder, Recording
 from atvg.render import rendering
+from atvg.scratch import ROOM, has_room, is_full, remove_abandoned, under_way
 from atvg.sketch import sketch_boxes, sketch_face, sketch_points
 from atvg.speak import VOICES, available, say
 from atvg.video import LABEL, sign
@@ -82,10 +95,17 @@ MAX_SIDE = 1280  # of the photo, pixels: larger videos are not encoded in real t
 LONGEST = 300  # characters of an error
 MAX_AGE, TIDY_EVERY = 3600, 600  # of what visitors bring and get, seconds
 MAX_WAITING = 12  # jobs; whoever comes then is told at once that the studio is busy
+MAX_SESSIONS = 100  # whose page Gradio keeps in memory, 0.2 MB each, also for an hour after they have left
+STALLED = 600  # an upload of which nothing has come for so many seconds will never be whole
+PATIENCE = 4  # seconds that running jobs get to notice that the process is told to end
 POINTS = 5  # that place a face by hand
 RECORDING, KEPT_RECORDINGS = "recording", 3  # of a visitor; two minutes take half a gigabyte
 BETA_SECONDS = 6  # of the video that shows every β at once
-PREVIEW_SIDE = 480  # of the newest frame while a video is being made, pixels
+PREVIEW_SIDE = 480  # of the newest frame while a video is being made, and of live ones, pixels
+LIVE_AT_ONCE = 2  # faces; two cores draw as many in time, beside the videos that wait in the queue
+LIVE_SECONDS, LIVE_PATIENCE = 60, 10  # how long one may last, and go on without a sound
+LIVE_PIECE, LIVE_LONGEST = 0.2, 1.0  # seconds of sound that the page sends at once; of what waits longer, the newest
+LIVE_WAITING = 10  # frames that wait to be shown; of more, the oldest are left out to stay live
 
 ASSETS = Path(__file__).parent / "assets"
 PAGE = json.loads((ASSETS / "page.json").read_text(encoding="utf-8"))  # every text, and how each component looks
@@ -93,7 +113,7 @@ PAGE = json.loads((ASSETS / "page.json").read_text(encoding="utf-8"))  # every t
 LAUNCH: dict[str, Any] = {
     "theme": gr.themes.Base.load(ASSETS / "theme.json"), "css_paths": ASSETS / "style.css",
     "max_file_size": "50mb", "footer_links": ["api", "settings"], "enable_monitoring": False, "run_history": False,
-    "mcp_server": True,
+    "mcp_server": True, "state_session_capacity": MAX_SESSIONS,
 }  # fmt: skip
 
 Upload = dict[str, Any] | None  # how Gradio names a file, before it would open it itself
@@ -104,6 +124,12 @@ def explaining() -> Iterator[None]:
     """What a user did wrong is said in a line; anything else is a bug and stays one."""
     try:
         yield
+    except DiskFullError:
+        raise _sorry(PAGE["disk_full"]) from None
+    except LiveBusyError:
+        raise _sorry(PAGE["live_busy"].format(LIVE_AT_ONCE)) from None
+    except LiveOverError:
+        raise _sorry(PAGE["live_over"].format(LIVE_SECONDS, LIVE_PATIENCE)) from None
     except ATVGError as error:
         said = str(error)
         if len(said) > LONGEST:  # it repeats what somebody sent
@@ -136,8 +162,12 @@ class Guests:
         threading.Thread(target=watch, daemon=True, name="tidy").start()
 
     def tidy(self) -> None:
-        """Deletes results and uploads that are too old, whichever process they are from."""
+        """Deletes what killed processes left half-made, and what is too old, whichever process it is from."""
         root, long_ago = self.root(), time.time() - MAX_AGE
+        remove_abandoned(root, "atvg-*/*")
+        for upload in root.glob("tmp*"):  # so Gradio names what is not whole yet; it forgets those who leave before
+            if upload.is_file() and _age(upload) > STALLED:
+                upload.unlink(missing_ok=True)
         for folder in [*root.glob("atvg-*/*"), *root.glob("[0-9a-f]" * 64)]:
             with suppress(OSError):  # its owner may be leaving just now
                 if min(path.stat().st_mtime for path in (folder, *folder.iterdir())) < long_ago:
@@ -146,8 +176,9 @@ class Guests:
             with suppress(OSError):  # there is something in it
                 session.rmdir()
         with self._lock:
-            for name in [name for name in self._uploads if not (root / f"atvg-{name}").is_dir()]:
-                del self._uploads[name]
+            for name, uploads in list(self._uploads.items()):
+                if not (root / f"atvg-{name}").is_dir() and not any(upload.exists() for upload in uploads):
+                    del self._uploads[name]
 
     @staticmethod
     def root() -> Path:
@@ -163,11 +194,18 @@ class Guests:
         """A new folder for results, with the key to it, which nobody can guess. Remembers whose the uploads are."""
         name, key = self.name(request), secrets.token_hex(16)
         folder = self.root() / f"atvg-{name}" / key
-        folder.mkdir(parents=True)
+        try:
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise (_sorry(PAGE["disk_full"]) if is_full(error) else error) from None
+        self.remember(request, *uploads)
+        return name + key, folder
+
+    def remember(self, request: gr.Request | None, *uploads: Upload) -> None:
+        """Notes whose the uploads are."""
         if getattr(request, "session_hash", None):  # others never leave
             with self._lock:
-                self._uploads[name] |= {Path(path).resolve() for path in map(_named, uploads) if path}
-        return name + key, folder
+                self._uploads[self.name(request)] |= {Path(path).resolve() for path in map(_named, uploads) if path}
 
     def forget_recordings(self, folder: Path) -> None:
         """Deletes the large recordings of a session's older runs; `folder` is the newest."""
@@ -189,7 +227,16 @@ class Guests:
 
     def leave(self, request: gr.Request) -> None:
         """Deletes results and uploads of a session; equal uploads share a file, so others may still need one."""
-        name = self.name(request)
+        self._leave(self.name(request))
+
+    def close(self) -> None:
+        """Everybody leaves, for this process ends: nobody would delete their files."""
+        for name in list(self._uploads):
+            self._leave(name)
+        for folder in list(_UNFINISHED):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _leave(self, name: str) -> None:
         with self._lock:
             own = self._uploads.pop(name, set())
             orphans = own - set().union(*self._uploads.values())
@@ -199,6 +246,13 @@ class Guests:
                 with suppress(OSError):
                     upload.parent.rmdir()  # it is named after the upload's content
         shutil.rmtree(self.root() / f"atvg-{name}", ignore_errors=True)
+        _give_memory_back()
+
+
+def _give_memory_back() -> None:
+    """What has been freed, to the system: glibc keeps it for each thread that ever made a video."""
+    with suppress(OSError, AttributeError, TypeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _age(path: Path) -> float:
@@ -214,14 +268,16 @@ class Studio:
 
     def __init__(self, animator: Animator):
         self.animator, self.guests = animator, Guests()
+        self.broadcasts = Broadcasts(animator, LIVE_AT_ONCE, LIVE_SECONDS, LIVE_PATIENCE, PREVIEW_SIDE)
         self._draw = on_gpu(self._draw)
         self.jobs: Sized = ()  # that wait; the page gives its queue
+        self._entering = 0  # jobs that are let in and not yet among those; only the server's event loop counts them
 
     # -- before any work -----------------------------------------------------------------------------------------
 
     @property
     def busy(self) -> bool:
-        return len(self.jobs) >= MAX_WAITING
+        return len(self.jobs) + self._entering >= MAX_WAITING
 
     def admit(self, consent: bool, *uploads: Upload) -> None:
         """Lets a visitor of the page in who may use faces and voice; the examples are free to use."""
@@ -231,18 +287,25 @@ class Studio:
         if own and not consent:
             raise _sorry(PAGE["no_consent"])
 
-    def validate(self, *inputs: Any) -> list[dict[str, Any]]:
-        """Turns a job away before it waits for its turn: too many do, or the voice, the second input, is too long."""
+    async def validate(self, request: gr.Request, *inputs: Any) -> list[dict[str, Any]]:
+        """Turns a job away before it waits for its turn: too many do, or the voice, the second input, is too long.
+
+        In the event loop, one job after the other: of many that come at once each must see those before it.
+        """
+        self.guests.remember(request, *inputs)  # those of a job that is turned away, or leaves the queue, go too
         verdicts = [gr.validate(True, "")] * len(inputs)
         if self.busy:
             verdicts[0] = gr.validate(False, PAGE["busy"])
             return verdicts
+        self._entering += 1
         try:
-            _hear(inputs[1])
+            await asyncio.to_thread(_hear, inputs[1])
         except TooLongError as error:
             verdicts[1] = gr.validate(False, str(error))
-        except (ATVGError, gr.Error):
+        except (ATVGError, gr.Error, OSError):
             pass  # the job itself says it better
+        finally:
+            self._entering -= 1
         return verdicts
 
     # -- Talk ----------------------------------------------------------------------------------------------------
@@ -421,6 +484,79 @@ class Studio:
         """All that can be taken home."""
         return gr.update(value=[file.get("video", file)["path"] for file in files if file], visible=True)
 
+    # -- Live ----------------------------------------------------------------------------------------------------
+
+    def admit_live(self, consent: bool) -> None:
+        """The voice is nobody's example, so it always needs consent."""
+        if not consent:
+            raise _sorry(PAGE["no_live_consent"])
+
+    def live_start(
+        self, photo: Upload, beta: float = 0.5, yaw: float = 0, pitch: float = 0, roll: float = 0,
+        mouth_gain: float = 1, smoothing: float = 0.8, seed: int = 0, box: str = "", points: str = "",
+        natural: bool = True, request: gr.Request = None,
+    ) -> str:  # fmt: skip
+        """Prepares the face in a photo to speak live. By calling this you say that you may use this face and voice.
+
+        Args:
+            photo: a picture with one face, seen from the front.
+            beta: β of the weights, 0..2.
+            yaw: turn of the head in degrees, −45..45; + to the viewer's right.
+            pitch: nod, −30..30; + looks down.
+            roll: tilt, −30..30; + counter-clockwise.
+            mouth_gain: movement of the mouth, 0..3; 1 as heard.
+            smoothing: of the landmarks over time, 0..5; live, only the frames beside each one count.
+            seed: of the natural motion.
+            box: where the face is, if it is not found: x, y, width, height in pixels of the photo.
+            points: or x, y of its eyes, nose tip and mouth corners; left as seen comes first.
+            natural: let the head move a little and the eyes blink.
+
+        Returns:
+            The key of this live face, for `live` and `live_stop`. It ends after a minute, or ten seconds without sound.
+        """
+        self.guests.remember(request, photo)
+        owner = self.guests.name(request)
+        with explaining():
+            self.broadcasts.check_room(owner)
+            face = self._face(photo, box, points)
+            return self.broadcasts.open(
+                owner, face, beta=beta, pose=Pose(yaw, pitch, roll), mouth_gain=mouth_gain, smoothing=smoothing,
+                seed=seed, natural=natural,
+            )  # fmt: skip
+
+    def live(self, key: str, rate: float, sound: str) -> dict[str, Any]:
+        """Gives the next piece of a voice to a live face, and gets the frames that this completes, 25 a second.
+
+        Args:
+            key: from `live_start`.
+            rate: samples a second, the same every time.
+            sound: base64 of 16-bit little-endian samples of one channel, at most two seconds; 0.2 are a good choice.
+
+        Returns:
+            "frames": JPEG pictures in base64, labelled as AI-generated, maybe none. "start": which frame of this live
+            face the first of them is. "heard", "left": seconds of sound so far, and until it ends. "computing":
+            seconds that this took. A frame comes as soon as the 0.17 s of sound after it have been heard.
+        """
+        with explaining():
+            return _aired(self.broadcasts.feed(key, rate, sound_of(sound)))
+
+    def live_stop(self, key: str) -> dict[str, Any]:
+        """Ends a live face, and gets its last frames: those that waited for what is said next.
+
+        Args:
+            key: from `live_start`.
+
+        Returns:
+            As `live` does.
+        """
+        with explaining():
+            return _aired(self.broadcasts.finish(key))
+
+    def leave(self, request: gr.Request) -> None:
+        """A visitor has closed the page."""
+        self.broadcasts.leave(self.guests.name(request))
+        self.guests.leave(request)
+
     # -- Look inside ---------------------------------------------------------------------------------------------
 
     def look_inside(self, run: str, frame: int = 0, beta: float = 0.5) -> tuple[str, ...]:
@@ -573,19 +709,45 @@ SWEEPS = {
 # -- files and small conversions ---------------------------------------------------------------------------------
 
 
+_UNFINISHED: set[Path] = set()  # folders in which this process is working
+
+
 @contextmanager
 def _removed_on_error(folder: Path) -> Iterator[None]:
-    """No half-made results stay behind, also when the visitor leaves in the middle."""
+    """No half-made results stay behind: not if the visitor leaves in the middle, nor if this process is killed."""
+    _UNFINISHED.add(folder)
     try:
-        yield
+        with under_way(folder):
+            yield
     except BaseException as error:
-        left = not folder.is_dir()
+        left, full = not folder.is_dir(), is_full(error) or not has_room(folder)
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):  # the session has other results
             folder.parent.rmdir()
         if left and isinstance(error, OSError):
             raise _sorry(PAGE["no_run"]) from None
+        if full and isinstance(error, Exception):  # which shows itself in many ways, also as ffmpeg's errors
+            raise _sorry(PAGE["disk_full"]) from None
         raise
+    finally:
+        _UNFINISHED.discard(folder)
+
+
+class Doorkeeper:
+    """Turns uploads away that the disk has no room for: Gradio would keep the half of each that it has."""
+
+    def __init__(self, app: Callable):
+        self._app = app
+
+    async def __call__(self, scope: dict[str, Any], receive: Callable, send: Callable) -> None:
+        if scope["type"] == "http" and scope["path"].endswith("/upload"):
+            size = dict(scope["headers"]).get(b"content-length", b"")
+            if not has_room(Guests.root(), ROOM + (int(size) if size.isdigit() else 0)):
+                return await PlainTextResponse(PAGE["disk_full"], 507)(scope, receive, send)
+        await self._app(scope, receive, send)
+
+
+LAUNCH["app_kwargs"] = {"middleware": [Middleware(Doorkeeper)]}
 
 
 def _named(upload: Any) -> str | None:
@@ -602,6 +764,8 @@ def _path(upload: Any, missing: ATVGError) -> str:
         check_all_files_in_cache(upload)  # Gradio forgets to, for images not marked as uploads
     except gr.Error as error:
         raise _sorry(str(error.message)) from None
+    except (OSError, RuntimeError, ValueError):  # a name that no file can have, or a link to itself
+        raise missing from None
     return path
 
 
@@ -635,6 +799,11 @@ def _save(picture: np.ndarray, path: Path, made: bool = True) -> str:
         info.add_itxt("Comment", f"{LABEL} (ATVG)")
     Image.fromarray(picture).save(path, pnginfo=info)
     return str(path)
+
+
+def _aired(aired: Aired) -> dict[str, Any]:
+    frames = [base64.b64encode(picture).decode() for picture in aired.pictures]
+    return {"frames": frames} | {name: getattr(aired, name) for name in ("start", "heard", "left", "computing")}
 
 
 def _jpeg(picture: np.ndarray) -> bytes:
@@ -689,7 +858,7 @@ class Page:
     def __init__(self, studio: Studio):
         self.studio = studio
         with gr.Tabs(elem_id="tabs") as tabs:
-            for tab in ("talk", "inside", "ablations", "trouble", "about"):
+            for tab in ("talk", "live", "inside", "ablations", "trouble", "about"):
                 with gr.Tab(PAGE["tabs"][tab], id=tab, elem_id=f"tab-{tab}"):
                     gr.Markdown(PAGE["leads"][tab], elem_classes="lead")
                     getattr(self, f"_{tab}")()
@@ -749,6 +918,42 @@ class Page:
                 self.npz, self.settings = (gr.File(visible=False, label=PAGE[name]) for name in ("npz", "settings"))
                 self.run = gr.Textbox(visible=False, label=PAGE["run"])
 
+    def _live(self) -> None:
+        with gr.Row(elem_id="live-desk"):
+            with gr.Column(scale=5, min_width=320):
+                gr.Markdown(PAGE["step_speak"], elem_classes="step")
+                self.live_consent = gr.Checkbox(**PAGE["live_consent"])
+                self.live_start, self.live_stop = gr.Button(**PAGE["live_start"]), gr.Button(**PAGE["live_stop"])
+                times = {"piece": LIVE_PIECE, "ahead": LOOK_AHEAD, "frame": 1 / FPS}
+                times = {name: round(1000 * seconds) for name, seconds in times.items()}
+                about = PAGE["about_live"].format(seconds=LIVE_SECONDS, patience=LIVE_PATIENCE, **times)
+                gr.Markdown(about, elem_classes="caption")
+            with gr.Column(scale=7, min_width=320):
+                gr.Markdown(PAGE["step_live"], elem_classes="step")
+                self.stage = gr.HTML(
+                    html_template=(ASSETS / "live.html").read_text(encoding="utf-8"),
+                    js_on_load=(ASSETS / "live.js").read_text(encoding="utf-8"),
+                    server_functions=self._live_functions(), texts=PAGE["live_texts"], piece=LIVE_PIECE,
+                    longest=LIVE_LONGEST, fps=FPS, most=LIVE_WAITING, side=PREVIEW_SIDE, **PAGE["live_stage"],
+                )  # fmt: skip
+                self.live_key = gr.Textbox(visible=False, label=PAGE["live_key"])
+
+    def _live_functions(self) -> list[Callable]:
+        """What the stage asks the server itself, past the queue: a piece that waits there comes too late."""
+
+        def live_piece(piece: list[Any]) -> dict[str, Any]:
+            key, rate, sound = piece if isinstance(piece, list) and len(piece) == 3 else ("", 0, "")
+            try:
+                return self.studio.live(key, rate, sound)
+            except gr.Error as error:
+                return {"said": error.message}
+
+        def live_end(keys: list[str]) -> None:
+            for key in keys if isinstance(keys, list) else ():
+                self.studio.broadcasts.close(key)
+
+        return [live_piece, live_end]
+
     def _inside(self) -> None:
         self.panels = gr.Video(**PAGE["panels"])
         gr.Markdown(PAGE["about_panels"], elem_classes="caption")
@@ -803,6 +1008,7 @@ class Page:
     def _wire(self) -> None:
         studio, source = self.studio, [self.photo, self.voice]
         self._wire_checks()
+        self._wire_live()
         self.speak.click(
             studio.say,
             [self.text, self.speaker, self.speed],
@@ -864,11 +1070,29 @@ class Page:
         )  # fmt: skip
         gr.on(
             [self.photo.upload, self.other.upload, self.voice.upload, self.voice.stop_recording],
-            lambda: False,
+            lambda: (False, False),
             None,
-            self.consent,
+            [self.consent, self.live_consent],
             **PRIVATE,
         )
+
+    def _wire_live(self) -> None:
+        studio, call = self.studio, "document.querySelector('#live-face').{}"
+        live = {"concurrency_id": "live", "concurrency_limit": LIVE_AT_ONCE}
+        self.live_start.click(None, js=f"() => {call.format('begin()')}", **PRIVATE)
+        self.live_stop.click(None, js=f"() => {call.format('stop()')}", **PRIVATE)
+        # The stage says so once it has the microphone.
+        admitted = self.stage.submit(studio.admit_live, self.live_consent, None, **QUICK)
+        started = admitted.success(
+            studio.live_start,
+            [self.photo, self.beta, *self.head, self.smoothing, self.seed, *self.place, self.natural], self.live_key,
+            api_name="live_start", show_progress="hidden", **live, **RAW,
+        )  # fmt: skip
+        for step in (admitted, started):
+            step.failure(None, js=f"() => {call.format('stop()')}", **PRIVATE)
+        started.success(None, self.live_key, js=f"(key) => {call.format('speak(key)')}", **PRIVATE)
+        gr.api(studio.live, api_name="live", **live)
+        gr.api(studio.live_stop, api_name="live_stop", **live)
 
     def _wire_inside(self, made: Any) -> None:
         studio = self.studio
@@ -909,12 +1133,30 @@ def build(animator: Animator | None = None) -> gr.Blocks:
         gr.HTML((ASSETS / "header.html").read_text(encoding="utf-8"))
         Page(studio)
         gr.Markdown((ASSETS / "footer.md").read_text(encoding="utf-8"), elem_id="note")
-        page.unload(studio.guests.leave)
+        page.unload(studio.leave)
         page.load(js=(ASSETS / "names.js").read_text(encoding="utf-8"), api_visibility="private")
     page.queue(max_size=2 * MAX_WAITING, api_open=False)  # closed: nobody gets past the queue
-    studio.jobs = page._queue
+    studio.jobs, page.guests = page._queue, studio.guests
+    page.broadcasts = studio.broadcasts
     studio.guests.keep_tidy()
     return page
+
+
+def _serve(page: gr.Blocks) -> None:
+    """Until the process is told to end; then running jobs end in the middle, and no file of theirs stays."""
+    told = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: told.set())
+    page.launch(**LAUNCH, prevent_thread_lock=True)
+    while not told.wait(0.5):  # not for ever, which no signal interrupts on Windows
+        pass
+    threading.Thread(target=page.close, kwargs={"verbose": False}, daemon=True).start()
+    end = time.monotonic() + PATIENCE
+    while _UNFINISHED and time.monotonic() < end:
+        time.sleep(0.05)
+    page.guests.close()
+    sys.stdout.flush()
+    os._exit(0)  # and not wait for threads: a job without steps would go on; its ffmpeg ends with us
 
 
 if __name__ == "__main__":
@@ -925,4 +1167,4 @@ except ATVGError as error:
     print(f"error: {error}", file=sys.stderr)
     raise SystemExit(2) from None
 if __name__ == "__main__":
-    demo.launch(**LAUNCH)
+    _serve(demo)

@@ -89,6 +89,14 @@ class RecordingError(ATVGError):
     """What a run left on disk is gone or damaged."""
 
 
+class LiveBusyError(ATVGError):
+    """As many faces are live as this machine can draw at once."""
+
+
+class LiveOverError(ATVGError):
+    """A live face has ended: it was stopped, fell silent, or its time is up."""
+
+
 def _one_line(message: str) -> str:
     text = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(str(message).split()))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"

@@ -19,7 +19,7 @@ from atvg.animator import Animator
 from atvg.config import SAMPLE_RATE
 from atvg.video import check_output
 
-_LIBRARIES = ("torch", "numpy", "scipy", "mediapipe", "librosa")
+_LIBRARIES = ("torch", "openvino", "numpy", "scipy", "mediapipe", "librosa")
 
 
 def provenance(animator: Animator, settings: Mapping[str, Any], photo: np.ndarray, wave: np.ndarray) -> dict[str, Any]:
@@ -36,13 +36,14 @@ def provenance(animator: Animator, settings: Mapping[str, Any], photo: np.ndarra
         ``command`` makes the same frames from the photo and the sound, with the weights that ``weights`` identifies.
     """
     settings = {name: _plain(value) for name, value in settings.items()}
+    engine = animator.engine(float(settings.get("beta", 0.5))).name
     return {
         "settings": settings,
-        "versions": _versions() | {"device": str(animator.device)},
+        "versions": _versions() | {"device": str(animator.device), "engine": engine},
         "weights": _weights(animator),
         "photo": {"size": [photo.shape[1], photo.shape[0]], "sha256": _hash(photo)},
         "voice": {"seconds": len(wave) / SAMPLE_RATE, "sha256": _hash(np.asarray(wave, np.float32))},
-        "command": _command(settings | {"detector": animator.detector.name}),
+        "command": _command(settings | {"detector": animator.detector.name, "engine": engine}),
     }
 
 

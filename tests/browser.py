@@ -69,9 +69,12 @@ def _answers(address: str) -> bool:
 
 
 class Visitor:
-    """Somebody with a mouse and a browser of their own, who keeps its profile in `folder`."""
+    """Somebody with a mouse and a browser of their own, who keeps its profile in `folder`.
 
-    def __init__(self, address: str, folder: Path):
+    Into the microphone, if there is one, a WAV file is spoken again and again.
+    """
+
+    def __init__(self, address: str, folder: Path, microphone: Path | None = None):
         options = webdriver.ChromeOptions()
         options.binary_location = BROWSER
         for flag in (
@@ -80,6 +83,10 @@ class Visitor:
             "blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4",
         ):  # fmt: skip
             options.add_argument(f"--{flag}")
+        if microphone:
+            fake = ("device-for-media-stream", "ui-for-media-stream", f"file-for-fake-audio-capture={microphone}")
+            for flag in fake:
+                options.add_argument(f"--use-{flag if flag.startswith('file') else f'fake-{flag}'}")
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         self.address, self.driver = address, webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
 

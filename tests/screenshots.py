@@ -1,6 +1,7 @@
 """Pictures of every tab with something in it, as they are in the README: ``make screenshots``."""
 
 import argparse
+import importlib.util
 import io
 import sys
 import tempfile
@@ -9,7 +10,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from atvg.audio import load_audio
 from tests.browser import TABS, Visitor, serving
+from tests.server import write_wav
 
 TALLEST = 2400  # pixels of a picture
 MOST = 120_000  # bytes of a file
@@ -27,6 +30,9 @@ def fill(visitor: Visitor) -> None:
     visitor.hears(" s,", "#heard")
     visitor.press("#generate")
     visitor.film()
+    visitor.turn_to("live")
+    visitor.press("#live-consent input")
+    visitor.until("!document.querySelector('#live-face canvas').hidden")
     visitor.turn_to("inside")
     visitor.find("#equation img")
     visitor.find("#paths .js-plotly-plot .main-svg")
@@ -59,12 +65,18 @@ def main() -> None:
     folder = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, serving(Path(scratch)) as address:
-        visitor = Visitor(address, Path(scratch))
+        voice = Path(importlib.util.find_spec("gradio").origin).parent / "media_assets" / "audio" / "cate_blanch.mp3"
+        microphone = write_wav(Path(scratch) / "voice.wav", load_audio(voice))
+        visitor = Visitor(address, Path(scratch), microphone)
         try:
             visitor.resize(1280, 1000)
             visitor.open()
             fill(visitor)
             for tab in TABS:
+                if tab == "live":  # it goes on while its pictures are taken
+                    visitor.turn_to(tab)
+                    visitor.press("#live-start")
+                    visitor.hears("behind you", "#live-face .lag")
                 for look, (theme, width, scale) in LOOKS.items():
                     visitor.resize(1280, 1000)
                     visitor.turn_to(tab)

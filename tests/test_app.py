@@ -169,7 +169,7 @@ def test_all_outputs_lie_in_a_folder_of_the_run(page, cache, first):
 
 ENDPOINTS = {
     "/check_face", "/check_voice", "/say", "/animate", "/look_inside", "/trajectory", "/ablate", "/break_it",
-    "/show_failures",
+    "/show_failures", "/live_start", "/live", "/live_stop",
 }  # fmt: skip
 
 
@@ -180,7 +180,7 @@ def test_every_action_is_an_endpoint_that_explains_itself(client):
         assert len(endpoint["description"]) > 40, name
         for value in endpoint["parameters"] + endpoint["returns"]:
             assert value["label"] and not re.fullmatch(r"(value|parameter)_\d+", value["label"]), name
-    for name in ("/animate", "/ablate", "/break_it", "/show_failures"):
+    for name in ("/animate", "/ablate", "/break_it", "/show_failures", "/live_start"):
         assert "may use this face" in endpoints[name]["description"], f"{name} does not speak of consent"
 
 
@@ -491,6 +491,28 @@ class TestVisitors:
             os.utime(path, (0, 0))
         app.Guests().tidy()
         assert not old.parent.exists() and new.exists() and foreign.exists()
+
+    def test_uploads_that_were_broken_off_go(self, cache):
+        import app
+
+        old, new = cache / "tmpa1b2c3d4", cache / "tmpe5f6g7h8"
+        for path in (old, new):
+            path.write_text("the beginning of a film")
+        os.utime(old, (time.time() - app.STALLED - 1,) * 2)
+        app.Guests().tidy()
+        assert not old.exists() and new.exists()
+        new.unlink()
+
+    def test_uploads_of_a_job_that_never_ran_go_with_their_visitor(self, cache):
+        import app
+
+        guests, visitor = app.Guests(), SimpleNamespace(session_hash="turned away")
+        path = _upload(cache, "d" * 64)
+        guests.remember(visitor, {"path": str(path)})
+        guests.tidy()
+        assert path.exists()
+        guests.leave(visitor)
+        assert not path.exists()
 
     def test_who_never_leaves_is_not_remembered(self, cache):
         import app

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from atvg.audio import load_audio
+from tests.server import write_wav
 from tests.synthetic import Robot
 
 browser = pytest.importorskip("tests.browser", reason="selenium is not installed")
@@ -256,6 +258,76 @@ def test_two_visitors_do_not_see_each_other(visitor, address, astronaut_path, ho
         _all_is_well(other)
     finally:
         other.leave()
+
+
+LISTEN = """
+window.heard = [];
+setInterval(() => {
+  const canvas = document.querySelector('#live-face canvas'), [x, y, width, height] = arguments[0];
+  const pixels = canvas.getContext('2d', {willReadFrequently: true}).getImageData(x, y, width, height).data;
+  const loud = parseFloat(document.querySelector('#live-face .loudness i').style.width) || 0;
+  heard.push([performance.now() / 1000, loud, pixels.reduce((sum, value) => sum + value, 0) / pixels.length]);
+}, 20)
+"""
+
+
+def test_a_live_face_speaks_with_its_visitor(address, face, voices, tmp_path, record_property):
+    """How far behind is also measured from outside: by the voice's loudness and the mouth's darkness."""
+    spoken = load_audio(voices / "cate_blanch_2.mp3")[:28_800]
+    microphone = write_wav(tmp_path / "voice.wav", np.concatenate([spoken, np.zeros(25_600, np.float32)]))
+    visitor = browser.Visitor(address, tmp_path, microphone)
+    try:
+        visitor.open()
+        visitor.press("#portraits button")
+        visitor.hears("Face found", "#said")
+        visitor.unfold("Head and mouth")
+        visitor.press("#natural input")
+        visitor.turn_to("live")
+        visitor.until("document.querySelector('#live-face canvas').width == 480")
+        visitor.press("#live-start")
+        assert "tick the box" in visitor.hears("tick", ".toast-wrap")
+        assert not visitor.ask("document.querySelector('#tab-live.on-air')")
+        visitor.press(".toast-close")
+        visitor.press("#live-consent input")
+        visitor.press("#live-start")
+        visitor.hears("behind you", "#live-face .lag")
+        assert not visitor.ask(NAMELESS)
+        lips = (480 / 512 * face.landmarks[60:68, :2]).round().astype(int)
+        (x, y), (right, bottom) = lips.min(axis=0), lips.max(axis=0)
+        visitor.driver.execute_script(LISTEN, [int(x), int(y), int(right - x), int(bottom - y + 8)])
+        visitor.until("window.heard.length > 600")
+        moments = np.array(visitor.ask("window.heard"))
+        said = {
+            name: float(visitor.ask(f"document.querySelector('#live-face').dataset.{name}"))
+            for name in ("lag", "computing", "shown")
+        }
+        visitor.press("#live-stop")
+        visitor.until("!document.querySelector('#tab-live.on-air')")
+        assert visitor.text("#live-face .lag") == ""
+        _all_is_well(visitor)
+    finally:
+        visitor.leave()
+    times = np.arange(moments[0, 0], moments[-1, 0], 0.02)
+    loud, light = (np.interp(times, moments[:, 0], values) for values in moments[:, 1:].T)
+    assert len(np.unique(moments[:, 2])) > 20, "the picture does not change"
+    speaking, moved = (
+        np.convolve(values, np.ones(15) / 15, "valid") for values in (loud, np.abs(light - np.median(light)))
+    )
+    likeness = [np.corrcoef(speaking[: len(speaking) - lag], moved[lag:])[0, 1] for lag in range(160)]
+    behind = 0.02 * int(np.argmax(likeness))
+    record_property(
+        "live: seconds behind, from outside, as stated, and computing", (behind, said["lag"], said["computing"])
+    )
+    print(f"live: {behind:.2f} s behind from outside ({max(likeness):.2f}), {said}")
+    assert max(likeness) > 0.4 and 0.2 < behind < 2.5 and abs(behind - said["lag"]) < 0.8
+
+
+def test_without_a_microphone_live_says_so(visitor):
+    visitor.turn_to("live")
+    assert visitor.text("#live-face .empty-stage") == "Choose a photo on the Talk tab first"
+    visitor.press("#live-start")
+    visitor.hears("icrophone", "#live-face .state")
+    visitor.until("!document.querySelector('#tab-live.on-air')")
 
 
 def test_every_tab_says_in_a_sentence_what_it_is_for(visitor):

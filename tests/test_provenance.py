@@ -47,7 +47,7 @@ class TestTheCommand:
     def test_defaults_too(self, animator, astronaut, wave):
         options = vars(cli._parser().parse_args(["animate", "PHOTO", "AUDIO", "-o", "OUT.mp4"]))
         data = provenance(animator, {name: options[name] for name in SETTINGS}, astronaut, wave)
-        assert parsed(data) == options
+        assert parsed(data) == options | {"engine": data["versions"]["engine"]}
 
     @pytest.mark.parametrize(
         ("name", "value"),
@@ -118,8 +118,9 @@ class TestWhatWentIn:
         assert set(made) == {"settings", "versions", "weights", "photo", "voice", "command"}
 
     def test_versions_of_all_that_matters(self, made):
-        names = {"atvg", "python", "torch", "numpy", "scipy", "mediapipe", "librosa", "opencv", "platform", "device"}
-        assert set(made["versions"]) == names
+        libraries = {"torch", "openvino", "numpy", "scipy", "mediapipe", "librosa", "opencv"}
+        assert set(made["versions"]) == libraries | {"atvg", "python", "platform", "device", "engine"}
+        assert f"--engine {made['versions']['engine']}" in made["command"]
         assert made["versions"]["torch"] == torch.__version__ or torch.__version__.startswith(made["versions"]["torch"])
 
 

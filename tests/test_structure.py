@@ -133,6 +133,7 @@ LAYERS = [
     {"atvg.animator", "atvg.data"},
     {
         "atvg.live",
+        "atvg.broadcast",
         "atvg.recording",
         "atvg.video",
         "atvg.panels",

@@ -1,0 +1,128 @@
+"""``python app.py`` as a process of its own, to be loaded, starved and killed; and what it leaves behind."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import wave
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gradio_client import Client
+
+ROOT = Path(__file__).parent.parent
+PATIENCE = 120  # seconds; a loaded machine is slow, what hangs never gets there
+
+
+class Server:
+    """The app, started at once; `cache` is all that it may write to, its log lies in `folder`.
+
+    Raises:
+        RuntimeError: it ended instead of answering; with its log.
+    """
+
+    def __init__(self, folder: Path, cache: Path | None = None):
+        folder.mkdir(exist_ok=True)
+        self.cache, self._log = cache or folder / "cache", folder / "log.txt"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        self.address = f"http://127.0.0.1:{port}/"
+        environment = os.environ | {
+            "GRADIO_SERVER_PORT": port, "GRADIO_TEMP_DIR": str(self.cache),
+            "GRADIO_HEARTBEAT_INTERVAL": "0.5",  # only at the next beat it is seen that somebody has left
+        }  # fmt: skip
+        with self._log.open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log
+            )
+        until(lambda: self.process.poll() is not None or self.answers(), "for the app to start")
+        if self.process.poll() is not None:
+            raise RuntimeError(self.log())
+
+    def answers(self) -> bool:
+        try:
+            return urllib.request.urlopen(self.address, timeout=5).status == 200
+        except OSError:
+            return False
+
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def end(self, sign: int = signal.SIGTERM) -> float:
+        """Sends a signal, waits for the process to end, and returns the seconds that took."""
+        began = time.monotonic()
+        self.process.send_signal(sign)
+        self.process.wait(PATIENCE)
+        return time.monotonic() - began
+
+    def files(self) -> list[str]:
+        """All files and folders, as paths in `cache`."""
+        found = [os.path.join(folder, name) for folder, *names in os.walk(self.cache) for name in sum(names, [])]
+        return sorted(os.path.relpath(path, self.cache) for path in found)
+
+    def runs(self) -> list[Path]:
+        return list(self.cache.glob("atvg-*/*"))
+
+    def encoders(self) -> list[int]:
+        """The ffmpeg processes that it has started and that are alive."""
+        return encoders(self.process.pid)
+
+
+def leave(*clients: Client) -> None:
+    """They close their pages, all at once."""
+    with ThreadPoolExecutor(max(1, len(clients))) as pool:
+        list(pool.map(Client.close, clients))
+
+
+def encoders(parent: int) -> list[int]:
+    """The ffmpeg processes that a process has started and that are alive; on Linux."""
+    return [child for child in children(parent) if "ffmpeg" in name_of(child)]
+
+
+def children(parent: int) -> list[int]:
+    found = []
+    for task in Path(f"/proc/{parent}/task").glob("*/children"):
+        try:
+            found += map(int, task.read_text().split())
+        except OSError:  # the thread has ended
+            continue
+    return found
+
+
+def name_of(process: int) -> str:
+    """The command it runs; empty if it is dead."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes().partition(b"\0")[0].decode()
+    except OSError:
+        return ""
+
+
+def until(done: Callable[[], Any], what: str = "", patience: float = PATIENCE) -> Any:
+    """What `done` returns as soon as it is true.
+
+    Raises:
+        TimeoutError: it was not.
+    """
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        if result := done():
+            return result
+        time.sleep(0.05)
+    raise TimeoutError(f"waited {patience} s in vain {what}".rstrip())
+
+
+def write_wav(path: Path, samples: np.ndarray) -> Path:
+    """Float samples, 16 kHz, as 16-bit WAV."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes((np.asarray(samples) * 32767).astype(np.int16).tobytes())
+    return path
