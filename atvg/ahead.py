@@ -18,10 +18,10 @@ def ahead(values: Iterator[T], count: int = 1) -> Iterator[T]:
     is `values`, in its own thread, before `close` returns: what it has to clean up is cleaned up.
     """
     made: queue.Queue = queue.Queue(count)
-    stop = threading.Event()
+    stop, main = threading.Event(), threading.main_thread()
 
     def put(value: object) -> None:
-        while not stop.is_set():
+        while not stop.is_set() and main.is_alive():
             with suppress(queue.Full):
                 made.put(value, timeout=0.1)
                 return
@@ -30,7 +30,7 @@ def ahead(values: Iterator[T], count: int = 1) -> Iterator[T]:
         try:
             for value in values:
                 put((value, None))
-                if stop.is_set():
+                if stop.is_set() or not main.is_alive():
                     break
             put((_END, None))
         except BaseException as error:
@@ -39,7 +39,8 @@ def ahead(values: Iterator[T], count: int = 1) -> Iterator[T]:
             if hasattr(values, "close"):
                 values.close()
 
-    thread = threading.Thread(target=work, name="ahead", daemon=True)
+    # No daemon: a program that ends while native code is at work in a thread would be aborted.
+    thread = threading.Thread(target=work, name="ahead")
     thread.start()
     try:
         while True:

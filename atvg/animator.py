@@ -1,6 +1,7 @@
 """Photo + audio → a stream of frames with everything that was computed on the way."""
 
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,7 +16,7 @@ from torch import Tensor
 from atvg import audio as speech
 from atvg import checkpoint
 from atvg.config import N_MFCC_STORED, ROWS_PER_FRAME, check_number, shown
-from atvg.engine import Engine, make_engine
+from atvg.engine import Engine, check_engine, make_engine
 from atvg.errors import BadSettingError
 from atvg.face import geometry
 from atvg.face.carry import Carried
@@ -31,6 +32,7 @@ from atvg.pose import Pose
 from atvg.shape import ShapeModel, denormalise_offset, normalise, uncross_lips
 
 CHUNK = 10  # frames drawn at once: 0.4 s of video, a good batch for a CPU
+_ENGINES = 4  # compiled networks kept, one for each β that was asked for: 75 MB each
 _AT_BLOCK = 500  # frames AT-net hears at once
 _REST_FRAMES = 50  # of silence, after which AT-net's mouth has come to rest
 _SILENT_ROWS = np.tile(speech.silent_row(N_MFCC_STORED), (ROWS_PER_FRAME * _REST_FRAMES + speech.EXTRA_ROWS, 1))
@@ -124,9 +126,10 @@ class Animator:
         self.device, self.idle = torch.device(device), idle
         self.at_net, self.shape, self.detector = at_net.to(self.device), shape, detector
         self.vg_nets = {beta: net.to(self.device, memory_format=torch.channels_last) for beta, net in vg_nets.items()}
-        self.engine = lru_cache(maxsize=8)(lambda beta: make_engine(engine, self._blend(beta)))
-        for beta in vg_nets:  # says now, not in the middle of some work, that an engine cannot be used
-            self.engine(beta)
+        self._engine_name, self._engines = engine, lru_cache(maxsize=_ENGINES)(self._make_engine)
+        self._compiling = threading.Lock()
+        for net in vg_nets.values():
+            check_engine(engine, net)
 
     @classmethod
     def from_pretrained(
@@ -230,7 +233,7 @@ class Animator:
         self, photo_crop: np.ndarray, example: np.ndarray, beta: float = 0.5, recurrent: bool = True
     ) -> "Drawer":
         """VG-net ready to draw one photo, (128, 128, 3) uint8 with landmarks (68, 2) in crop pixels; see `Drawer`."""
-        return Drawer(self.engine(float(beta)), photo_crop, example, recurrent)
+        return Drawer(self.engine(beta), photo_crop, example, recurrent)
 
     @torch.inference_mode()
     def draw(
@@ -260,6 +263,14 @@ class Animator:
             parts.append(drawer.draw(landmarks[part], turned)[0])
         return np.concatenate(parts)
 
+    def engine(self, beta: float = 0.5) -> Engine:
+        """What draws with the weights for β; compiled when it is asked for the first time."""
+        with self._compiling:  # one compiler at a time, and none for what another thread compiles already
+            return self._engines(float(beta))
+
+    def _make_engine(self, beta: float) -> Engine:
+        return make_engine(self._engine_name, self._blend(beta))
+
     def _blend(self, beta: float) -> VGNet:
         """The network for β: between the two nearest trained values the weights are interpolated."""
         trained = sorted(self.vg_nets)
@@ -271,6 +282,8 @@ class Animator:
         low, high = self.vg_nets[below].state_dict(), self.vg_nets[above].state_dict()
         blend = VGNet(self.vg_nets[below].config).to(self.device, memory_format=torch.channels_last)
         mixed = {k: v if not v.is_floating_point() else v.lerp(high[k], share) for k, v in low.items()}
+        if not all((net.input_ranges[:, 1] > 0).all() for net in (self.vg_nets[below], self.vg_nets[above])):
+            mixed["input_ranges"].zero_()  # half of a range is none
         blend.load_state_dict(mixed)
         return blend.eval().requires_grad_(False)
 
@@ -407,8 +420,12 @@ class Result(Chunk):
 
 def join(chunks: list[Chunk]) -> dict[str, np.ndarray]:
     """What consecutive chunks hold, by name, joined."""
-    joined = {name: np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in _ARRAYS}
-    return {**joined, "turns": tuple(turn for chunk in chunks for turn in chunk.turns)}
+    turns = tuple(turn for chunk in chunks for turn in chunk.turns)
+    joined = {name: np.concatenate([getattr(c, name) for c in chunks]) for name in _ARRAYS if name != "photos" or turns}
+    if not turns:  # one and the same picture
+        photo = chunks[0].photos[0]
+        joined["photos"] = np.broadcast_to(photo, (len(joined["frames"]), *photo.shape))
+    return {**joined, "turns": turns}
 
 
 def regroup(chunks: Iterable[Chunk], size: int) -> Iterator[Chunk]:

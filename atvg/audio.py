@@ -128,8 +128,10 @@ def _from_samples(rate: float, samples: np.ndarray, max_seconds: float) -> np.nd
     return np.clip(wave, -1, 1)
 
 
-def mono(samples: np.ndarray) -> np.ndarray:
+def mono(samples: np.ndarray, channels_last: bool | None = None) -> np.ndarray:
     """Samples (N,) or (N, channels), floats in [−1, 1] or integers of any width → float32 (N,).
+
+    Unless it is said whether the channels come last, the longer axis is taken for time.
 
     Raises:
         BadAudioError: they are none, or not finite.
@@ -140,7 +142,8 @@ def mono(samples: np.ndarray) -> np.ndarray:
         middle = 0 if samples.dtype.kind == "i" else (limits.max + 1) // 2
         samples = (samples.astype(np.float64) - middle) / (limits.max - middle)
     if samples.ndim == 2:
-        channels_last = samples.shape[1] <= samples.shape[0]
+        if channels_last is None:
+            channels_last = samples.shape[1] <= samples.shape[0]
         samples = samples.mean(axis=1 if channels_last else 0)
     with np.errstate(over="ignore"):  # what becomes infinite is refused
         return _finite(samples.astype(np.float32))

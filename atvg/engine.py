@@ -1,13 +1,13 @@
 """VG-net at work: PyTorch, the reference, or OpenVINO, compiled, in 8-bit integers where the processor has them.
 
-A network is compiled from its weights when it is first drawn with, which takes about a second. It draws `BLOCK` frames
-at a time; what is drawn of one frame does not depend on how many are asked for at once.
+A network is compiled from its weights, as they are then, when it is first drawn with; that takes a second or two. It
+draws `BLOCK` frames at a time; what is drawn of one frame does not depend on how many are asked for at once.
 """
 
 import copy
 import sys
 from collections.abc import Iterable
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,22 +35,44 @@ class Drawn(NamedTuple):
     states: Tensor  # (T, hidden, 8, 8)
 
 
-def make_engine(name: str, net: VGNet) -> "Engine":
-    """Something that draws with `net`. ``"auto"`` is the fastest that this machine has.
+def check_engine(name: str, net: VGNet) -> str:
+    """The engine that ``name`` stands for: ``"auto"`` is the fastest that this machine has for `net`.
 
     Raises:
-        BadSettingError: an unknown engine, or one that this machine or this network cannot be drawn with.
+        BadSettingError: an unknown engine, or one that cannot be had for this network on this machine.
     """
     if name not in ENGINES:
         raise BadSettingError(f"engine is {name!r}; choose from: {', '.join(ENGINES)}")
     if name == "torch":
-        return TorchEngine(net)
-    reason = _why_not_compiled(net) or (_why_not_int8(net) if name == "openvino-int8" else "")
-    if not reason:
-        return OpenVINOEngine(net, int8=name != "openvino" and not _why_not_int8(net))
+        return name
+    compiled, int8 = _why_not_compiled(net), _why_not_int8(net)
     if name == "auto":
+        return "torch" if compiled else "openvino" if int8 else "openvino-int8"
+    reason = compiled or (int8 if name == "openvino-int8" else "")
+    if reason:
+        raise _refused(name, reason)
+    return name
+
+
+def make_engine(name: str, net: VGNet) -> "Engine":
+    """Something that draws with `net`, compiled where that is what ``name`` says.
+
+    Raises:
+        BadSettingError: as `check_engine`, or it cannot be compiled on this machine.
+    """
+    chosen = check_engine(name, net)
+    if chosen == "torch":
         return TorchEngine(net)
-    raise BadSettingError(f"engine {name!r} cannot be used here: {reason}; choose auto or torch")
+    try:
+        return OpenVINOEngine(net, int8=chosen == "openvino-int8")
+    except RuntimeError as error:  # what a compiler raises that does not know this machine
+        if name == "auto":
+            return TorchEngine(net)
+        raise _refused(name, str(error).strip().splitlines()[0][:200]) from None
+
+
+def _refused(name: str, reason: str) -> BadSettingError:
+    return BadSettingError(f"engine {name!r} cannot be used here: {reason}; choose auto or torch")
 
 
 class TorchEngine:
@@ -80,12 +102,9 @@ class OpenVINOEngine:
     """VG-net compiled for the CPU: fused, in the layout that suits the processor, rounded to pixels in one go."""
 
     def __init__(self, net: VGNet, int8: bool):
-        self.net, self.int8 = net, int8
+        self.net = net
         self.name = "openvino-int8" if int8 else "openvino"
-
-    @cached_property
-    def _compiled(self) -> Any:
-        return _compile(_quantised(self.net) if self.int8 else _folded(self.net))
+        self._compiled = _compile(_quantised(net) if int8 else _folded(net))
 
     @torch.inference_mode()
     def draw(self, code: PhotoCode, landmarks: Tensor, photo: Tensor, warped: Tensor, state: Tensor) -> Drawn:
@@ -147,7 +166,8 @@ def calibrate(net: VGNet, passes: Iterable[tuple[Tensor, ...]]) -> None:
     """Notes in `net` in which range the inputs of its layers lie, so that it can be drawn with in 8-bit integers.
 
     Args:
-        passes: typical arguments: photos, example landmarks, landmarks, and how the head is turned or None.
+        passes: typical arguments, at least one set: photos (B, 3, 128, 128), example landmarks (B, 68, 2), landmarks
+            (B, T, 68, 2), and how the head is `Turned` or None.
     """
     layers = net.frame_layers()
     ranges = torch.zeros_like(net.input_ranges)
@@ -215,13 +235,22 @@ def _folded(net: VGNet) -> VGNet:
 
 @lru_cache(maxsize=1)
 def _openvino() -> Any:
-    """The library, or None. Importing it would send a message to its makers, were their messenger to be found."""
-    sys.modules.setdefault("openvino_telemetry", None)
+    """The library, or None where it cannot be imported. Its converter reports every use to its makers, unless their
+    messenger cannot be found."""
+    messenger = sys.modules.get("openvino_telemetry")
+    sys.modules["openvino_telemetry"] = None
     try:
         import openvino
-    except ImportError:
+        from openvino.tools.ovc import convert_impl, telemetry_stub, telemetry_utils
+
+        for module in (convert_impl, telemetry_utils):  # somebody may have imported them before
+            module.tm = telemetry_stub
+        return openvino
+    except Exception:  # missing, or broken in any way that a native library can be
         return None
-    return openvino
+    finally:
+        if messenger is not None:  # whoever brought it may keep it
+            sys.modules["openvino_telemetry"] = messenger
 
 
 def _why_not_compiled(net: VGNet) -> str:
@@ -229,14 +258,15 @@ def _why_not_compiled(net: VGNet) -> str:
         return "it computes on the CPU only"
     if not (net.config.recurrent and net.config.warp):
         return "this network is an ablation"
-    return "" if _openvino() else "the package openvino is not installed"
+    return "" if _openvino() else "the package openvino is not installed, or does not load"
 
 
 def _why_not_int8(net: VGNet) -> str:
-    if not net.input_ranges.any():
+    if not (net.input_ranges[:, 1] > 0).all():
         return "the ranges of these weights' layers are not known"
-    # Without these instructions sums of 8-bit products overflow, or are slower than floats.
-    return "" if torch.cpu._is_vnni_supported() else "this processor has no 8-bit dot products (VNNI)"
+    # Without such instructions sums of 8-bit products overflow, or are slower than floats; others that have them are
+    # not known to torch.
+    return "" if torch.cpu._is_vnni_supported() else "this processor has no AVX-512 VNNI"
 
 
 @torch.inference_mode()

@@ -23,6 +23,7 @@ _AROUND = (1, 3)  # frames before and after one that must all be silent for it t
 _CALMING = 0.4  # share of the way into or out of rest that a frame goes
 
 # Seconds from the end of a frame to that of the sound it waits for: the reach, and one frame more to smooth over.
+# A microphone at another rate than 16 kHz adds what resampling holds back: 40 ms at 44.1 and 48 kHz, 115 at 8 kHz.
 LOOK_AHEAD = _REACH / SAMPLE_RATE
 
 
@@ -37,8 +38,8 @@ class Live:
         chunk = live.finish()
 
     A frame is drawn as soon as the sound up to `LOOK_AHEAD` seconds after its end has been fed. Its landmarks differ
-    from those made of the finished recording in that the speaker's level is that of the last ten seconds, that silence
-    is known only a little ahead, and that smoothing looks one frame ahead. Memory does not grow.
+    from those made of the finished recording in three ways: the speaker's level is that of the last ten seconds of
+    speech, silence is known only a little ahead, and smoothing looks one frame ahead. Memory does not grow.
 
     Args:
         animator: with weights.
@@ -63,7 +64,9 @@ class Live:
         self._rate: int | None = None
         self._resampler: Any = None
         self._wave, self._begin = np.zeros(0, np.float32), 0  # the newest samples, 16 kHz, and the index of the first
+        self._ended = False
         self._levels: deque[float] = deque(maxlen=_MEMORY)  # RMS of the newest frames
+        self._loud: deque[float] = deque(maxlen=_MEMORY)  # and of the newest that may be speech
         self._known, self._understood, self._shown = 0, 0, 0  # frames whose level, whose codes are known; that are seen
         self._calm = 1.0
         self._codes = np.zeros((0, len(self._listener.rest)), np.float32)  # from the frame before the next to show on
@@ -76,13 +79,19 @@ class Live:
             samples: floats in [−1, 1] or integers, (N,) or (N, channels), any number of them.
 
         Raises:
-            BadAudioError: no samples, not finite, or of another rate than before.
+            BadAudioError: no samples, not finite, of another rate than before, or after the end.
+            BadSettingError: a rate outside 8 to 192 kHz.
         """
-        self._hear(self._resampled(rate, speech.mono(samples)))
+        if self._ended:
+            raise BadAudioError("this voice has ended; begin anew")
+        self._hear(self._resampled(rate, speech.mono(samples, channels_last=True)))
         return self._show(last=False)
 
     def finish(self) -> Chunk | None:
         """The voice has ended: shows the frames that are missing, if any; in all they are round(25 · seconds)."""
+        if self._ended:
+            return None
+        self._ended = True
         if self._resampler is not None:
             self._hear(self._resampler.resample_chunk(np.zeros(0, np.float32), last=True))
         self._hear(np.zeros(_REACH, np.float32), most=round(self._heard / _FRAME))
@@ -112,6 +121,8 @@ class Live:
             while (self._known + 1) * _FRAME <= self._heard:
                 start = self._known * _FRAME - self._begin
                 self._levels.append(float(np.sqrt(np.mean(self._wave[start : start + _FRAME] ** 2))))
+                if self._levels[-1] > _QUIETEST:  # a long pause does not make a speaker quieter
+                    self._loud.append(self._levels[-1])
                 self._known += 1
             self._understand(min(most, (self._heard - _REACH) // _FRAME + 1))
 
@@ -119,7 +130,7 @@ class Live:
         first, count = self._understood, frames - self._understood
         if count <= 0:
             return
-        level = max(_QUIETEST, float(np.percentile(self._levels, 90)))
+        level = float(np.percentile(self._loud, 90)) if self._loud else _QUIETEST
         rows = speech.plain_rows(
             self._wave, ROWS_PER_FRAME * first - speech.LEAD_ROWS - self._begin // MFCC_HOP,
             ROWS_PER_FRAME * count + speech.EXTRA_ROWS, speech.even_gain(level), self._n_mfcc,

@@ -69,6 +69,17 @@ def attention_sparsity(attention: Tensor) -> Tensor:
     return attention.mean()
 
 
+def attention_presence(attention: Tensor, inside: Tensor) -> Tensor:
+    """Mean of 1 − α within a region that always moves: a half-attended mouth keeps half of the photo's own lips, and
+    teeth or a dark gap would need a motion map beyond white or black.
+
+    Args:
+        attention: (..., 1, H, W) in [0, 1].
+        inside: (..., 1, H, W), 1 in the region, else 0.
+    """
+    return ((1 - attention) * inside).sum() / inside.sum().clamp(min=1)
+
+
 def landmark_regression(predicted: Tensor, true: Tensor, mouth_weight: float = 10.0) -> Tensor:
     """Mean squared landmark error of the discriminator, (..., 68, 2) crop pixels, mouth points weighted."""
     weight = torch.ones(true.shape[-2], 1, device=true.device)

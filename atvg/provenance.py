@@ -36,7 +36,7 @@ def provenance(animator: Animator, settings: Mapping[str, Any], photo: np.ndarra
         ``command`` makes the same frames from the photo and the sound, with the weights that ``weights`` identifies.
     """
     settings = {name: _plain(value) for name, value in settings.items()}
-    engine = animator.engine(float(settings.get("beta", 0.5))).name
+    engine = animator.engine(settings.get("beta", 0.5)).name
     return {
         "settings": settings,
         "versions": _versions() | {"device": str(animator.device), "engine": engine},

@@ -73,9 +73,14 @@ def rendering(
     paster = Paster(face) if frame == "full" else None
     drawer = PanelRenderer(face.crop, face.crop_landmarks[:, :2]) if panels else None
     kept: list[Chunk] = []
+    made: list[Path] = []
     done = 0
     with contextlib.ExitStack() as stack:
+        # Pushed first and so asked last: if one file fails at its very end, the others go again.
+        stack.push(lambda kind, error, trace: kind and _remove(made))
         video = stack.enter_context(VideoWriter(path, (width, height), sound))
+        if panels:  # noted when it is whole, which is before the video is
+            stack.push(lambda kind, error, trace: None if kind else made.append(Path(panels)))
         side = stack.enter_context(VideoWriter(panels, PanelRenderer.size, sound)) if panels else None
         for chunk in stack.enter_context(contextlib.closing(ahead(iter(chunks)))):
             pasted = paster.paste(chunk.attention, chunk.motion, chunk.turns) if paster else chunk.frames.copy()
@@ -90,8 +95,12 @@ def rendering(
             yield done, picture
         if arrays:
             save_arrays(arrays, face, kept)
-            # Until the videos are whole too, the arrays may have to go again.
-            stack.push(lambda kind, error, trace: arrays.unlink(missing_ok=True) if kind else None)
+            made.append(arrays)
+
+
+def _remove(files: list[Path]) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)
 
 
 def save_arrays(path: Path, face: Face, chunks: list[Chunk]) -> None:

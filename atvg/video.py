@@ -38,7 +38,9 @@ _HARDWARE = (
     ("/System/Library/Frameworks/VideoToolbox.framework", ("h264_videotoolbox", "medium", ("-q:v", "70"))),
     ("/dev/dri/renderD128", ("h264_qsv", "veryfast", ("-global_quality", "20"))),
 )
-_PATIENCE = 20  # seconds for an encoder in hardware to prove itself
+_LEAST, _MOST = 160, 4096  # pixels of a side: what all of them can encode
+_PATIENCE = 20  # seconds for one to prove itself
+_failed: set[str] = set()  # those that did, but failed later: they take few videos at once
 _SOUND, _SILENT, _FINISHED = "sound.flac", "silent.mp4", "finished.mp4"
 _MAX_SOUND = 2**29  # bytes of the FLAC; ten minutes of 192 kHz stereo have 460 MB before they are packed
 # The matrix of BT.601 is what OpenCV and old players assume; the tags keep the others from guessing BT.709.
@@ -116,9 +118,9 @@ class VideoWriter:
                 if not has_room(self._folder):  # the beginning of the sound may have fitted
                     raise _full(self.path)
             size = (self.width + self.width % 2, self.height + self.height % 2)
-            codec, preset, quality = _encoder(*size)
+            self._codec, preset, quality = _encoder(*size)
             self._ffmpeg = FFMPEG_VideoWriter(
-                str(self._folder / _SILENT), size, FPS, codec=codec, preset=preset, logfile=self._log,
+                str(self._folder / _SILENT), size, FPS, codec=self._codec, preset=preset, logfile=self._log,
                 ffmpeg_params=["-hide_banner", "-loglevel", "error", *quality, "-vf", _COLOUR],
             )  # fmt: skip
             stack.callback(self._stop)
@@ -180,27 +182,33 @@ class VideoWriter:
     def _failure(self) -> OutputError:
         if not has_room(self._folder):
             return _full(self.path)
+        if self._codec != _SOFTWARE[0]:
+            _failed.add(self._codec)
+            return OutputError(f"the encoder {self._codec} could not write {self.path.name}; try again without it")
         self._log.seek(0)
         lines = [line.strip() for line in self._log if line.strip()]
         reason = lines[-1] if lines else "it stopped without a word"
         return OutputError(f"ffmpeg could not write {self.path.name}: {reason}; check the free space and picture size")
 
 
-@lru_cache(maxsize=32)
 def _encoder(width: int, height: int) -> tuple[str, str, tuple[str, ...]]:
     """Name, preset and quality of an encoder for pictures of this size: one in hardware, if it proves that it works."""
-    for sign, encoder in _HARDWARE:
-        if os.path.exists(sign):
-            name, preset, quality = encoder
-            command = [
-                imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", "-nostdin", "-f", "lavfi",
-                "-i", f"color=gray:s={width}x{height}:r={FPS}", "-frames:v", "3", "-vcodec", name, "-preset", preset,
-                *quality, "-vf", _COLOUR, "-f", "null", "-",
-            ]  # fmt: skip
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                if subprocess.run(command, stdin=subprocess.DEVNULL, timeout=_PATIENCE, check=False).returncode == 0:
-                    return encoder
+    if _LEAST <= min(width, height) and max(width, height) <= _MOST:
+        for sign, encoder in _HARDWARE:
+            if os.path.exists(sign) and encoder[0] not in _failed and _works(*encoder):
+                return encoder
     return _SOFTWARE
+
+
+@lru_cache(maxsize=8)
+def _works(name: str, preset: str, quality: tuple[str, ...]) -> bool:
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", "-nostdin", "-f", "lavfi", "-i", "color=gray:s=640x480:r=25",
+        "-frames:v", "3", "-vcodec", name, "-preset", preset, *quality, "-vf", _COLOUR, "-f", "null", "-",
+    ]  # fmt: skip
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return subprocess.run(command, stdin=subprocess.DEVNULL, timeout=_PATIENCE, check=False).returncode == 0
+    return False
 
 
 def check_output(path: str | os.PathLike, ending: str = ".mp4") -> Path:

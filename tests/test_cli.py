@@ -270,7 +270,7 @@ class TestBench:
 
     def test_live_speech_is_behind_by_what_it_has_to_wait_for(self, result):
         live = result["live"]
-        assert live["latency_seconds"] == pytest.approx(0.04 + 0.1675 + 0.2 + live["median"])
+        assert live["latency_seconds"] == pytest.approx(0.04 + 0.1675 + 0.2 + live["greatest"])
 
     def test_the_authors_sizes_are_those_that_were_published(self, result):
         theirs = result["authors"]

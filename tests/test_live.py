@@ -60,10 +60,13 @@ def test_a_frame_is_shown_as_soon_as_the_stated_look_ahead_is_heard(animator, fa
 
 def test_what_will_be_said_does_not_matter(animator, face, wave):
     """Up to the look-ahead: frames that were shown were shown for good."""
-    cut = SAMPLE_RATE
-    other = np.concatenate([wave[:cut], wave[::-1]])
-    first, second = (Live(animator, face).feed(SAMPLE_RATE, voice[:cut]) for voice in (wave, other))
-    assert (first.landmarks == second.landmarks).all()
+    cut, seen = SAMPLE_RATE, []
+    for later in (wave[cut:], wave[::-1]):
+        live = Live(animator, face)
+        shown = [live.feed(SAMPLE_RATE, piece) for piece in (wave[:cut], later[:6400])]
+        seen.append([chunk.landmarks for chunk in shown])
+    assert (seen[0][0] == seen[1][0]).all() and len(seen[0][0]) == int((1 - LOOK_AHEAD) * FPS)
+    assert (seen[0][1] != seen[1][1]).any()
 
 
 @pytest.mark.parametrize("step", [101, 1600, 40_000])
@@ -80,7 +83,7 @@ def test_silence_brings_the_mouth_to_rest_and_keeps_it_there(animator, face, wav
 
 
 def test_a_rooms_noise_is_not_taken_for_a_voice(animator, face):
-    noise = 5e-4 * np.random.default_rng(0).standard_normal(SAMPLE_RATE).astype(np.float32)
+    noise = 1e-3 * np.random.default_rng(0).standard_normal(SAMPLE_RATE).astype(np.float32)
     still = landmarks(spoken(Live(animator, face), noise, 3200))
     assert mouth_opening(still).std() < 0.01
 
@@ -98,8 +101,35 @@ def test_what_microphones_send_is_understood(animator, face, wave, recorded, rat
         assert np.corrcoef(mouth_opening(live[:n]), mouth_opening(recorded[:n]))[0, 1] > 0.85
 
 
+def test_a_long_pause_does_not_make_the_speaker_quieter(animator, face, wave):
+    pause = np.zeros(12 * SAMPLE_RATE, np.float32)
+    levels = []
+    for silence in (pause[:0], pause):
+        live = Live(animator, face)
+        live._performance.show = lambda codes: Chunk(0, *(codes,) * 6, ())
+        live.feed(SAMPLE_RATE, np.concatenate([wave, silence]))
+        levels.append(np.percentile(live._loud, 90))
+    assert levels[0] == pytest.approx(levels[1])
+
+
+@pytest.mark.parametrize("channels", [2, 6])
+def test_tiny_pieces_of_several_channels_last_as_long_as_they_do(animator, face, wave, channels):
+    voice = np.stack([wave[:3200]] * channels, axis=1)
+    one = sum(map(len, spoken(Live(animator, face), voice, 1)))
+    assert one == sum(map(len, spoken(Live(animator, face), voice, 3200))) == 5
+
+
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+def test_the_end_is_the_end(animator, face, rate, refuses):
+    live = Live(animator, face)
+    live.feed(rate, np.zeros(rate, np.float32))
+    assert live.finish() is not None and live.finish() is None
+    with refuses(BadAudioError, "ended"):
+        live.feed(rate, np.zeros(100, np.float32))
+
+
 def test_memory_does_not_grow(animator, face):
-    """An hour of a voice, of which only the last seconds are kept; VG-net is left out, to be quick."""
+    """Minutes of a voice, of which only the last seconds are kept; VG-net is left out, to be quick."""
     live = Live(animator, face)
     live._performance.show = lambda codes: Chunk(0, *(codes,) * 6, ())
     sizes = []

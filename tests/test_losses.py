@@ -211,6 +211,13 @@ class TestSpeech:
         assert losses.lag_chances(torch.tensor([[5.0], [7.0]])).tolist() == [[1.0], [1.0]]
 
 
+def test_presence_is_what_attention_lacks_where_it_is_wanted():
+    attention, inside = torch.zeros(1, 1, 2, 2), torch.tensor([[[[1.0, 1.0], [0.0, 0.0]]]])
+    attention[..., 0, 0] = 0.5
+    assert losses.attention_presence(attention, inside).item() == pytest.approx((0.5 + 1) / 2)
+    assert losses.attention_presence(attention, torch.zeros_like(inside)).item() == 0
+
+
 def test_sparsity_is_the_mean_attention():
     attention = torch.tensor([0.2, 0.6]).reshape(1, 1, 1, 2).requires_grad_()
     loss = losses.attention_sparsity(attention)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from atvg.bench import sample_voice
-from atvg.errors import BadSettingError
+from atvg.errors import BadSettingError, OutputError
 from atvg.render import render, rendering
+from atvg.video import VideoWriter
 
 
 @pytest.mark.parametrize(("frame", "shape"), [("full", (512, 512, 3)), ("crop", (128, 128, 3))])
@@ -42,3 +43,19 @@ def test_the_turned_photos_are_among_the_arrays_of_a_moving_head(animator, face,
 def test_an_unknown_frame_is_refused(animator, face, tmp_path):
     with pytest.raises(BadSettingError, match="full, crop"):
         render(face, animator.stream(face, sample_voice(0.4)), sample_voice(0.4), tmp_path / "out.mp4", frame="half")
+
+
+@pytest.mark.parametrize("broken", ["video.mp4", "panels.mp4"])
+def test_if_one_file_fails_at_its_end_none_stays(animator, face, tmp_path, monkeypatch, broken):
+    finish = VideoWriter._finish
+
+    def fail(writer: VideoWriter) -> None:
+        if writer.path.name == broken:
+            raise OutputError("the disk is full")
+        finish(writer)
+
+    monkeypatch.setattr(VideoWriter, "_finish", fail)
+    wave, files = sample_voice(0.4), [tmp_path / name for name in ("video.mp4", "panels.mp4", "arrays.npz")]
+    with pytest.raises(OutputError):
+        render(face, animator.stream(face, wave), wave, files[0], "crop", files[1], files[2])
+    assert list(tmp_path.iterdir()) == []

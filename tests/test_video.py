@@ -270,10 +270,10 @@ class TestEncodersInHardware:
             there = tmp_path / "device"
             there.touch()
             monkeypatch.setattr(video, "_HARDWARE", tuple((str(there), (name, "medium", ())) for name in names))
-            video._encoder.cache_clear()
 
-        yield set_candidates
-        video._encoder.cache_clear()
+        monkeypatch.setattr(video, "_failed", set())
+        monkeypatch.setattr(video, "_LEAST", 32)
+        return set_candidates
 
     def test_the_first_that_works_is_used(self, candidates, tmp_path):
         candidates("h264_nvenc_of_nobody", "libopenh264")
@@ -285,6 +285,19 @@ class TestEncodersInHardware:
         candidates("libopenh264")
         monkeypatch.setattr(video, "_HARDWARE", (("/nowhere", ("libopenh264", "medium", ())),))
         assert video._encoder(64, 48)[0] == "libx264"
+
+    def test_one_that_fails_later_is_not_tried_again(self, candidates, tmp_path, refuses):
+        candidates("libopenh264")
+        with refuses(OutputError, "without it"), VideoWriter(tmp_path / "a.mp4", (64, 64)) as writer:
+            writer._ffmpeg.proc.kill()
+            writer._ffmpeg.proc.wait()
+            for _ in range(50):
+                writer.write(moving(50))
+        assert video._encoder(64, 64)[0] == "libx264"
+
+    def test_pictures_too_small_for_it_are_encoded_by_software(self, candidates):
+        candidates("libopenh264")
+        assert video._encoder(16, 640)[0] == "libx264"
 
     def test_without_any_that_works_software_encodes(self, candidates):
         candidates("h264_nvenc_of_nobody")

@@ -49,7 +49,7 @@ class Paster:
         self._mask = face_mask(face.crop_landmarks)
         self._back = geometry.invert(face.matrix)
         # Cubic interpolation costs the same for each pixel that is made. So the crop is first enlarged by a whole
-        # factor, which is fast, to about the photo's scale, and turned into place linearly, which then blurs nothing.
+        # factor, which is fast, to about the photo's scale, and turned into place linearly, which then blurs little.
         self._factor = max(1, ceil(geometry.scale_of(self._back)))
         self._enlarged = np.array([[1, 0, 0.5], [0, 1, 0.5]]) / self._factor - [[0, 0, 0.5], [0, 0, 0.5]]
 

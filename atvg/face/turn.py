@@ -69,7 +69,7 @@ def _on_grid(x: np.ndarray, y: np.ndarray, left: int, top: int, width: int, heig
     return [((values - low) * ((_GRID - 1) / max(1, size - 1))).astype(np.float32) for values, low, size in sides]
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)
 def _places(left: int, top: int, width: int, height: int) -> tuple[np.ndarray, ...]:
     """x and y of each pixel of a box, in the photo and on the coarse grid; the same for all turns of one head."""
     x, y = np.meshgrid(np.arange(left, left + width, dtype=np.float32), np.arange(top, top + height, dtype=np.float32))

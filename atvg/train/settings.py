@@ -54,6 +54,7 @@ class VGSettings(RunSettings):
     gradient: float = 4.0
     texture: float = 25.0
     sparsity: float = 0.02
+    presence: float = 0.3
     discriminator: float = 0.0
     regression: float = 1.0
     mouth_weight: float = 6.0  # around the mouth, and within the box of the lips, where the rest of the face has 1

@@ -197,4 +197,5 @@ def generator_terms(real: Tensor, made: Frames, landmarks: Tensor, settings: VGS
         "gradient": settings.gradient * losses.gradient_loss(*flat),
         "texture": settings.texture * losses.texture_loss(*flat),
         "sparsity": settings.sparsity * losses.attention_sparsity(made.attention),
+        "presence": settings.presence * losses.attention_presence(made.attention, lips),
     }

@@ -61,7 +61,7 @@ class TestLearning:
 
     def test_without_a_discriminator_there_is_none(self, run_vg, tmp_path):
         terms = run_vg(tmp_path / "run", steps=1)
-        assert set(terms) == {"pixel", "gradient", "texture", "sparsity", "attention"}
+        assert set(terms) == {"pixel", "gradient", "texture", "sparsity", "presence", "attention"}
 
     def test_a_step_of_the_generator_leaves_the_judges_gradient_out_of_its_own(self, make):
         """The judge learns to tell apart; the generator's wish to pass must not reach its weights."""
@@ -233,7 +233,14 @@ class TestTerms:
         attention = torch.rand(1, 2, 1, 128, 128)
         landmarks = torch.tensor(face68[:, :2], dtype=torch.float32).expand(1, 2, 68, 2)
         settings = VGSettings(
-            beta=0.3, pixel=2.0, gradient=5.0, texture=4.0, sparsity=7.0, mouth_weight=3.0, lips_weight=9.0
+            beta=0.3,
+            pixel=2.0,
+            gradient=5.0,
+            texture=4.0,
+            sparsity=7.0,
+            presence=6.0,
+            mouth_weight=3.0,
+            lips_weight=9.0,
         )
         terms = generator_terms(real, Frames(frame, attention, frame), landmarks, settings)
         weight = 1 + 2 * losses.mouth_box(landmarks, 128)
@@ -241,10 +248,25 @@ class TestTerms:
         expected = ((real - frame).abs() * (attention + 0.3) * weight).mean()
         assert terms["pixel"] == pytest.approx(2 * expected.item(), rel=1e-5)
         assert terms["sparsity"] == pytest.approx(7 * attention.mean().item(), rel=1e-5)
+        outside = 1 - attention[losses.mouth_box(landmarks, 128, margin=0.0) > 0].mean().item()
+        assert terms["presence"] == pytest.approx(6 * outside, rel=1e-4)
         plain = losses.gradient_loss(real[0], frame[0], weight[0])
         assert terms["gradient"] == pytest.approx(5 * plain.item(), rel=1e-5)
         detail = losses.texture_loss(real[0], frame[0], weight[0])
         assert terms["texture"] == pytest.approx(4 * detail.item(), rel=1e-5)
+
+
+def test_what_ships_is_calibrated_and_training_does_not_notice(make, tmp_path):
+    from atvg.checkpoint import load_vg_net
+
+    stage = make()
+    net = stage.players["main"].module
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    stage.ship(net, tmp_path, {})
+    shipped = load_vg_net(tmp_path)
+    assert (shipped.input_ranges[:, 0] <= 0).all() and (shipped.input_ranges[:, 1] > 0).all()
+    assert net.training and not net.input_ranges.any()
+    assert all((value == before[name]).all() for name, value in net.state_dict().items())
 
 
 def test_the_sample_shows_five_rows_and_leaves_the_network_in_training(make):
