@@ -17,8 +17,9 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.12 python3.11 python3.10 pytho
 demo: $(VENV)/.demo
 	$(BIN)/python app.py
 
+# One thread each: two tests run side by side.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

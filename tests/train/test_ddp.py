@@ -50,7 +50,14 @@ def recorded(self, *args):
         seen.append(drawn[0].double().mean())
         return drawn
 
-    self.stage.batch = batch
+    ship = self.stage.ship
+
+    def ship_unseen(*args):  # what is drawn to calibrate weights is no step's
+        self.stage.batch = draw
+        ship(*args)
+        self.stage.batch = batch
+
+    self.stage.batch, self.stage.ship = batch, ship_unseen
     loop.time.monotonic = lambda: 60.0 * (1 + 9 * rank) * len(seen)
     result = run(self, *args)
     tensors = {f"ema.{k}": v for k, v in self.ema.state_dict().items()}

@@ -181,6 +181,7 @@ class TestWhatIsLeft:
 
     def test_the_average_is_what_ships(self, folder):
         tensors, shipped = state_of(folder)[0], load_file(folder / "vg_net.safetensors")
+        assert shipped.pop("input_ranges").any()  # measured for what ships, and for nothing else
         for name, value in shipped.items():
             assert torch.equal(value, tensors[f"ema.{name}"].to(value.dtype))
 
@@ -237,7 +238,8 @@ class TestFineTuning:
         run_vg(tmp_path / "base", steps=3)
         run_vg(tmp_path / "tuned", steps=1, lr=0.0, beta=2.0, init=tmp_path / "base")
         base, tuned = (load_file(tmp_path / name / "vg_net.safetensors") for name in ("base", "tuned"))
-        learnt = [name for name in base if "running" not in name and "num_batches" not in name]
+        measured = ("running", "num_batches", "input_ranges")
+        learnt = [name for name in base if not any(word in name for word in measured)]
         assert all(torch.equal(base[name], tuned[name]) for name in learnt)
         assert checkpoint.notes(tmp_path / "tuned", "vg_net")["beta"] == 2.0
 
