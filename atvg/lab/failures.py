@@ -63,7 +63,7 @@ FAILURES = {
             "open_mouth",
             "A photo with an open mouth, in silence",
             "The motion starts from the photo's own pixels: teeth and gap are squeezed, not replaced by closed lips, "
-            "and half the attention lets the open mouth shine through.",
+            "and where attention is not whole the open mouth shines through.",
             "Give a photo with closed lips; a smile that shows teeth is a mild case of the same.",
         ),
         Failure(
