@@ -169,11 +169,9 @@ class Animator:
         Raises:
             BadAudioError, TooLongError, BadSettingError: what they say.
         """
-        chosen = make_settings(settings)
+        chosen = self.settings(settings)
         if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
             raise BadSettingError(f"chunk is {shown(chunk)}; give a whole number of frames, at least 1")
-        if chosen.natural and self.idle is None:
-            raise BadSettingError("these weights have no idle motion (idle.safetensors); make it with: atvg train idle")
         wave = speech.load_audio(audio)
         # Always drawn in the same stretches: sums of other lengths end in other last digits, and 8 bits round those up.
         chunks = self._stream(face.turned(chosen.pose), wave, chosen)
@@ -186,6 +184,17 @@ class Animator:
         turned = face.turned(chosen.pose)
         chunks = list(self.stream(turned, audio, **settings | {"pose": Pose()}))
         return Result(face=turned, audio=audio, start=0, **join(chunks))
+
+    def settings(self, values: dict[str, Any]) -> Settings:
+        """`Settings` from keyword arguments, if these weights can do what they ask for.
+
+        Raises:
+            BadSettingError: an unknown name, a bad value, or natural motion that the weights lack.
+        """
+        chosen = make_settings(values)
+        if chosen.natural and self.idle is None:
+            raise BadSettingError("these weights have no idle motion (idle.safetensors); make it with: atvg train idle")
+        return chosen
 
     def _stream(self, face: Face, wave: np.ndarray, settings: Settings) -> Iterator[Chunk]:
         codes = self.codes(face.crop_landmarks, wave, settings.mouth_gain, settings.smoothing)

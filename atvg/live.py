@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from atvg import audio as speech
-from atvg.animator import CHUNK, Animator, Chunk, Listener, Performance, join, make_settings
+from atvg.animator import CHUNK, Animator, Chunk, Listener, Performance, join
 from atvg.config import FPS, MFCC_HOP, MFCC_WINDOW, ROWS_PER_FRAME, SAMPLE_RATE, WINDOW_ROWS, check_number
-from atvg.errors import BadAudioError, BadSettingError
+from atvg.errors import BadAudioError
 from atvg.face.face import Face
 
 _FRAME = SAMPLE_RATE // FPS  # samples
@@ -51,9 +51,7 @@ class Live:
     """
 
     def __init__(self, animator: Animator, face: Face, **settings: Any):
-        self._settings = make_settings(settings)
-        if self._settings.natural and animator.idle is None:
-            raise BadSettingError("these weights have no idle motion (idle.safetensors); make it with: atvg train idle")
+        self._settings = animator.settings(settings)
         face = face.turned(self._settings.pose)
         self._n_mfcc = animator.at_net.config.first_mfcc + animator.at_net.config.n_mfcc
         self._listener = Listener(animator, face.crop_landmarks)
