@@ -1,7 +1,7 @@
 """Fixtures of all tests: two public-domain portraits, a voice, and a pack made of tiny talking clips."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +77,15 @@ def animator() -> Animator:
 def face(animator, astronaut) -> Face:
     """Eileen Collins, found."""
     return animator.read_face(astronaut)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> Iterator[Path]:
+    """Gradio's folder of uploads and results, of these tests alone."""
+    folder = tmp_path_factory.mktemp("gradio")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -35,15 +35,6 @@ SECONDS = 1.2
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Iterator[Path]:
-    """Gradio's temporary folder, of these tests alone."""
-    folder = tmp_path_factory.mktemp("gradio")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(folder))
-        yield folder
-
-
-@pytest.fixture(scope="module")
 def page(cache) -> Iterator[Any]:
     import app
 

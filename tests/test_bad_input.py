@@ -370,15 +370,6 @@ def test_as_a_program(name, kit, good, out):
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Iterator[Path]:
-    """Gradio's folder of uploads and results, of these tests alone."""
-    folder = tmp_path_factory.mktemp("gradio")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(folder))
-        yield folder
-
-
-@pytest.fixture(scope="module")
 def studio(cache, animator) -> Any:
     with pytest.MonkeyPatch.context() as patch:  # importing the app builds a page, which would load weights of its own
         patch.setattr(Animator, "from_pretrained", lambda *_, **__: animator)
