@@ -21,14 +21,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from atvg.config import N_LANDMARKS, N_MFCC_STORED, ATNetConfig, VGNetConfig, from_dict, to_dict
+from atvg.config import N_LANDMARKS, N_MFCC_STORED, ATNetConfig, SyncNetConfig, VGNetConfig, from_dict, to_dict
 from atvg.errors import CheckpointError, OutputError
 from atvg.idle import IdleModel
 from atvg.nets.at_net import ATNet
+from atvg.nets.sync_net import SyncNet
 from atvg.nets.vg_net import VGNet
 from atvg.shape import ShapeModel
 
-AT_NET, VG_NET, IDLE = "at_net", "vg_net", "idle"
+AT_NET, VG_NET, IDLE, SYNC_NET = "at_net", "vg_net", "idle", "sync_net"
 _SHAPE = "shape."
 _MAX_JSON = 1_000_000  # bytes; the shipped ones have 1000
 _WIDEST = 4096  # channels, codes or layers in a network; the shipped ones have 224
@@ -79,6 +80,15 @@ def save_vg_net(folder: Path, net: VGNet, notes: Mapping[str, Any]) -> None:
     _save_net(folder, VG_NET, net, to_dict(net.config), notes, {})
 
 
+def save_sync_net(folder: Path, net: SyncNet, notes: Mapping[str, Any]) -> None:
+    """Writes the sync expert in half precision.
+
+    Raises:
+        OSError: as `save_state`.
+    """
+    _save_net(folder, SYNC_NET, net, to_dict(net.config), notes, {})
+
+
 def save_idle(folder: Path, model: IdleModel, notes: Mapping[str, Any]) -> None:
     """Writes the idle motion; half precision is a 250th of a degree or finer.
 
@@ -118,6 +128,40 @@ def load_vg_net(folder: Path, name: str = VG_NET) -> VGNet:
     """
     meta, tensors = _read_net(folder, name)
     return _fill(VGNet, VGNetConfig, meta, tensors, folder / name)
+
+
+def load_sync_net(folder: Path) -> SyncNet:
+    """Reads the sync expert, ready for inference.
+
+    Raises:
+        CheckpointError: as `load_at_net`.
+    """
+    meta, tensors = _read_net(folder, SYNC_NET)
+    return _fill(SyncNet, SyncNetConfig, meta, tensors, folder / SYNC_NET)
+
+
+def save_net(folder: Path, name: str, net: nn.Module, notes: Mapping[str, Any]) -> None:
+    """Writes a network whose sizes its class knows, in half precision.
+
+    Raises:
+        OSError: as `save_state`.
+    """
+    _save_net(folder, name, net, {}, notes, {})
+
+
+def load_into(net: nn.Module, folder: Path, name: str) -> Any:
+    """Fills a new `net` with what `save_net` wrote, and returns it ready for inference.
+
+    Raises:
+        CheckpointError: as `load_at_net`.
+    """
+    _, tensors = _read_net(folder, name)
+    path = folder / name
+    try:
+        net.load_state_dict(tensors)
+    except RuntimeError:
+        raise CheckpointError(f"the weights in {path}.safetensors are not those of {name}; copy them again") from None
+    return _ready(net, path)
 
 
 def load_idle(folder: Path) -> IdleModel:
@@ -347,6 +391,10 @@ def _fill(net_class: type, config_class: type, meta: dict, tensors: dict[str, Te
         raise CheckpointError(
             f"the weights in {path}.safetensors do not fit {path}.json; use files of one training"
         ) from None
+    return _ready(net, path)
+
+
+def _ready(net: nn.Module, path: Path) -> nn.Module:
     for value in net.state_dict().values():
         if value.is_floating_point() and not bool(np.isfinite(value.sum().item())):
             raise CheckpointError(f"{path}.safetensors holds NaN or infinite weights; copy it again")

@@ -64,6 +64,16 @@ class DiscriminatorConfig:
     hidden: int = 256
 
 
+@dataclass(frozen=True)
+class SyncNetConfig:
+    """Sizes of the sync expert. ``picture_widths`` are channels at 24×32, 12×16, 6×8 and 3×4."""
+
+    picture_widths: tuple[int, int, int, int] = (32, 64, 96, 160)
+    sound_widths: tuple[int, int, int] = (64, 128, 256)
+    codes: int = 128
+    dropout: float = 0.2
+
+
 def check_number(name: str, value: Any, low: float, high: float) -> float:
     """`value`, if it is a number from `low` to `high`.
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from atvg.audio import windows
 from atvg.config import CROP_SIZE
 from atvg.data.pack import Clip, read_pack
 
@@ -20,6 +21,8 @@ class Windows(NamedTuple):
     landmarks: np.ndarray  # (B, 1 + T, 68, 3) float32 crop pixels and depth
     transforms: np.ndarray  # (B, 1 + T, 2, 3) float32, see `atvg.data.pack.Clip`
     errors: np.ndarray | None = None  # (B, 1 + T, 68, 2) float32, what a `Driver` gets wrong, if there is one
+    sound: np.ndarray | None = None  # (B, 1 + T, 28, 20) float32 MFCC windows, if asked for
+    people: np.ndarray | None = None  # (B,) int64, a number for each identity of the split
 
 
 Driver = Callable[[Clip], np.ndarray]
@@ -44,13 +47,20 @@ class VideoBank:
     more than many minutes of one.
     """
 
-    def __init__(self, pack_dir: Path, split: str, device: torch.device, driver: Driver | None = None):
+    def __init__(
+        self, pack_dir: Path, split: str, device: torch.device, driver: Driver | None = None, sound: bool = False
+    ):
         clips = list(read_pack(pack_dir, split, with_frames=False))
         total = sum(len(clip) for clip in clips)
         self.frames = torch.empty(total, 3, CROP_SIZE, CROP_SIZE, dtype=torch.uint8, device=device)
         self.landmarks = np.empty((total, 68, 3), np.float32)
         self.transforms = np.empty((total, 2, 3), np.float32)
         self.errors = np.concatenate([driver(clip) for clip in clips]).astype(np.float32) if driver else None
+        if sound:
+            clips = [c for c in clips]
+            self.windows = np.concatenate([windows(c.mfcc) for c in clips]).astype(np.float32)
+            self.rows = torch.from_numpy(np.concatenate([c.mfcc for c in clips if c.sync]))
+        numbers = {name: i for i, name in enumerate(sorted({clip.identity for clip in clips}))}
         self.entries: list[Entry] = []
         start = 0
         for clip in read_pack(pack_dir, split):
@@ -59,19 +69,29 @@ class VideoBank:
             self.landmarks[start:end], self.transforms[start:end] = clip.landmarks, clip.transforms
             self.entries.append(Entry(clip.key, clip.source, clip.identity, start, len(clip)))
             start = end
-        self._chances = sqrt_chances([(entry.identity, entry.length) for entry in self.entries])
+        synced = {c.key: c.sync or not sound for c in clips}
+        self._chances = sqrt_chances([(entry.identity, entry.length * synced[entry.key]) for entry in self.entries])
+        self.people = np.array([numbers[e.identity] for e in self.entries])
 
-    def batch(self, rng: np.random.Generator, batch: int, steps: int) -> Windows:
+    def batch(self, rng: np.random.Generator, batch: int, steps: int, stride: int = 1) -> Windows:
         """Draws photos and windows of consecutive frames of the same clips."""
         rows = []
-        for which in rng.choice(len(self.entries), size=batch, p=self._chances):
+        drawn = rng.choice(len(self.entries), size=batch, p=self._chances)
+        for which in drawn:
             entry = self.entries[which]
             photo = entry.start + rng.integers(entry.length)
-            first = entry.start + rng.integers(max(1, entry.length - steps + 1))
-            rows.append([photo, *np.minimum(first + np.arange(steps), entry.start + entry.length - 1)])
+            first = entry.start + rng.integers(max(1, entry.length - stride * (steps - 1)))
+            rows.append([photo, *np.minimum(first + stride * np.arange(steps), entry.start + entry.length - 1)])
         chosen = np.array(rows)
         errors = None if self.errors is None else self.errors[chosen]
-        return Windows(self.frames[torch.as_tensor(chosen)], self.landmarks[chosen], self.transforms[chosen], errors)
+        return Windows(
+            self.frames[torch.as_tensor(chosen)],
+            self.landmarks[chosen],
+            self.transforms[chosen],
+            errors,
+            self.windows[chosen] if hasattr(self, "windows") else None,
+            self.people[drawn],
+        )
 
 
 def sqrt_chances(clips: list[tuple[str, int]]) -> np.ndarray:

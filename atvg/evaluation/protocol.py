@@ -19,11 +19,13 @@ from atvg.config import CROP_SIZE, FPS
 from atvg.data.pack import Clip, read_pack, shard_paths
 from atvg.errors import PackError
 from atvg.evaluation import metrics
+from atvg.evaluation.sync import SyncExpert, accuracy
 from atvg.face.carry import background_movement, carry
 from atvg.face.landmarks import MESH_TO_68, mouth_opening
 
 if TYPE_CHECKING:
     from atvg.animator import Animator
+    from atvg.evaluation.baselines import Baseline
 
 ALL = "all"  # the name under which all sources are summed up
 _HEAD_SMOOTHING = 2.0  # frames; a head is too heavy to tremble as tracked landmarks do
@@ -46,6 +48,8 @@ CHOICES = {
     "jitter": f"mean |frame difference| in grey levels, in the {metrics.QUIET_SHARE:.0%} of the pixels that move least "
     f"in the truth, output / truth, the truth at least {metrics.QUIET_FLOOR}",
     "psnr_released_script": "uint8 differences and squares that wrap at 256; not comparable with a true PSNR",
+    "lse_c, lse_d": "the shipped sync expert (see `atvg.evaluation.sync`) on frames and the clip's own sound; not "
+    "comparable with figures of other experts",
     "clips": "clips whose sound does not fit their lips are left out; figures are means over clips",
 }
 
@@ -88,6 +92,11 @@ def audio_row(animator: "Animator", name: str = "ATVG") -> Row:
     return Row(name, draw)
 
 
+def baseline_row(baseline: "Baseline") -> Row:
+    """A compared system, from the clip's own sound, named after its authors."""
+    return Row(baseline.title, lambda clip: np.concatenate(list(baseline.stream(clip.frames[0], clip.mfcc))))
+
+
 def standard_rows(animator: "Animator") -> list[Row]:
     """copy, oracle and ATVG."""
     return [copy_row(), oracle_row(animator), audio_row(animator)]
@@ -101,7 +110,7 @@ class Truth:
     mouth: np.ndarray  # the frames' mouth box
     landmarks: np.ndarray  # (T, 68, 2), NaN where undetected
     box: tuple[slice, slice]  # rows and columns of the mouth box
-    sharpness: dict[str, float]
+    others: dict[str, float]  # figures of a video by itself
 
 
 @dataclass(frozen=True)
@@ -153,7 +162,7 @@ def evaluate(
     shard_paths(pack_dir, split)  # a wrong folder or split must be known before a model is loaded
     totals = json.loads((pack_dir / "pack.json").read_text()).get("totals", {})
     rows = standard_rows(animator) if rows is None else rows
-    tracker = MediaPipeTracker()
+    tracker, expert = MediaPipeTracker(), SyncExpert.from_pretrained()
     scores: dict[str, list[Score]] = {row.name: [] for row in rows}
     if len(scores) < len(rows):
         raise ValueError(f"two rows have the same name: {[row.name for row in rows]}")
@@ -162,9 +171,9 @@ def evaluate(
         if not clip.sync:
             unsynced += 1
             continue
-        truth = _truth(clip.first(frames) if frames else clip, tracker)
+        truth = _truth(clip.first(frames) if frames else clip, tracker, expert)
         for row in rows:
-            scores[row.name].append(_score(row, truth, tracker))
+            scores[row.name].append(_score(row, truth, tracker, expert))
     if not all(scores.values()):
         raise PackError(f"no clip of split {split!r} of {pack_dir} has sound that fits its lips; choose another split")
     return {
@@ -176,6 +185,7 @@ def evaluate(
         "weights": dict(weights or {}),
         "versions": {name: version(name) for name in ("torch", "torchmetrics", "mediapipe", "numpy")},
         "protocol": CHOICES,
+        "sync_expert": accuracy(expert, pack_dir, split),
         "rows": {name: _by_source(found) for name, found in scores.items()},
     }
 
@@ -189,17 +199,24 @@ def track(frames: np.ndarray, tracker: Any) -> np.ndarray:
     return (points + 0.5) * (CROP_SIZE / _TRACK_SIDE) - 0.5
 
 
-def _truth(clip: Clip, tracker: Any) -> Truth:
+def _truth(clip: Clip, tracker: Any, expert: SyncExpert) -> Truth:
     box = metrics.mouth_box(clip.landmarks)
     mouth = clip.frames[:, box[0], box[1]]
-    return Truth(clip, mouth, track(clip.frames, tracker), box, _sharpness(clip.frames, mouth))
+    return Truth(clip, mouth, track(clip.frames, tracker), box, _alone(clip.frames, mouth, clip.mfcc, expert))
 
 
-def _sharpness(frames: np.ndarray, mouth: np.ndarray) -> dict[str, float]:
-    return {"cpbd": metrics.sharpness(frames), "cpbd_mouth": metrics.sharpness(mouth)}
+def _alone(frames: np.ndarray, mouth: np.ndarray, rows: np.ndarray, expert: SyncExpert) -> dict[str, float]:
+    """What can be said of a video and its sound without another to compare it with."""
+    sync = expert.measure(frames, rows)
+    return {
+        "cpbd": metrics.sharpness(frames),
+        "cpbd_mouth": metrics.sharpness(mouth),
+        "lse_c": sync.confidence if sync else float("nan"),
+        "lse_d": sync.distance if sync else float("nan"),
+    }
 
 
-def _score(row: Row, truth: Truth, tracker: Any) -> Score:
+def _score(row: Row, truth: Truth, tracker: Any, expert: SyncExpert) -> Score:
     frames, output = truth.clip.frames, row.draw(truth.clip)
     if output.shape != frames.shape or output.dtype != np.uint8:
         drawn = f"{output.dtype} {output.shape}"
@@ -215,8 +232,8 @@ def _score(row: Row, truth: Truth, tracker: Any) -> Score:
         "ssim_mouth": metrics.ssim(mouth, truth.mouth),
         "psnr": metrics.psnr(output, frames),
         "psnr_mouth": metrics.psnr(mouth, truth.mouth),
-        **_sharpness(output, mouth),
-        **{f"{name}_truth": value for name, value in truth.sharpness.items()},
+        **_alone(output, mouth, truth.clip.mfcc, expert),
+        **{f"{name}_truth": value for name, value in truth.others.items()},
         "jitter": metrics.jitter(output, frames),
         "psnr_released_script": metrics.psnr_released_script(output, frames),
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from atvg.errors import OutputError
+from atvg.evaluation.sync import TOLERANCE
 
 Figures = Mapping[str, float]
 
@@ -43,6 +44,8 @@ COLUMNS: dict[str, Callable[[Figures], str]] = {
     "mouth r ↑": _number("mouth_r", 2),
     "mouth std ÷ truth": _number("mouth_std_ratio", 2),
     "jitter ÷ truth ↓": _number("jitter", 2),
+    "LSE-C ↑": _number("lse_c", 3),
+    "LSE-D ↓": _number("lse_d", 3),
     "undetected frames": _number("undetected_frames", 0),
     "PSNR (released script)*": _number("psnr_released_script", 2),
 }
@@ -62,7 +65,20 @@ def to_markdown(result: Mapping[str, Any]) -> str:
         parts += [_table(rows, source, source) for source in sources]
     left_out = result["unsynced_clips_left_out"]
     parts.append(f"Means over clips; {left_out} clip(s) without sound that fits their lips were left out.")
+    parts.append(_expert(result["sync_expert"]))
     return "\n\n".join([*parts, _FOOTNOTE]) + "\n"
+
+
+def _expert(found: Mapping[str, Figures]) -> str:
+    """How far the judge of LSE-C and LSE-D can be trusted."""
+    told = [
+        f"{source} {figures['within']:.0%} of {figures['trials']} (chance {figures['chance']:.0%})"
+        for source, figures in found.items()
+    ]
+    return (
+        f"Sync expert, real clips with their sound moved by a known number of frames, offset found within "
+        f"±{TOLERANCE} frame: {'; '.join(told) or 'no clip is long enough'}."
+    )
 
 
 def _table(rows: Mapping[str, Mapping[str, Figures]], source: str, title: str) -> str:

@@ -67,3 +67,31 @@ class VGSettings(RunSettings):
     speech_only: float = 0.3  # share of samples in which, as with AT-net, jaw and mouth alone leave the turned photo
     turn: bool = True  # give VG-net the photo in the head pose of each frame
     stream: bool = False  # read the pack while training, for packs larger than memory
+
+
+@dataclass(frozen=True)
+class BaselineSettings(VGSettings):
+    """Training of a compared system: VG-net's, as far as it applies."""
+
+    batch: int = 8
+    frames: int = 3
+    stride: int = 5  # frames between those of a sample: neighbours say nearly the same
+    noise: float = 0.15  # of the sound's features, standard deviations
+    others: float = 1.0  # weight of a system's own loss terms beside those of its pictures
+    landmark_noise: float = 0.0
+    speech_only: float = 0.0
+
+
+@dataclass(frozen=True)
+class SyncSettings(RunSettings):
+    """Training of the sync expert."""
+
+    lr: float = 1e-3
+    ema: float = 0.998
+    batch: int = 16  # clips
+    frames: int = 24  # looks at each
+    reach: int = 2  # frames by which the sound of a clip may be off
+    distort: float = 0.15  # share of clips to which each effect of `atvg.data.sound` is applied
+    noise: float = 0.1  # feature noise, standard deviations
+    shift: int = 3  # pixels by which a clip's mouths may lie elsewhere
+    light: float = 0.3  # of contrast

@@ -36,6 +36,8 @@ class Batch(NamedTuple):
     real: Tensor  # (B, T, 3, 128, 128)
     landmarks: Tensor  # (B, T, 68, 2), some with noise
     turned: Turned | None
+    sound: Tensor | None = None  # (B, T, 28, 20)
+    person: Tensor | None = None
 
 
 class OnePass(nn.Module):
@@ -74,7 +76,7 @@ class VGStage(Stage):
     def batch(self, rng: np.random.Generator) -> Batch:
         """Draws and augments; one draw serves the photo, the turned photos and the frames of a sample."""
         settings = self.settings
-        windows = self.bank.batch(rng, settings.batch, settings.frames)
+        windows = self.bank.batch(rng, settings.batch, settings.frames, getattr(settings, "stride", 1))
         images = windows.images.float() / 127.5 - 1
         seen = windows.landmarks[..., :2].copy()
         if windows.errors is not None:
@@ -97,7 +99,15 @@ class VGStage(Stage):
         at_rest = carried if settings.turn else example.expand_as(target)
         still = still[:, None, None, None] & ~self._speaking
         target = torch.where(still, at_rest, target)
-        return Batch(photo[:, 0], example[:, 0], real, target, Turned(base, carried) if settings.turn else None)
+        return Batch(
+            photo[:, 0],
+            example[:, 0],
+            real,
+            target,
+            Turned(base, carried) if settings.turn else None,
+            None if windows.sound is None else torch.as_tensor(windows.sound[:, 1:]),
+            None if windows.people is None else torch.as_tensor(windows.people),
+        )
 
     def _turn(self, photo: Tensor, windows: Windows) -> Turned:
         """The photos with their heads moved as in the frames, so that training and use agree."""

@@ -1,0 +1,36 @@
+"""Compact re-implementations of the systems that the paper compares itself with, trained by the same loop."""
+
+from pathlib import Path
+
+from atvg import checkpoint
+from atvg.errors import BadSettingError
+from atvg.evaluation.baselines.base import Baseline, Made, Seen
+from atvg.evaluation.baselines.chung import Chung
+from atvg.evaluation.baselines.wiles import Wiles
+from atvg.evaluation.baselines.zhou import Zhou
+
+__all__ = ["BASELINES", "Baseline", "Made", "Seen", "load_baseline", "make_baseline"]
+
+BASELINES: dict[str, type[Baseline]] = {kind.name: kind for kind in (Chung, Zhou, Wiles)}
+FOLDER = "baselines"  # beside the other weights
+
+
+def make_baseline(name: str) -> Baseline:
+    """A new one, by its short name.
+
+    Raises:
+        BadSettingError: there is none of this name.
+    """
+    if name not in BASELINES:
+        raise BadSettingError(f"unknown baseline {name!r}; choose from: {', '.join(BASELINES)}")
+    return BASELINES[name]()
+
+
+def load_baseline(name: str, weights: Path | None = None) -> Baseline:
+    """Reads a trained one, ready to draw, from ``baselines/`` of a folder of weights (by default the shipped one).
+
+    Raises:
+        BadSettingError: there is none of this name.
+        CheckpointError: its weights are missing, truncated, or of other sizes.
+    """
+    return checkpoint.load_into(make_baseline(name), checkpoint.locate(weights) / FOLDER, name)

@@ -1,0 +1,117 @@
+"""Blocks that the compared systems are built of; all work at 64² between a pixel-unshuffle and a pixel-shuffle."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from atvg.config import N_MFCC_STORED
+
+GROUND = 4  # side of the smallest maps
+
+
+def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """3×3 convolution, batch norm, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+    )
+
+
+class Standardise(nn.Module):
+    """Takes mean and spread of the training sound, stored with the weights, out of MFCC windows (N, 28, 20)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(N_MFCC_STORED))
+        self.register_buffer("std", torch.ones(N_MFCC_STORED))
+
+    def forward(self, windows: Tensor) -> Tensor:
+        return (windows - self.mean) / self.std
+
+
+class SoundEncoder(nn.Module):
+    """MFCC windows (N, 28, 20), raw → codes (N, codes)."""
+
+    def __init__(self, codes: int):
+        super().__init__()
+        self.standardise = Standardise()
+        self.layers = nn.Sequential(  # kernels and strides as in AT-net: they come out even with 28 rows
+            nn.Conv1d(N_MFCC_STORED, 64, 4, stride=2), nn.ReLU(),
+            nn.Conv1d(64, 128, 3, stride=2), nn.ReLU(),
+            nn.Conv1d(128, 256, 6), nn.ReLU(),
+            nn.Flatten(), nn.Dropout(0.2), nn.Linear(256, codes),
+        )  # fmt: skip
+
+    def forward(self, windows: Tensor) -> Tensor:
+        return self.layers(self.standardise(windows).transpose(1, 2))
+
+
+class PictureEncoder(nn.Module):
+    """Pictures (N, 3, 128, 128) → maps at 64², 32², 16², 8², 4², and a code (N, codes) made of the smallest."""
+
+    def __init__(self, widths: Sequence[int], codes: int):
+        super().__init__()
+        first, *others = widths
+        self.stages = nn.ModuleList([nn.Sequential(nn.PixelUnshuffle(2), conv(12, first))])
+        for before, after in zip(widths, others, strict=False):
+            self.stages.append(conv(before, after, 2))
+        self.code = nn.Linear(widths[-1] * GROUND**2, codes)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, list[Tensor]]:
+        maps, x = [], pictures
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return self.code(x.flatten(1)), maps
+
+
+class Decoder(nn.Module):
+    """A code (N, codes) → maps (N, outputs, 128, 128); `skips` are widths of maps that join, by their side."""
+
+    def __init__(self, codes: int, widths: Sequence[int], skips: dict[int, int], outputs: int):
+        super().__init__()
+        self.skips = dict(skips)
+        self.ground = nn.Linear(codes, widths[0] * GROUND**2)
+        self.stages = nn.ModuleList()
+        side = GROUND
+        for before, after in zip(widths, widths[1:], strict=False):
+            side *= 2
+            self.stages.append(nn.Sequential(conv(before + skips.get(side, 0), after), conv(after, after)))
+        self.head = nn.Sequential(nn.Conv2d(widths[-1], 4 * outputs, 3, padding=1), nn.PixelShuffle(2))
+
+    def forward(self, code: Tensor, maps: Sequence[Tensor] = ()) -> Tensor:
+        by_side = {x.shape[-1]: x for x in maps}
+        x = F.relu(self.ground(code)).unflatten(1, (-1, GROUND, GROUND))
+        for stage in self.stages:
+            x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+            side = x.shape[-1]
+            x = stage(torch.cat([x, by_side[side]], dim=1) if side in self.skips else x)
+        return self.head(x)
+
+
+def sample(pictures: Tensor, flow: Tensor) -> Tensor:
+    """Pictures (N, C, H, W) read at their own places + `flow` (N, 2, H, W), in halves of the picture's side."""
+    height, width = pictures.shape[-2:]
+    grid = F.affine_grid(
+        torch.eye(2, 3, device=flow.device).expand(len(flow), -1, -1), [len(flow), 1, height, width],
+        align_corners=False,
+    )  # fmt: skip
+    # In single precision: half a pixel is more than bfloat16 keeps of a coordinate.
+    grid = grid + flow.float().permute(0, 2, 3, 1)
+    return F.grid_sample(pictures.float(), grid, padding_mode="border", align_corners=False)
+
+
+class _Reverse(torch.autograd.Function):
+    @staticmethod
+    def forward(context, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(context, gradient: Tensor) -> Tensor:
+        return -gradient
+
+
+def reverse_gradient(x: Tensor) -> Tensor:
+    """x itself; what learns from it pushes whoever made it the other way (Ganin & Lempitsky 2015)."""
+    return _Reverse.apply(x)

@@ -1,0 +1,69 @@
+"""Zhou et al. 2019 (DAVS), "Talking Face Generation by Adversarially Disentangled Audio-Visual Representation".
+
+Kept: a person space and a speech space; the sound and the picture of a mouth share the speech space by a contrastive
+loss; an adversary makes it forget the person; one decoder with one skip from the person encoder, which in training
+draws from either the heard or the seen code. Changed: sizes; no word labels exist in open clips, so there is no word
+classifier; its PatchGAN is left out, as texture is asked for by the loss that every system here has.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from atvg.evaluation.baselines.base import Baseline, Made, Seen
+from atvg.evaluation.baselines.layers import Decoder, PictureEncoder, SoundEncoder, reverse_gradient
+
+_CODES = 256
+_PEOPLE = 512  # places of the adversary's classes; people beyond share them
+_PHOTO, _MOUTH, _DECODER = (32, 64, 112, 160, 192), (24, 40, 64, 96, 112), (192, 160, 128, 72, 40)
+_MARGIN = 1.2  # squared distance at which codes of different moments are far enough apart; at most 4
+
+
+class Zhou(Baseline):
+    """Person code and speech code → one frame."""
+
+    name, title = "zhou", "Zhou et al. 2019"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sound = SoundEncoder(_CODES)
+        self.mouth = PictureEncoder(_MOUTH, _CODES)
+        self.person = PictureEncoder(_PHOTO, _CODES)
+        self.decoder = Decoder(2 * _CODES, _DECODER, {64: _PHOTO[0]}, 3)
+        self.adversary = nn.Sequential(nn.Linear(_CODES, 128), nn.ReLU(), nn.Linear(128, _PEOPLE))
+
+    def forward(self, seen: Seen) -> Made:
+        heard, watched = self._heard(seen.sound), F.normalize(self.mouth(seen.real)[0], dim=1)
+        by_ear = torch.rand(len(heard), 1, device=heard.device) < 0.5
+        person, maps = self.person(seen.photo)
+        speech = torch.where(by_ear, heard, watched)
+        drawn = torch.tanh(self.decoder(torch.cat([speech, person], dim=1), maps))
+        guess = self.adversary(reverse_gradient(torch.cat([heard, watched])))
+        terms = {
+            "contrast": contrastive(heard, watched),
+            "adversary": F.cross_entropy(guess, (seen.person % _PEOPLE).repeat(2)),
+        }
+        return Made({"drawn": drawn}, terms)
+
+    def _heard(self, sound: Tensor) -> Tensor:
+        return F.normalize(self.sound(sound), dim=1)
+
+    def prepare(self, photo: Tensor) -> tuple[Tensor, list[Tensor]]:
+        return self.person(photo)
+
+    def draw(self, prepared: tuple[Tensor, list[Tensor]], sound: Tensor) -> Tensor:
+        person, maps = prepared
+        count = len(sound)
+        codes = torch.cat([self._heard(sound), person.expand(count, -1)], dim=1)
+        return torch.tanh(self.decoder(codes, [x.expand(count, -1, -1, -1) for x in maps]))
+
+
+def contrastive(heard: Tensor, watched: Tensor) -> Tensor:
+    """Pulls the two codes of a moment together and pushes those of different moments `_MARGIN` apart.
+
+    Args:
+        heard, watched: (N, C) of length 1, row i of both from one moment.
+    """
+    apart = 2 - 2 * heard @ watched.T  # squared distances
+    same = torch.eye(len(apart), dtype=torch.bool, device=apart.device)
+    return apart[same].mean() + F.relu(_MARGIN - apart[~same]).mean()

@@ -1,0 +1,161 @@
+"""The sync expert: how well a mouth fits a sound, and by how much one of them is late, judged from pixels alone.
+
+The figures are those of Wav2Lip (Prajwal et al. 2020): LSE-D is the distance of mouth and sound at the offset where it
+is least, LSE-C by how much that is less than at a middling offset. They had SyncNet's codes and we have our own, of
+length 1, so that only figures of one expert compare.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from atvg.audio import EXTRA_ROWS
+from atvg.checkpoint import load_sync_net, locate
+from atvg.config import ROWS_PER_FRAME
+from atvg.data.pack import Clip, read_pack
+from atvg.nets.sync_net import SEEN, SyncNet, mouths
+
+REACH = 15  # frames to either side among which an offset is looked for, as in SyncNet
+TOLERANCE = 1  # frames by which an offset may be off and still count as found
+TRIAL_FRAMES, TRIAL_SHIFT = 100, 10  # stretches of real clips whose sound is moved, and by how much at most
+
+_LEAST = 8  # looks that an offset must be judged by
+_STRETCH = 256  # looks encoded at a time
+
+
+@dataclass(frozen=True)
+class Sync:
+    """What the expert says of one clip.
+
+    Attributes:
+        offset: frames by which the sound comes too early (< 0) or too late (> 0).
+        confidence: LSE-C, median − least of the distances; in [0, 2], higher is better.
+        distance: LSE-D, the least of them; in [0, 2], lower is better.
+        aligned: the distance where the clip says it is in sync, at offset 0.
+    """
+
+    offset: int
+    confidence: float
+    distance: float
+    aligned: float
+
+
+class SyncExpert:
+    """Judges crops in stabilised space against MFCC rows."""
+
+    def __init__(self, net: SyncNet):
+        self.net = net.eval()
+
+    @classmethod
+    def from_pretrained(cls, source: str | os.PathLike | None = None) -> "SyncExpert":
+        """The shipped one, or one from a folder or Hub id of weights.
+
+        Raises:
+            CheckpointError: as `atvg.checkpoint.load_sync_net`.
+        """
+        return cls(load_sync_net(locate(source)))
+
+    def measure(self, frames: np.ndarray, rows: np.ndarray, reach: int = REACH) -> Sync | None:
+        """Compares every look with the sounds up to `reach` frames around it.
+
+        Args:
+            frames: (T, 128, 128, 3) uint8 RGB, as long as the sound.
+            rows: (4·T + 24, 20) MFCC rows, see `atvg.audio`.
+
+        Returns:
+            None for a clip that is too short to say anything: of fewer than 14 frames.
+        """
+        distances = self.distances(frames, rows, reach)
+        if len(distances) < 3:
+            return None
+        best, middle = int(distances.argmin()), len(distances) // 2
+        least = float(distances[best])
+        # The lag says which sound fits: a later one if the sound comes late.
+        return Sync(best - middle, float(np.median(distances)) - least, least, float(distances[middle]))
+
+    @torch.inference_mode()
+    def distances(self, frames: np.ndarray, rows: np.ndarray, reach: int = REACH) -> np.ndarray:
+        """Mean distance at each lag from −r to r, (2·r + 1,); r ≤ `reach` leaves half of the looks at every lag."""
+        looks = len(frames) - SEEN + 1
+        reach = min(reach, looks // 2, looks - _LEAST)
+        if reach < 0:
+            return np.zeros(0)
+        seen, heard = self._see(frames), self._hear(rows)
+        found = []
+        for lag in range(-reach, reach + 1):
+            places = np.arange(looks) + SEEN // 2 + lag
+            inside = (places >= 0) & (places < len(heard))
+            likeness = (seen[inside] * heard[places[inside]]).sum(dim=1)
+            found.append(float((2 - 2 * likeness).clamp(min=0).sqrt().mean()))
+        return np.array(found)
+
+    def _see(self, frames: np.ndarray) -> Tensor:
+        grey = mouths(torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 127.5 - 1)
+        grey = grey - grey.mean()  # of the whole clip, as the network does, however it is cut below
+        parts = [
+            self.net.see(grey[None, first : first + _STRETCH + SEEN - 1], centred=True)[0]
+            for first in range(0, len(grey) - SEEN + 1, _STRETCH)
+        ]
+        return torch.cat(parts)
+
+    def _hear(self, rows: np.ndarray) -> Tensor:
+        return self.net.hear(torch.tensor(rows[None], dtype=torch.float32))[0]
+
+
+def trials(clips: Sequence[Clip] | Iterator[Clip], seed: int = 0) -> Iterator[tuple[Clip, int]]:
+    """Stretches of real clips whose sound was moved, with the number of frames by which it comes late.
+
+    Each clip is cut into stretches of up to `TRIAL_FRAMES`; of a short clip the ends are given up so that there is sound
+    to move: both tracks of a stretch come from within the clip, and nothing is padded.
+    """
+    from dataclasses import replace
+
+    rng = np.random.default_rng(seed)
+    for clip in clips:
+        length = min(TRIAL_FRAMES, 2 * len(clip) // 3)
+        reach = min(TRIAL_SHIFT, (len(clip) - length) // 2)
+        for first in range(reach, len(clip) - length - reach + 1, length):
+            late = int(rng.integers(-reach, reach + 1))
+            start = first - late
+            rows = clip.mfcc[ROWS_PER_FRAME * start : ROWS_PER_FRAME * (start + length) + EXTRA_ROWS]
+            part = slice(first, first + length)
+            yield replace(
+                clip, frames=clip.frames[part], landmarks=clip.landmarks[part], transforms=clip.transforms[part],
+                mfcc=rows,
+            ), late  # fmt: skip
+
+
+def accuracy(expert: SyncExpert, pack_dir: Path, split: str) -> dict[str, dict[str, float]]:
+    """How often the expert finds by how much real clips were moved, by source and over ``"all"``.
+
+    Returns:
+        per source ``trials``, ``within`` (share found within `TOLERANCE` frames), ``chance`` (what guessing would give)
+        and ``error`` (median of the absolute error, frames).
+
+    Raises:
+        PackError: see `atvg.data.pack.read_pack`.
+    """
+    errors: dict[str, list[tuple[int, float]]] = {}
+    for part, late in trials(clip for clip in read_pack(pack_dir, split) if clip.sync):
+        found = expert.measure(part.frames, part.mfcc)
+        if found is None:
+            continue
+        lags = 2 * min(REACH, (len(part) - SEEN + 1) // 2) + 1
+        result = (abs(found.offset - late), min(1.0, (2 * TOLERANCE + 1) / lags))
+        errors.setdefault(part.source, []).append(result)
+    errors["all"] = [one for found in errors.values() for one in found]
+    return {
+        source: {
+            "trials": len(found),
+            "within": float(np.mean([error <= TOLERANCE for error, _ in found])),
+            "chance": float(np.mean([chance for _, chance in found])),
+            "error": float(np.median([error for error, _ in found])),
+        }
+        for source, found in errors.items()
+        if found
+    }
