@@ -148,7 +148,7 @@ def sync_losses(likeness: Tensor, reach: int, near: int = 1) -> Tensor:
     lag between −reach and reach: as cross-entropy among all moments of the clip.
 
     Args:
-        likeness: (B, N, N + 2·reach) logits of N looks and the sounds of their frames, with `reach` more on either side.
+        likeness: (B, N, N + 2·reach) logits of N looks and of the sounds of their frames, `reach` more on either side.
         near: so many frames beside the true one are no wrong answers; they are left out.
 
     Returns:

@@ -110,8 +110,8 @@ class SyncExpert:
 def trials(clips: Sequence[Clip] | Iterator[Clip], seed: int = 0) -> Iterator[tuple[Clip, int]]:
     """Stretches of real clips whose sound was moved, with the number of frames by which it comes late.
 
-    Each clip is cut into stretches of up to `TRIAL_FRAMES`; of a short clip the ends are given up so that there is sound
-    to move: both tracks of a stretch come from within the clip, and nothing is padded.
+    Each clip is cut into stretches of up to `TRIAL_FRAMES`; of a short clip the ends are given up so that there is
+    sound to move: both tracks of a stretch come from within the clip, and nothing is padded.
     """
     from dataclasses import replace
 
