@@ -146,8 +146,11 @@ def _prepare(options: argparse.Namespace) -> None:
 
 
 def _add_train(commands: argparse._SubParsersAction) -> None:
-    command = commands.add_parser("train", help="train AT-net or VG-net on a pack, or collect idle motion from it")
-    command.add_argument("stage", choices=("at", "vg", "idle"))
+    command = commands.add_parser("train", help="train a network on a pack, or collect idle motion from it")
+    command.add_argument(
+        "stage", choices=("at", "vg", "idle", "sync", "chung", "zhou", "wiles"),
+        help="AT-net, VG-net, natural motion, the sync expert, or a system that ATVG is compared with",
+    )  # fmt: skip
     command.add_argument("-p", "--pack", metavar="PACK_DIR", type=Path, required=True)
     command.add_argument("-o", "--output", metavar="RUN_DIR", type=Path, required=True)
     command.add_argument("--minutes", type=float, metavar="M", help="stop cleanly after M minutes")

@@ -6,8 +6,8 @@ length 1, so that only figures of one expert compare.
 """
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from atvg.nets.sync_net import SEEN, SyncNet, mouths
 
 REACH = 15  # frames to either side among which an offset is looked for, as in SyncNet
 TOLERANCE = 1  # frames by which an offset may be off and still count as found
-TRIAL_FRAMES, TRIAL_SHIFT = 100, 10  # stretches of real clips whose sound is moved, and by how much at most
+TRIAL_FRAMES, TRIAL_SHIFT = 50, 10  # stretches of real clips whose sound is moved, and by how much at most
 
 _LEAST = 8  # looks that an offset must be judged by
 _STRETCH = 256  # looks encoded at a time
@@ -107,14 +107,12 @@ class SyncExpert:
         return self.net.hear(torch.tensor(rows[None], dtype=torch.float32))[0]
 
 
-def trials(clips: Sequence[Clip] | Iterator[Clip], seed: int = 0) -> Iterator[tuple[Clip, int]]:
+def trials(clips: Iterable[Clip], seed: int = 0) -> Iterator[tuple[Clip, int]]:
     """Stretches of real clips whose sound was moved, with the number of frames by which it comes late.
 
     Each clip is cut into stretches of up to `TRIAL_FRAMES`; of a short clip the ends are given up so that there is
     sound to move: both tracks of a stretch come from within the clip, and nothing is padded.
     """
-    from dataclasses import replace
-
     rng = np.random.default_rng(seed)
     for clip in clips:
         length = min(TRIAL_FRAMES, 2 * len(clip) // 3)

@@ -9,11 +9,10 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from atvg import losses
-from atvg.checkpoint import save_net
+from atvg.checkpoint import load_sync_net, locate, save_net
 from atvg.config import CROP_SIZE, N_LANDMARKS
 from atvg.data.bank import VideoBank
 from atvg.evaluation.baselines import Seen, make_baseline
-from atvg.evaluation.baselines.layers import Standardise
 from atvg.face.landmarks import SPEAKING
 from atvg.train.settings import BaselineSettings
 from atvg.train.stage import make_player, update
@@ -29,10 +28,7 @@ class BaselineStage(VGStage):
         self._speaking[SPEAKING] = True
         self.bank = VideoBank(pack_dir, "train", fabric.device, sound=True)
         net = make_baseline(name).to(memory_format=torch.channels_last)
-        for module in net.modules():
-            if isinstance(module, Standardise):
-                module.mean.copy_(self.bank.rows.mean(0))
-                module.std.copy_(self.bank.rows.std(0))
+        net.speech.begin_with(load_sync_net(locate(settings.sync_net or None)))
         self.players = {"main": make_player(fabric, net, settings, (0.9, 0.99))}
 
     def seen(self, rng: np.random.Generator) -> tuple[Seen, Tensor]:

@@ -1,21 +1,73 @@
 """Starts a training run: devices, settings, stage, loop."""
 
-from dataclasses import fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.fabric import Fabric
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from atvg.checkpoint import load_vg_net
-from atvg.config import ATNetConfig, VGNetConfig, with_overrides
+from atvg.config import ATNetConfig, SyncNetConfig, VGNetConfig, with_overrides
 from atvg.data.pack import shard_paths
 from atvg.errors import BadSettingError, CheckpointError, OutputError
+from atvg.evaluation.baselines import BASELINES
 from atvg.nets.vg_net import VGNet
 from atvg.train.loop import STATE_FILE, Loop
-from atvg.train.settings import ATSettings, VGSettings
+from atvg.train.settings import ATSettings, BaselineSettings, RunSettings, SyncSettings, VGSettings
+from atvg.train.stage import Stage
 
-_CLASSES = {"at": (ATSettings, ATNetConfig), "vg": (VGSettings, VGNetConfig)}
+
+@dataclass(frozen=True)
+class NoConfig:
+    """Of networks whose sizes are fixed."""
+
+
+def _at(*arguments: Any) -> Stage:
+    from atvg.train.at_stage import ATStage
+
+    return ATStage(*arguments)
+
+
+def _vg(*arguments: Any) -> Stage:
+    from atvg.train.vg_stage import VGStage
+
+    return VGStage(*arguments)
+
+
+def _sync(*arguments: Any) -> Stage:
+    from atvg.train.sync_stage import SyncStage
+
+    return SyncStage(*arguments)
+
+
+def _baseline(name: str) -> Callable[..., Stage]:
+    def make(fabric: Fabric, pack_dir: Path, settings: BaselineSettings, config: NoConfig) -> Stage:
+        from atvg.train.baseline_stage import BaselineStage
+
+        return BaselineStage(fabric, pack_dir, settings, name)
+
+    return make
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What can be trained: how it is set, and how its stage is made of (fabric, pack, settings, config)."""
+
+    settings: type[RunSettings]
+    config: type
+    make: Callable[..., Stage]
+    pictures: bool  # mostly convolutions over pictures, for which mixed precision is faster
+
+
+KINDS = {
+    "at": Kind(ATSettings, ATNetConfig, _at, pictures=False),
+    "vg": Kind(VGSettings, VGNetConfig, _vg, pictures=True),
+    "sync": Kind(SyncSettings, SyncNetConfig, _sync, pictures=True),
+    **{name: Kind(BaselineSettings, NoConfig, _baseline(name), pictures=True) for name in BASELINES},
+}
 
 
 def train(
@@ -30,10 +82,11 @@ def train(
     precision: str | None = None,
     init: Path | None = None,
 ) -> dict[str, float]:
-    """Trains ``"at"`` or ``"vg"``; weights, state and logs go to `run_dir`. Returns the last mean losses.
+    """Trains one of `KINDS`; weights, state and logs go to `run_dir`. Returns the last mean losses.
 
     ``overrides`` are texts for fields of the stage's settings, or of its network as ``net.FIELD``. On a CPU with
-    bfloat16 arithmetic, and on every recent GPU, VG-net trains in mixed precision unless told otherwise.
+    bfloat16 arithmetic, and on every recent GPU, what works on pictures trains in mixed precision unless told
+    otherwise.
 
     ``init`` is a folder of weights that a new VG-net run begins with, to fine-tune them.
 
@@ -49,15 +102,15 @@ def train(
     """
     overrides = overrides or {}
     if init is not None and (resume or stage_name != "vg"):
-        raise BadSettingError("--init begins a new run of VG-net; leave it out with --resume and for AT-net")
-    settings_class, config_class = _CLASSES[stage_name]
+        raise BadSettingError("--init begins a new run of VG-net; leave it out with --resume and for other networks")
+    kind = KINDS[stage_name]
     of_net = {key[4:]: text for key, text in overrides.items() if key.startswith("net.")}
-    settings = with_overrides(settings_class(), {k: t for k, t in overrides.items() if not k.startswith("net.")})
-    config = with_overrides(config_class(), of_net)
+    settings = with_overrides(kind.settings(), {k: t for k, t in overrides.items() if not k.startswith("net.")})
+    config = with_overrides(kind.config(), of_net)
     if minutes is not None and not minutes > 0:
         raise BadSettingError(f"--minutes is {minutes}; give a positive number")
     if precision is None:
-        precision = "bf16-mixed" if stage_name == "vg" and _has_bf16() else "32-true"
+        precision = "bf16-mixed" if kind.pictures and _has_bf16() else "32-true"
     fabric = _make_fabric(devices, nodes, precision)
     # Before there are other processes: each of them would fail, and say so, by itself.
     shard_paths(pack_dir, "train")
@@ -67,11 +120,7 @@ def train(
         raise CheckpointError(f"{run_dir / STATE_FILE} is missing: nothing was saved yet; begin without --resume")
     fabric.launch()
     torch.manual_seed(settings.seed)
-    if stage_name == "at":
-        from atvg.train.at_stage import ATStage as StageClass
-    else:
-        from atvg.train.vg_stage import VGStage as StageClass
-    stage = StageClass(fabric, pack_dir, settings, config)
+    stage = kind.make(fabric, pack_dir, settings, config)
     if init is not None:
         begin_with(stage.players["main"].module, init)
     try:
@@ -107,8 +156,8 @@ def _make_fabric(devices: int, nodes: int, precision: str) -> Fabric:
 
 def setting_names(stage_name: str) -> list[str]:
     """The names ``--set`` understands."""
-    settings_class, config_class = _CLASSES[stage_name]
-    return [f.name for f in fields(settings_class)] + [f"net.{f.name}" for f in fields(config_class)]
+    kind = KINDS[stage_name]
+    return [f.name for f in fields(kind.settings)] + [f"net.{f.name}" for f in fields(kind.config)]
 
 
 def _has_bf16() -> bool:

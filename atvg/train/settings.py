@@ -77,6 +77,7 @@ class BaselineSettings(VGSettings):
     frames: int = 3
     stride: int = 5  # frames between those of a sample: neighbours say nearly the same
     noise: float = 0.15  # of the sound's features, standard deviations
+    sync_net: str = ""  # folder of the sync expert, from which hearing and looking begin; the shipped one by default
     others: float = 1.0  # weight of a system's own loss terms beside those of its pictures
     landmark_noise: float = 0.0
     speech_only: float = 0.0

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from atvg.config import N_MFCC_STORED
+from atvg.config import SyncNetConfig
+from atvg.nets.sync_net import SEEN, Ear, Eye, SyncNet, mouths
 
 GROUND = 4  # side of the smallest maps
 
@@ -18,33 +19,35 @@ def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     )
 
 
-class Standardise(nn.Module):
-    """Takes mean and spread of the training sound, stored with the weights, out of MFCC windows (N, 28, 20)."""
+class Speech(nn.Module):
+    """Codes of what is said, heard or seen; each value has a variance of about 1.
 
-    def __init__(self) -> None:
+    They begin as the sync expert's, since the originals too rest on networks that were trained to hear and to read lips
+    before: from nothing, a training as short as ours would hardly find the mouth.
+    """
+
+    def __init__(self, sees: bool):
         super().__init__()
-        self.register_buffer("mean", torch.zeros(N_MFCC_STORED))
-        self.register_buffer("std", torch.ones(N_MFCC_STORED))
+        config = SyncNetConfig()
+        self.ear = Ear(config)
+        self.eye = Eye(config) if sees else None
+        self.codes = config.codes
 
-    def forward(self, windows: Tensor) -> Tensor:
-        return (windows - self.mean) / self.std
+    def begin_with(self, expert: SyncNet) -> None:
+        """Takes over the weights of a trained expert."""
+        self.ear.load_state_dict(expert.ear.state_dict())
+        if self.eye is not None:
+            self.eye.load_state_dict(expert.eye.state_dict())
 
+    def heard(self, windows: Tensor) -> Tensor:
+        """MFCC windows (N, 28, 20), raw → (N, codes)."""
+        return self.ear(windows)[:, 0] * self.codes**0.5
 
-class SoundEncoder(nn.Module):
-    """MFCC windows (N, 28, 20), raw → codes (N, codes)."""
-
-    def __init__(self, codes: int):
-        super().__init__()
-        self.standardise = Standardise()
-        self.layers = nn.Sequential(  # kernels and strides as in AT-net: they come out even with 28 rows
-            nn.Conv1d(N_MFCC_STORED, 64, 4, stride=2), nn.ReLU(),
-            nn.Conv1d(64, 128, 3, stride=2), nn.ReLU(),
-            nn.Conv1d(128, 256, 6), nn.ReLU(),
-            nn.Flatten(), nn.Dropout(0.2), nn.Linear(256, codes),
-        )  # fmt: skip
-
-    def forward(self, windows: Tensor) -> Tensor:
-        return self.layers(self.standardise(windows).transpose(1, 2))
+    def seen(self, pictures: Tensor) -> Tensor:
+        """Crops (N, 3, 128, 128) in [−1, 1] → (N, codes); each is taken for a mouth that stands still."""
+        mouth = mouths(pictures)[:, None]
+        mouth = mouth - mouth.mean(dim=(1, 2, 3), keepdim=True)
+        return self.eye(mouth.expand(-1, SEEN, -1, -1)) * self.codes**0.5
 
 
 class PictureEncoder(nn.Module):

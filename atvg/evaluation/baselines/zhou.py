@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from atvg.evaluation.baselines.base import Baseline, Made, Seen
-from atvg.evaluation.baselines.layers import Decoder, PictureEncoder, SoundEncoder, reverse_gradient
+from atvg.evaluation.baselines.layers import Decoder, PictureEncoder, Speech, reverse_gradient
 
 _CODES = 256
 _PEOPLE = 512  # places of the adversary's classes; people beyond share them
-_PHOTO, _MOUTH, _DECODER = (32, 64, 112, 160, 192), (24, 40, 64, 96, 112), (192, 160, 128, 72, 40)
+_PHOTO, _DECODER = (32, 64, 112, 160, 224), (192, 160, 128, 72, 40)
+_ADVERSARY = 0.1  # weight of what the speech space must not say about the person
 _MARGIN = 1.2  # squared distance at which codes of different moments are far enough apart; at most 4
 
 
@@ -26,27 +27,21 @@ class Zhou(Baseline):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sound = SoundEncoder(_CODES)
-        self.mouth = PictureEncoder(_MOUTH, _CODES)
+        self.speech = Speech(sees=True)
         self.person = PictureEncoder(_PHOTO, _CODES)
-        self.decoder = Decoder(2 * _CODES, _DECODER, {64: _PHOTO[0]}, 3)
-        self.adversary = nn.Sequential(nn.Linear(_CODES, 128), nn.ReLU(), nn.Linear(128, _PEOPLE))
+        self.decoder = Decoder(self.speech.codes + _CODES, _DECODER, {64: _PHOTO[0]}, 3)
+        self.adversary = nn.Sequential(nn.Linear(self.speech.codes, 128), nn.ReLU(), nn.Linear(128, _PEOPLE))
 
     def forward(self, seen: Seen) -> Made:
-        heard, watched = self._heard(seen.sound), F.normalize(self.mouth(seen.real)[0], dim=1)
+        heard, watched = self.speech.heard(seen.sound), self.speech.seen(seen.real)
         by_ear = torch.rand(len(heard), 1, device=heard.device) < 0.5
-        person, maps = self.person(seen.photo)
-        speech = torch.where(by_ear, heard, watched)
-        drawn = torch.tanh(self.decoder(torch.cat([speech, person], dim=1), maps))
+        drawn = self._decode(torch.where(by_ear, heard, watched), *self.person(seen.photo))
         guess = self.adversary(reverse_gradient(torch.cat([heard, watched])))
         terms = {
-            "contrast": contrastive(heard, watched),
-            "adversary": F.cross_entropy(guess, (seen.person % _PEOPLE).repeat(2)),
+            "contrast": contrastive(F.normalize(heard, dim=1), F.normalize(watched, dim=1)),
+            "adversary": _ADVERSARY * F.cross_entropy(guess, (seen.person % _PEOPLE).repeat(2)),
         }
         return Made({"drawn": drawn}, terms)
-
-    def _heard(self, sound: Tensor) -> Tensor:
-        return F.normalize(self.sound(sound), dim=1)
 
     def prepare(self, photo: Tensor) -> tuple[Tensor, list[Tensor]]:
         return self.person(photo)
@@ -54,8 +49,11 @@ class Zhou(Baseline):
     def draw(self, prepared: tuple[Tensor, list[Tensor]], sound: Tensor) -> Tensor:
         person, maps = prepared
         count = len(sound)
-        codes = torch.cat([self._heard(sound), person.expand(count, -1)], dim=1)
-        return torch.tanh(self.decoder(codes, [x.expand(count, -1, -1, -1) for x in maps]))
+        maps = [x.expand(count, -1, -1, -1) for x in maps]
+        return self._decode(self.speech.heard(sound), person.expand(count, -1), maps)
+
+    def _decode(self, speech: Tensor, person: Tensor, maps: list[Tensor]) -> Tensor:
+        return torch.tanh(self.decoder(torch.cat([speech, person], dim=1), maps))
 
 
 def contrastive(heard: Tensor, watched: Tensor) -> Tensor:

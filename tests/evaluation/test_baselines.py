@@ -1,0 +1,183 @@
+"""The compared systems: what each is made of, and that their frames depend on what they should."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from atvg.checkpoint import save_net
+from atvg.errors import BadSettingError, CheckpointError
+from atvg.evaluation.baselines import BASELINES, FOLDER, Seen, base, load_baseline, make_baseline
+from atvg.evaluation.baselines.layers import Decoder, PictureEncoder, reverse_gradient, sample
+from atvg.evaluation.baselines.zhou import contrastive
+
+FRAMES = 7
+
+
+def random_seen(count: int = 4) -> Seen:
+    generator = torch.Generator().manual_seed(1)
+    photo, real = torch.rand(2, count, 3, 128, 128, generator=generator) * 2 - 1
+    return Seen(photo, real, torch.randn(count, 28, 20, generator=generator), torch.arange(count))
+
+
+@pytest.fixture(params=BASELINES)
+def system(request):
+    """Each, untrained, but with the layers that begin at zero filled."""
+    torch.manual_seed(0)
+    net = make_baseline(request.param)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            if not parameter.any() and parameter.dim() > 1:
+                torch.nn.init.normal_(parameter, std=0.1)
+    return net.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def photo() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def rows() -> np.ndarray:
+    return np.random.default_rng(1).standard_normal((4 * FRAMES + 24, 20)).astype(np.float32)
+
+
+def draw(net, photo, rows) -> np.ndarray:
+    return np.concatenate(list(net.stream(photo, rows)))
+
+
+class TestEach:
+    def test_draws_a_frame_for_each_of_the_sound(self, system, photo, rows):
+        frames = draw(system, photo, rows)
+        assert frames.shape == (FRAMES, 128, 128, 3) and frames.dtype == np.uint8
+        assert frames.std() > 1
+
+    def test_stretches_make_no_difference(self, system, photo, rows, monkeypatch):
+        whole = draw(system, photo, rows)
+        monkeypatch.setattr(base, "_STRETCH", 3)
+        assert np.abs(draw(system, photo, rows).astype(int) - whole).max() <= 1
+
+    def test_a_frame_hears_its_own_window_only(self, system, photo, rows):
+        """No recurrence in any of the three: what is beyond 28 rows changes nothing."""
+        changed = rows.copy()
+        changed[:12] += 3.0
+        apart = np.abs(draw(system, photo, rows).astype(int) - draw(system, photo, changed)).max(axis=(1, 2, 3))
+        assert (apart[:3] > 0).all() and apart[3:].max() <= 1
+
+    def test_the_photo_matters(self, system, photo, rows):
+        assert np.abs(draw(system, photo, rows).astype(int) - draw(system, photo[::-1].copy(), rows)).mean() > 1
+
+    def test_a_step_reaches_all_it_is_made_of(self, system):
+        system.train().requires_grad_(True)
+        seen = random_seen()
+        made = system(seen)
+        loss = sum(F.l1_loss(picture, seen.real) for picture in made.pictures.values()) + sum(made.terms.values())
+        loss.backward()
+        idle = [name for name, parameter in system.named_parameters() if parameter.grad is None]
+        assert idle == []
+        assert all(picture.shape == seen.real.shape for picture in made.pictures.values())
+
+    def test_weights_take_no_more_than_ten_megabytes(self, system, tmp_path):
+        save_net(tmp_path, system.name, system, {})
+        assert (tmp_path / f"{system.name}.safetensors").stat().st_size <= 10e6
+
+    def test_weights_come_back(self, system, photo, rows, tmp_path):
+        save_net(tmp_path / FOLDER, system.name, system.half().float(), {})
+        again = load_baseline(system.name, tmp_path)
+        np.testing.assert_array_equal(draw(again, photo, rows), draw(system, photo, rows))
+
+
+class TestChung:
+    def test_the_refiner_does_not_teach_the_decoder(self):
+        net = make_baseline("chung")
+        seen = random_seen()
+        net(seen).pictures["refined"].sum().backward()
+        assert net.decoder.head[0].weight.grad is None
+
+    def test_the_refiner_begins_with_changing_nothing(self):
+        made = make_baseline("chung")(random_seen()).pictures
+        torch.testing.assert_close(made["refined"], made["drawn"])
+
+
+class TestZhou:
+    def test_contrast_by_hand(self):
+        """Unit vectors at 0° and 90°, watched at 0° and 180°: squared distances 0, 4 / 2, 2."""
+        heard = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+        watched = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
+        assert contrastive(heard, watched).item() == pytest.approx((0 + 2) / 2 + 0)
+
+    def test_codes_of_other_moments_cost_only_within_the_margin(self):
+        heard = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+        assert contrastive(heard, heard).item() == pytest.approx(1.2)
+
+    def test_the_reversed_gradient(self):
+        x = torch.tensor([1.0, -2.0], requires_grad=True)
+        (3 * reverse_gradient(x)).sum().backward()
+        torch.testing.assert_close(x.grad, torch.tensor([-3.0, -3.0]))
+
+    def test_the_adversary_learns_what_the_encoders_unlearn(self):
+        """One step along the same loss: the adversary does better afterwards on codes that were not changed."""
+        torch.manual_seed(0)
+        net, seen = make_baseline("zhou").eval(), random_seen(8)
+        net(seen).terms["adversary"].backward()
+        codes = F.normalize(net.sound(seen.sound), dim=1).detach()
+        before = F.cross_entropy(net.adversary(codes), seen.person)
+        with torch.no_grad():
+            for parameter in net.adversary.parameters():
+                parameter -= 0.5 * parameter.grad
+            assert F.cross_entropy(net.adversary(codes), seen.person) < before
+            for parameter in net.sound.parameters():
+                parameter -= 0.05 * parameter.grad / max(float(parameter.grad.norm()), 1e-9)
+        after = F.cross_entropy(net.adversary(F.normalize(net.sound(seen.sound), dim=1)), seen.person)
+        assert after > F.cross_entropy(net.adversary(codes), seen.person)
+
+
+class TestWiles:
+    def test_begins_with_the_photo_itself(self, photo, rows):
+        frames = draw(make_baseline("wiles").eval(), photo, rows)
+        assert np.abs(frames.astype(int) - photo).max() <= 1
+
+    def test_flow_is_in_halves_of_the_side(self):
+        """A flow of 2·8/128 to the right reads each pixel 8 columns further right."""
+        pictures = torch.rand(1, 3, 128, 128)
+        flow = torch.zeros(1, 2, 128, 128)
+        flow[:, 0] = 2 * 8 / 128
+        torch.testing.assert_close(sample(pictures, flow)[..., :120], pictures[..., 8:], atol=1e-4, rtol=0)
+
+    def test_the_regression_does_not_teach_the_networks(self):
+        net = make_baseline("wiles")
+        net(random_seen()).terms["regression"].backward()
+        assert net.drive_in.code.weight.grad is None and net.regression.weight.grad is not None
+
+
+def test_a_decoder_takes_the_skips_of_the_sides_it_was_made_for():
+    encoder, decoder = PictureEncoder((8, 8, 8, 8, 8), 4), Decoder(4, (8, 8, 8, 8, 8), {32: 8}, 3)
+    code, maps = encoder.eval()(torch.rand(1, 3, 128, 128))
+    assert [x.shape[-1] for x in maps] == [64, 32, 16, 8, 4]
+    plain = decoder.eval()(code, maps)
+    for x, changes in zip(maps, (False, True, False, False, False), strict=True):
+        others = [torch.zeros_like(m) if m is x else m for m in maps]
+        assert (not torch.equal(decoder(code, others), plain)) == changes
+
+
+class TestLoading:
+    def test_an_unknown_name(self, refuses):
+        with refuses(BadSettingError, "choose from: chung, zhou, wiles"):
+            load_baseline("x2face")
+
+    def test_missing_weights(self, tmp_path, refuses):
+        with refuses(CheckpointError, "missing"):
+            load_baseline("chung", tmp_path)
+
+    def test_weights_of_another_system(self, tmp_path, refuses):
+        save_net(tmp_path / FOLDER, "wiles", make_baseline("zhou"), {})
+        with refuses(CheckpointError, "not those of wiles"):
+            load_baseline("wiles", tmp_path)
+
+    def test_broken_weights(self, tmp_path, refuses):
+        net = make_baseline("zhou")
+        with torch.no_grad():
+            net.decoder.head[0].bias[0] = float("nan")
+        save_net(tmp_path / FOLDER, "zhou", net, {})
+        with refuses(CheckpointError, "NaN"):
+            load_baseline("zhou", tmp_path)
