@@ -67,7 +67,7 @@ def test_a_number_that_is_not_finite_is_refused(text, refuses):
         with_overrides(Settings(), {"rate": text})
 
 
-@pytest.mark.parametrize("given", [ATNetConfig(n_mfcc=20, dropout=0.0), VGNetConfig(hidden=7, recurrent=False)])
+@pytest.mark.parametrize("given", [ATNetConfig(n_mfcc=20, dropout=0.0), VGNetConfig(hidden=7, recurrence="none")])
 def test_configs_survive_json(given):
     import json
 

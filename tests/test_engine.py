@@ -102,7 +102,7 @@ class TestChoice:
             make_engine("openvino", net)
 
     def test_ablated_networks_are_drawn_by_pytorch(self, refuses):
-        forgetful = VGNet(VGNetConfig(recurrent=False)).eval()
+        forgetful = VGNet(VGNetConfig(recurrence="none")).eval()
         assert isinstance(make_engine("auto", forgetful), TorchEngine)
         with refuses(BadSettingError, "ablation"):
             make_engine("openvino", forgetful)

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from atvg.config import CROP_SIZE
+from atvg.config import CROP_SIZE, N_MFCC_STORED, ROWS_PER_FRAME, WINDOW_ROWS
 from atvg.data.pack import Clip, read_pack
+from atvg.errors import PackError
 
 
 class Windows(NamedTuple):
@@ -20,6 +21,7 @@ class Windows(NamedTuple):
     landmarks: np.ndarray  # (B, 1 + T, 68, 3) float32 crop pixels and depth
     transforms: np.ndarray  # (B, 1 + T, 2, 3) float32, see `atvg.data.pack.Clip`
     errors: np.ndarray | None = None  # (B, 1 + T, 68, 2) float32, what a `Driver` gets wrong, if there is one
+    sound: np.ndarray | None = None  # (B, 1 + T, 28, 20) float32 MFCC rows, if the bank was made with sound
 
 
 Driver = Callable[[Clip], np.ndarray]
@@ -42,18 +44,32 @@ class VideoBank:
 
     Clips are drawn so that a person's chance grows with the square root of their footage: many identities matter
     more than many minutes of one.
+
+    Args:
+        driver: somebody whose errors are wanted with the landmarks.
+        sound: whether windows come with what is heard in them; clips whose sound does not fit are left out then.
+
+    Raises:
+        PackError: an unreadable pack, or sound is wanted and no clip has any that fits.
     """
 
-    def __init__(self, pack_dir: Path, split: str, device: torch.device, driver: Driver | None = None):
-        clips = list(read_pack(pack_dir, split, with_frames=False))
+    def __init__(
+        self, pack_dir: Path, split: str, device: torch.device, driver: Driver | None = None, sound: bool = False
+    ):
+        clips = [clip for clip in read_pack(pack_dir, split, with_frames=False) if clip.sync or not sound]
+        if not clips:
+            raise no_sound(pack_dir, split)
         total = sum(len(clip) for clip in clips)
         self.frames = torch.empty(total, 3, CROP_SIZE, CROP_SIZE, dtype=torch.uint8, device=device)
         self.landmarks = np.empty((total, 68, 3), np.float32)
         self.transforms = np.empty((total, 2, 3), np.float32)
         self.errors = np.concatenate([driver(clip) for clip in clips]).astype(np.float32) if driver else None
+        self.rows = np.concatenate([clip.mfcc for clip in clips]) if sound else None
         self.entries: list[Entry] = []
         start = 0
         for clip in read_pack(pack_dir, split):
+            if sound and not clip.sync:
+                continue
             end = start + len(clip)
             self.frames[start:end] = torch.from_numpy(clip.frames).to(device).permute(0, 3, 1, 2)
             self.landmarks[start:end], self.transforms[start:end] = clip.landmarks, clip.transforms
@@ -63,15 +79,47 @@ class VideoBank:
 
     def batch(self, rng: np.random.Generator, batch: int, steps: int) -> Windows:
         """Draws photos and windows of consecutive frames of the same clips."""
-        rows = []
-        for which in rng.choice(len(self.entries), size=batch, p=self._chances):
+        rows, drawn = [], rng.choice(len(self.entries), size=batch, p=self._chances)
+        for which in drawn:
             entry = self.entries[which]
             photo = entry.start + rng.integers(entry.length)
             first = entry.start + rng.integers(max(1, entry.length - steps + 1))
             rows.append([photo, *np.minimum(first + np.arange(steps), entry.start + entry.length - 1)])
         chosen = np.array(rows)
         errors = None if self.errors is None else self.errors[chosen]
-        return Windows(self.frames[torch.as_tensor(chosen)], self.landmarks[chosen], self.transforms[chosen], errors)
+        sound = None
+        if self.rows is not None:  # each clip before has as many rows as 4 for each of its frames, and the same over
+            over = (WINDOW_ROWS - ROWS_PER_FRAME) * drawn[:, None, None]
+            sound = self.rows[row_numbers(chosen) + over]
+        pictures = self.frames[torch.as_tensor(chosen)]
+        return Windows(pictures, self.landmarks[chosen], self.transforms[chosen], errors, sound)
+
+
+def row_numbers(frames: np.ndarray) -> np.ndarray:
+    """Which MFCC rows of a clip are heard in its frames: (...) → (..., 28)."""
+    return ROWS_PER_FRAME * frames[..., None] + np.arange(WINDOW_ROWS)
+
+
+def sound_statistics(pack_dir: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of the MFCC rows, (20,) each, of the clips whose sound fits.
+
+    Raises:
+        PackError: an unreadable pack, or one without such a clip.
+    """
+    count, total, squares = 0, np.zeros(N_MFCC_STORED), np.zeros(N_MFCC_STORED)
+    for clip in read_pack(pack_dir, split, with_frames=False):
+        if clip.sync:
+            rows = clip.mfcc.astype(np.float64)
+            count, total, squares = count + len(rows), total + rows.sum(axis=0), squares + (rows**2).sum(axis=0)
+    if not count:
+        raise no_sound(pack_dir, split)
+    mean = total / count
+    return mean, np.sqrt(squares / count - mean**2)
+
+
+def no_sound(pack_dir: Path, split: str) -> PackError:
+    """What is wrong with a pack of stills, where sound is wanted."""
+    return PackError(f"{pack_dir} has no {split} clip whose sound fits its lips; add videos that have")
 
 
 def sqrt_chances(clips: list[tuple[str, int]]) -> np.ndarray:

@@ -1,6 +1,9 @@
 """What can be set about a training run; every field can be overridden with ``--set name=value``."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+from atvg.config import check_choices
 
 
 @dataclass(frozen=True)
@@ -45,21 +48,27 @@ class ATSettings(RunSettings):
 
 @dataclass(frozen=True)
 class VGSettings(RunSettings):
-    """VG-net's training. ``discriminator`` > 0 switches the adversary on with that weight."""
+    """VG-net's training. ``discriminator`` > 0 switches the adversary on with that weight.
+
+    Raises:
+        BadSettingError: an unknown choice.
+    """
 
     batch: int = 6
     frames: int = 4
     beta: float = 0.5
+    loss: Literal["dynamic", "l1"] = "dynamic"  # of pixels; "l1" is β → ∞: without α, and ``pixel`` its whole weight
     pixel: float = 10.0  # weights of the loss terms
     gradient: float = 4.0
     texture: float = 25.0
     sparsity: float = 0.02
     presence: float = 0.3
     discriminator: float = 0.0
-    regression: float = 1.0
+    regression: float = 1.0  # of landmarks, by the discriminator; with 0 it is a plain one
     mouth_weight: float = 6.0  # around the mouth, and within the box of the lips, where the rest of the face has 1
     lips_weight: float = 15.0
     landmark_noise: float = 0.3  # pixels
+    sound_noise: float = 0.15  # standard deviations of the features, where sound drives
     at_net: str = ""  # folder of AT-net's weights, whose own errors are then added to landmarks
     at_errors: float = 0.5  # up to this share of them, in half of the samples
     affine: float = 0.4  # share of samples that are scaled, turned and shifted
@@ -67,3 +76,6 @@ class VGSettings(RunSettings):
     speech_only: float = 0.3  # share of samples in which, as with AT-net, jaw and mouth alone leave the turned photo
     turn: bool = True  # give VG-net the photo in the head pose of each frame
     stream: bool = False  # read the pack while training, for packs larger than memory
+
+    def __post_init__(self) -> None:
+        check_choices(self)

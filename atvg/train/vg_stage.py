@@ -10,15 +10,16 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from atvg import losses
-from atvg.checkpoint import load_at_net, save_vg_net
+from atvg.checkpoint import DIRECT_NET, VG_NET, load_at_net, save_net
 from atvg.config import CROP_SIZE, N_LANDMARKS, DiscriminatorConfig, VGNetConfig
 from atvg.data.augment import mirror, move, shift_colours
-from atvg.data.bank import Driver, VideoBank, Windows
+from atvg.data.bank import Driver, VideoBank, Windows, sound_statistics
 from atvg.data.pack import Clip
 from atvg.data.stream import StreamBank
 from atvg.engine import calibrate
 from atvg.face.carry import background_movement, carry
 from atvg.face.landmarks import SPEAKING
+from atvg.nets.direct_net import DirectNet, make_net
 from atvg.nets.discriminator import Discriminator
 from atvg.nets.vg_net import Frames, Turned, VGNet, turn
 from atvg.shape import denormalise_offset, normalise
@@ -36,6 +37,7 @@ class Batch(NamedTuple):
     real: Tensor  # (B, T, 3, 128, 128)
     landmarks: Tensor  # (B, T, 68, 2), some with noise
     turned: Turned | None
+    signal: Tensor  # what drives the frames: the landmarks, or MFCC windows (B, T, 28, 20)
 
 
 class OnePass(nn.Module):
@@ -45,30 +47,40 @@ class OnePass(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, photo: Tensor, example: Tensor, landmarks: Tensor, turned: Turned | None) -> Frames:
-        made, _ = self.net(self.net.encode_photo(photo, example), landmarks, turned=turned)
+    def forward(self, photo: Tensor, example: Tensor, signal: Tensor, turned: Turned | None) -> Frames:
+        made, _ = self.net(self.net.encode_photo(photo, example), signal, turned=turned)
         return Frames(*(part.float() for part in made))
 
 
 class VGStage(Stage):
-    """Photo = a random frame of a clip; target = a window of the same clip, with its true landmarks."""
+    """Photo = a random frame of a clip; target = a window of the same clip, with its true landmarks.
 
-    name = "vg_net"
+    A `DirectNet`, the ablation, gets the window's sound in place of landmarks, and all else alike.
+    """
 
     def __init__(self, fabric: Fabric, pack_dir: Path, settings: VGSettings, config: VGNetConfig):
         self.fabric, self.settings = fabric, settings
+        net = make_net(config).to(memory_format=torch.channels_last)  # a tenth to a quarter faster
+        direct = isinstance(net, DirectNet)
+        self.name = DIRECT_NET if direct else VG_NET
+        self._sound_std = None
+        if direct:
+            mean, std = (torch.as_tensor(values, dtype=torch.float32) for values in sound_statistics(pack_dir, "train"))
+            net.mfcc_mean.copy_(mean)
+            net.mfcc_std.copy_(std)
+            self._sound_std = std.to(fabric.device)
+        self._attends = config.attention != "none"
         self._speaking = torch.zeros(N_LANDMARKS, 1, dtype=torch.bool, device=fabric.device)
         self._speaking[SPEAKING] = True
         driver = at_net_errors(Path(settings.at_net)) if settings.at_net else None
         if settings.stream:
             ranks = (fabric.global_rank, fabric.world_size)
-            self.bank = StreamBank(pack_dir, "train", fabric.device, driver, *ranks)
+            self.bank = StreamBank(pack_dir, "train", fabric.device, driver, *ranks, sound=direct)
         else:
-            self.bank = VideoBank(pack_dir, "train", fabric.device, driver)
-        net = VGNet(config).to(memory_format=torch.channels_last)  # a tenth to a quarter faster
+            self.bank = VideoBank(pack_dir, "train", fabric.device, driver, sound=direct)
         self.players = {"main": make_player(fabric, net, settings, (0.9, 0.99), OnePass(net))}
         if settings.discriminator > 0:
-            judge = Discriminator(DiscriminatorConfig())
+            judge = Discriminator(DiscriminatorConfig(regression=settings.regression > 0))
             self.players["judge"] = make_player(fabric, judge, settings, (0.5, 0.99))
 
     def batch(self, rng: np.random.Generator) -> Batch:
@@ -97,7 +109,15 @@ class VGStage(Stage):
         at_rest = carried if settings.turn else example.expand_as(target)
         still = still[:, None, None, None] & ~self._speaking
         target = torch.where(still, at_rest, target)
-        return Batch(photo[:, 0], example[:, 0], real, target, Turned(base, carried) if settings.turn else None)
+        turned = Turned(base, carried) if settings.turn else None
+        signal = target if self._sound_std is None else self._sound(windows, rng)
+        return Batch(photo[:, 0], example[:, 0], real, target, turned, signal)
+
+    def _sound(self, windows: Windows, rng: np.random.Generator) -> Tensor:
+        """What is heard in the frames, (B, T, 28, 20), with noise."""
+        heard = torch.as_tensor(windows.sound[:, 1:], device=self.fabric.device)
+        noise = torch.as_tensor(rng.standard_normal(heard.shape, np.float32), device=heard.device)
+        return heard + self.settings.sound_noise * self._sound_std * noise
 
     def _turn(self, photo: Tensor, windows: Windows) -> Turned:
         """The photos with their heads moved as in the frames, so that training and use agree."""
@@ -109,16 +129,17 @@ class VGStage(Stage):
     def step(self, step: int) -> dict[str, Tensor]:
         settings = self.settings
         rng = np.random.default_rng([settings.seed, self.fabric.global_rank, step])
-        photo, example, real, landmarks, turned = self.batch(rng)
+        photo, example, real, landmarks, turned, signal = self.batch(rng)
         main = self.players["main"]
-        made = main.net(photo, example, landmarks, turned)
-        terms = generator_terms(real, made, landmarks, settings)
+        made = main.net(photo, example, signal, turned)
+        terms = generator_terms(real, made, landmarks, settings, self._attends)
         judge = self.players.get("judge")
         if judge is not None:
             judged = judge.net(made.frame, example)
             terms["adversarial"] = settings.discriminator * losses.adversarial(judged.score, real=True)
-            regression = losses.landmark_regression(judged.landmarks, landmarks)
-            terms["regression"] = settings.discriminator * settings.regression * regression
+            if judged.landmarks is not None:
+                regression = losses.landmark_regression(judged.landmarks, landmarks)
+                terms["regression"] = settings.discriminator * settings.regression * regression
         update(self.fabric, main, sum(terms.values()), settings.clip_norm)
         if judge is not None:
             terms |= self._update_judge(real, made.frame.detach(), example, landmarks)
@@ -132,18 +153,19 @@ class VGStage(Stage):
         terms = {
             "judge_real": losses.adversarial(real_score, real=True),
             "judge_fake": losses.adversarial(fake_score, real=False),
-            # Landmarks are learnt from real frames only: learnt from fakes they would forgive the generator.
-            "judge_regression": losses.landmark_regression(both.landmarks.chunk(2)[0], landmarks),
         }
+        if both.landmarks is not None:
+            # Landmarks are learnt from real frames only: learnt from fakes they would forgive the generator.
+            terms["judge_regression"] = losses.landmark_regression(both.landmarks.chunk(2)[0], landmarks)
         update(self.fabric, judge, sum(terms.values()), self.settings.clip_norm)
         return terms
 
     @torch.no_grad()
     def sample(self, net: nn.Module) -> Tensor:
         """Rows: photo, truth, frame, attention, motion of the last frame of each clip of a fixed batch."""
-        photo, example, real, landmarks, turned = self.batch(np.random.default_rng(0))
+        photo, example, real, _, turned, signal = self.batch(np.random.default_rng(0))
         was_training = net.training
-        made = OnePass(net.eval())(photo, example, landmarks, turned)
+        made = OnePass(net.eval())(photo, example, signal, turned)
         net.train(was_training)
         rows = [
             photo, real[:, -1], made.frame[:, -1].float(),
@@ -154,12 +176,12 @@ class VGStage(Stage):
     def ship(self, net: nn.Module, folder: Path, notes: dict[str, Any]) -> None:
         net = copy.deepcopy(net)  # training goes on with what the loop knows
         calibrate(net, (self._typical(i) for i in range(_CALIBRATION)))
-        save_vg_net(folder, net, {**notes, "beta": self.settings.beta})
+        save_net(folder, self.name, net, {**notes, "beta": self.settings.beta})
 
     def _typical(self, index: int) -> tuple[Tensor, Tensor, Tensor, Turned | None]:
         """Arguments for the network, from a batch that no step draws."""
         batch = self.batch(np.random.default_rng([self.settings.seed, index]))
-        return batch.photo, batch.example, batch.landmarks, batch.turned
+        return batch.photo, batch.example, batch.signal, batch.turned
 
 
 def at_net_errors(folder: Path) -> Driver:
@@ -185,17 +207,24 @@ def at_net_errors(folder: Path) -> Driver:
     return errors
 
 
-def generator_terms(real: Tensor, made: Frames, landmarks: Tensor, settings: VGSettings) -> dict[str, Tensor]:
-    """The weighted losses of the generator without its judge."""
+def generator_terms(
+    real: Tensor, made: Frames, landmarks: Tensor, settings: VGSettings, attends: bool = True
+) -> dict[str, Tensor]:
+    """The weighted losses of the generator without its judge; of its attention only if it `attends`."""
     weight = 1 + (settings.mouth_weight - 1) * losses.mouth_box(landmarks, CROP_SIZE)  # (B, T, 1, H, W)
     lips = losses.mouth_box(landmarks, CROP_SIZE, margin=0.0)
     weight = torch.where(lips > 0, settings.lips_weight, weight)
-    pixel = losses.dynamic_pixel_loss(real, made.frame, made.attention, settings.beta, weight)
+    if settings.loss == "l1":
+        pixel = losses.pixel_loss(real, made.frame, weight)
+    else:
+        pixel = losses.dynamic_pixel_loss(real, made.frame, made.attention, settings.beta, weight)
     flat = (real.flatten(0, 1), made.frame.flatten(0, 1), weight.flatten(0, 1))
-    return {
+    terms = {
         "pixel": settings.pixel * pixel,
         "gradient": settings.gradient * losses.gradient_loss(*flat),
         "texture": settings.texture * losses.texture_loss(*flat),
-        "sparsity": settings.sparsity * losses.attention_sparsity(made.attention),
-        "presence": settings.presence * losses.attention_presence(made.attention, lips),
     }
+    if attends:
+        terms["sparsity"] = settings.sparsity * losses.attention_sparsity(made.attention)
+        terms["presence"] = settings.presence * losses.attention_presence(made.attention, lips)
+    return terms

@@ -18,8 +18,8 @@ CONFIGS = {
     "full": SMALL,
     "no warp": replace(SMALL, warp=False),
     "vector": replace(SMALL, landmark_maps=False),
-    "no memory": replace(SMALL, recurrent=False),
-    "authors": replace(SMALL, warp=False, landmark_maps=False, recurrent=False),
+    "no memory": replace(SMALL, recurrence="none"),
+    "authors": replace(SMALL, warp=False, landmark_maps=False, recurrence="none"),
 }
 
 

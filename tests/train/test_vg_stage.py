@@ -43,7 +43,7 @@ class TestLearning:
 
     def test_the_discriminator_learns_to_tell_blurred_frames_from_real_ones(self, make):
         stage = make(discriminator=0.1, batch=2, frames=2, lr=0.001, **PLAIN)
-        _, example, real, landmarks, _ = stage.batch(np.random.default_rng(0))
+        _, example, real, landmarks, *_ = stage.batch(np.random.default_rng(0))
         blurred = torch.nn.functional.avg_pool2d(real.flatten(0, 1), 9, stride=1, padding=4).unflatten(
             0, real.shape[:2]
         )
@@ -69,7 +69,7 @@ class TestLearning:
         stage.step(0)
         judge, rng = stage.players["judge"], np.random.default_rng([0, 0, 0])
         learnt = {name: p.grad.clone() for name, p in judge.module.named_parameters()}
-        photo, example, real, landmarks, turned = stage.batch(rng)
+        photo, example, real, landmarks, turned, _ = stage.batch(rng)
         with torch.no_grad():
             fake = stage.players["main"].net(photo, example, landmarks, turned).frame
         both = judge.module(torch.cat([real, fake]), torch.cat([example, example]))
@@ -84,7 +84,7 @@ class TestLearning:
 
 class TestBatch:
     def test_shapes_and_ranges(self, make):
-        photo, example, real, landmarks, turned = make(batch=3, frames=4).batch(np.random.default_rng(0))
+        photo, example, real, landmarks, turned, _ = make(batch=3, frames=4).batch(np.random.default_rng(0))
         assert photo.shape == (3, 3, 128, 128) and example.shape == (3, 68, 2)
         assert real.shape == (3, 4, 3, 128, 128) and landmarks.shape == (3, 4, 68, 2)
         assert turned.photo.shape == real.shape and turned.landmarks.shape == landmarks.shape
@@ -93,7 +93,7 @@ class TestBatch:
 
     def test_without_augmentation_pictures_and_landmarks_are_the_packs_own(self, make):
         stage = make(batch=4, frames=2, **PLAIN)
-        photo, example, real, landmarks, _ = stage.batch(np.random.default_rng(0))
+        photo, example, real, landmarks, *_ = stage.batch(np.random.default_rng(0))
         known = stage.bank.frames.float() / 127.5 - 1
         both = torch.cat([known, known.flip(-1)])  # half of the samples are mirrored
         nearest = (both - photo[0]).abs().flatten(1).amax(dim=1)
@@ -107,7 +107,7 @@ class TestBatch:
 
     def test_one_draw_serves_photo_and_frames(self, make):
         """Mirroring, moving and colours are those of the sample: photo and frames stay the same person's."""
-        photo, example, real, landmarks, turned = make(batch=8, frames=2).batch(np.random.default_rng(0))
+        photo, example, real, landmarks, turned, _ = make(batch=8, frames=2).batch(np.random.default_rng(0))
         for points, pictures in ((landmarks, real), (turned.landmarks, turned.photo)):
             eyes = example[:, 36:48].mean(dim=1) - points[:, 0, 36:48].mean(dim=1)
             assert eyes.abs().max() < 3  # a sample of its own would be up to 10 pixels off
@@ -162,7 +162,7 @@ class TestTurn:
         return build
 
     def test_the_turned_landmarks_follow_the_head_and_not_the_speech(self, stage):
-        _, example, _, landmarks, turned = stage().batch(np.random.default_rng(0))
+        _, example, _, landmarks, turned, _ = stage().batch(np.random.default_rng(0))
 
         def off(points: torch.Tensor, which: np.ndarray) -> torch.Tensor:
             return (points - landmarks)[:, :, which].norm(dim=-1).mean(dim=(0, 2))
@@ -174,7 +174,7 @@ class TestTurn:
 
     def test_the_turned_photo_is_the_photo_carried_along(self, stage):
         """The nose tip's surroundings are found where the turned landmarks say, the background where it slid to."""
-        photo, example, _, _, turned = stage().batch(np.random.default_rng(0))
+        photo, example, _, _, turned, _ = stage().batch(np.random.default_rng(0))
 
         def around(picture: torch.Tensor, point: torch.Tensor) -> torch.Tensor:
             x, y = point.round().int().tolist()
@@ -188,7 +188,7 @@ class TestTurn:
 
     def test_mirroring_treats_the_turned_photo_and_its_landmarks_alike(self, stage):
         """Some of the six equal samples are mirrored, some not: back in the mirror they are the same."""
-        photo, example, _, _, turned = stage().batch(np.random.default_rng(0))
+        photo, example, _, _, turned, _ = stage().batch(np.random.default_rng(0))
         mirrored = (example[:, 30] - example[0, 30]).abs().amax(dim=1) + (photo - photo[0]).flatten(1).abs().amax(dim=1)
         other = int(mirrored.argmax())
         assert mirrored[other] > 0.1
@@ -198,7 +198,7 @@ class TestTurn:
 
     def test_augmentation_moves_the_turned_photos_as_the_frames(self, stage):
         """What the draw does to a sample's landmarks, it does to the turned ones: rigid points still agree."""
-        _, _, _, landmarks, turned = stage(affine=1.0).batch(np.random.default_rng(0))
+        _, _, _, landmarks, turned, _ = stage(affine=1.0).batch(np.random.default_rng(0))
         assert (landmarks - turned.landmarks)[:, :, RIGID].abs().max() < 0.01
 
     def test_it_can_be_left_out(self, stage):
@@ -213,7 +213,7 @@ class TestTurn:
         windows = build.bank.batch(np.random.default_rng(0), 64, 2)
         windows.landmarks[:, 1:, 17:27, 1] -= 3
         build.bank.batch = lambda rng, batch, steps: windows
-        _, _, _, landmarks, turned = build.batch(np.random.default_rng(0))
+        _, _, _, landmarks, turned, _ = build.batch(np.random.default_rng(0))
         raised = (turned.landmarks - landmarks)[:, :, 17:27, 1].mean(dim=(1, 2))
         assert 20 <= (raised.abs() < 0.01).sum() <= 44
         assert ((raised.abs() < 0.01) | ((raised - 3).abs() < 0.01)).all()
