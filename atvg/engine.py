@@ -115,10 +115,9 @@ def draw_direct(net: DirectNet, photo: np.ndarray, rows: np.ndarray, moved: Carr
         (T, 128, 128, 3) uint8.
     """
     device = net.mfcc_mean.device
-    picture = (torch.tensor(photo, device=device).permute(2, 0, 1)[None] / 127.5 - 1).float()
-    heard = (
-        torch.tensor(rows, dtype=torch.float32, device=device).unfold(0, WINDOW_ROWS, ROWS_PER_FRAME).mT
-    )  # (T, 28, 20)
+    picture = torch.tensor(photo, device=device).permute(2, 0, 1)[None] / 127.5 - 1
+    heard = torch.tensor(rows, dtype=torch.float32, device=device)
+    heard = heard.unfold(0, WINDOW_ROWS, ROWS_PER_FRAME).mT  # (T, 28, 20)
     code, state, parts = net.encode_photo(picture), None, []
     for first in range(0, len(heard), _STRETCH):
         part = slice(first, first + _STRETCH)

@@ -13,6 +13,11 @@ _WIDTHS = (64, 128, 192)  # channels of the convolutions over a window, as AT-ne
 _VECTOR_WIDTH = 256
 
 
+def _normalised(layer: nn.Conv1d) -> tuple[nn.Module, ...]:
+    """As in VG-net: without, so deep an encoder would begin hardly heard beside the photo."""
+    return layer, nn.BatchNorm1d(layer.out_channels), nn.ReLU()
+
+
 class DirectNet(VGNet):
     """VG-net whose signal is sound: the MFCC window of each frame, (B, T, 28, 20) raw rows from c0 on.
 
@@ -35,17 +40,15 @@ class DirectNet(VGNet):
     def _add_encoder(self, config: VGNetConfig) -> tuple[int, int]:
         (first, second, third), width = _WIDTHS, config.landmark_widths[-1]
         self.sound_encoder = nn.Sequential(
-            nn.Conv1d(N_MFCC_STORED, first, 4, stride=2),  # 28 rows → 13
-            nn.ReLU(),
-            nn.Conv1d(first, second, 3, stride=2),  # → 6
-            nn.ReLU(),
-            nn.Conv1d(second, third, 6),  # → 1
-            nn.ReLU(),
+            *_normalised(nn.Conv1d(N_MFCC_STORED, first, 4, stride=2, bias=False)),  # 28 rows → 13
+            *_normalised(nn.Conv1d(first, second, 3, stride=2, bias=False)),  # → 6
+            *_normalised(nn.Conv1d(second, third, 6, bias=False)),  # → 1
             nn.Flatten(),
             nn.Linear(third, _VECTOR_WIDTH),
             nn.ReLU(),
             nn.Linear(_VECTOR_WIDTH, width * 64),
             nn.Unflatten(1, (width, 8, 8)),
+            nn.BatchNorm2d(width),
             nn.ReLU(),
         )
         return 0, 0

@@ -1,14 +1,18 @@
 """What VG-net learns from, and that it learns."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from lightning.fabric import Fabric
 
 from atvg import losses
+from atvg.checkpoint import DIRECT_NET, load_net, load_vg_nets
 from atvg.config import VGNetConfig
 from atvg.data.bank import Windows
 from atvg.face.landmarks import JAW, MOUTH, RIGID
+from atvg.nets.direct_net import DirectNet
 from atvg.nets.vg_net import Frames, VGNet
 from atvg.pose import Pose, head_centre, turn_points
 from atvg.train.settings import VGSettings
@@ -20,17 +24,21 @@ PLAIN = {"landmark_noise": 0.0, "affine": 0.0, "colour": 0.0, "speech_only": 0.0
 
 @pytest.fixture
 def make(tiny_pack):
-    def build(**settings: object) -> VGStage:
+    def build(config: VGNetConfig = SMALL, **settings: object) -> VGStage:
         torch.manual_seed(0)
-        return VGStage(Fabric(accelerator="cpu", devices=1), tiny_pack, VGSettings(**settings), SMALL)
+        return VGStage(Fabric(accelerator="cpu", devices=1), tiny_pack, VGSettings(**settings), config)
 
     return build
 
 
+DIRECT = replace(SMALL, driver="audio", warp=False)
+
+
 class TestLearning:
-    def test_a_few_dozen_steps_learn_a_batch(self, make):
+    @pytest.mark.parametrize("config", [SMALL, DIRECT], ids=["by landmarks", "by sound"])
+    def test_a_few_dozen_steps_learn_a_batch(self, make, config):
         """One batch over and over: the losses of different ones differ by more than so few steps can gain."""
-        stage = make(batch=2, frames=2, lr=0.003, warmup=1, steps=100, **PLAIN)
+        stage = make(config, batch=2, frames=2, lr=0.003, warmup=1, steps=100, **PLAIN)
         batch = stage.batch(np.random.default_rng(0))
         stage.batch = lambda rng: batch
         cost = [float(terms["pixel"] + terms["gradient"]) for terms in map(stage.step, range(30))]
@@ -58,6 +66,12 @@ class TestLearning:
             stage.step(0)
         plain, judged = (stage.players["main"].module.state_dict() for stage in stages)
         assert (plain["motion_head.0.weight"] - judged["motion_head.0.weight"]).abs().max() > 1e-5
+
+    def test_a_plain_discriminator_knows_no_landmarks(self, run_vg, tmp_path):
+        """Neither it nor the generator is trained by any."""
+        terms = run_vg(tmp_path / "run", steps=2, discriminator=0.1, regression=0)
+        assert {"adversarial", "judge_real", "judge_fake"} < set(terms)
+        assert not {"regression", "judge_regression"} & set(terms)
 
     def test_without_a_discriminator_there_is_none(self, run_vg, tmp_path):
         terms = run_vg(tmp_path / "run", steps=1)
@@ -128,6 +142,36 @@ class TestBatch:
         first.step(0)
         losses_of_5 = [{k: float(v) for k, v in stage.step(5).items()} for stage in (make(batch=2, frames=2), second)]
         assert losses_of_5[0] == losses_of_5[1]
+
+
+class TestDirect:
+    """Frames driven by sound: all else as with landmarks."""
+
+    def test_its_signal_is_the_noisy_sound_of_the_frames(self, make):
+        clean, noisy = (
+            make(DIRECT, batch=4, frames=2, sound_noise=noise, **PLAIN).batch(np.random.default_rng(0))
+            for noise in (0.0, 0.15)
+        )
+        stage = make(DIRECT, batch=4, frames=2, **PLAIN)
+        heard = stage.bank.batch(np.random.default_rng(0), 4, 2).sound[:, 1:]
+        np.testing.assert_array_equal(clean.signal, heard)
+        std = stage.players["main"].module.mfcc_std
+        assert ((noisy.signal - clean.signal) / std).std() == pytest.approx(0.15, abs=0.01)
+
+    def test_pictures_and_landmarks_are_drawn_as_for_any_other(self, make):
+        for one, other in zip(
+            make(batch=3, frames=2).batch(np.random.default_rng(0))[:4],
+            make(DIRECT, batch=3, frames=2).batch(np.random.default_rng(0))[:4],
+            strict=True,
+        ):
+            assert torch.equal(one, other)
+
+    def test_it_is_trained_and_shipped_under_a_name_of_its_own(self, run_vg, tmp_path):
+        terms = run_vg(tmp_path / "run", steps=2, net__driver="audio", net__warp="false")
+        assert all(np.isfinite(value) for value in terms.values())
+        net = load_net(tmp_path / "run", DIRECT_NET, DirectNet, VGNetConfig)
+        assert net.mfcc_std.min() > 0 and (net.mfcc_std != 1).all()
+        assert not (tmp_path / "run" / "vg_net.safetensors").exists()
 
 
 class TestTurn:
@@ -226,7 +270,35 @@ class TestTurn:
         assert all(np.isfinite(float(value)) for value in terms.values())
 
 
+@pytest.mark.parametrize(
+    "change", [{"attention": "static"}, {"attention": "none"}, {"recurrence": "batch"}, {"recurrence": "none"}]
+)
+def test_ablated_networks_are_trained_and_shipped(make, tmp_path, change):
+    stage = make(replace(SMALL, **change), batch=2, frames=2, discriminator=0.1)
+    terms = stage.step(0)
+    assert all(np.isfinite(float(value)) for value in terms.values())
+    assert ({"sparsity", "presence"} <= set(terms)) == (change.get("attention") != "none")
+    stage.ship(stage.players["main"].module, tmp_path, {})
+    assert set(load_vg_nets(tmp_path)) == {0.5}
+
+
 class TestTerms:
+    def test_plain_l1_leaves_attention_out(self, face68):
+        torch.manual_seed(0)
+        real, frame = torch.rand(2, 1, 2, 3, 128, 128)
+        landmarks = torch.tensor(face68[:, :2], dtype=torch.float32).expand(1, 2, 68, 2)
+        settings = VGSettings(loss="l1", pixel=3.0, mouth_weight=1.0, lips_weight=1.0)
+        for attention in torch.rand(2, 1, 2, 1, 128, 128):
+            terms = generator_terms(real, Frames(frame, attention, frame), landmarks, settings)
+            assert terms["pixel"] == pytest.approx(3 * (real - frame).abs().mean().item(), rel=1e-5)
+
+    def test_what_does_not_attend_has_no_terms_of_attention(self, face68):
+        frame = torch.rand(1, 2, 3, 128, 128)
+        landmarks = torch.tensor(face68[:, :2], dtype=torch.float32).expand(1, 2, 68, 2)
+        made = Frames(frame, torch.ones(1, 2, 1, 128, 128), frame)
+        terms = generator_terms(frame, made, landmarks, VGSettings(), attends=False)
+        assert set(terms) == {"pixel", "gradient", "texture"}
+
     def test_the_terms_are_their_losses_times_their_weights(self, face68):
         torch.manual_seed(0)
         real, frame = torch.rand(2, 1, 2, 3, 128, 128)
