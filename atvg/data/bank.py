@@ -57,7 +57,7 @@ class VideoBank:
         self, pack_dir: Path, split: str, device: torch.device, driver: Driver | None = None, sound: bool = False
     ):
         clips = [clip for clip in read_pack(pack_dir, split, with_frames=False) if clip.sync or not sound]
-        if not clips:
+        if sound and not clips:
             raise no_sound(pack_dir, split)
         total = sum(len(clip) for clip in clips)
         self.frames = torch.empty(total, 3, CROP_SIZE, CROP_SIZE, dtype=torch.uint8, device=device)

@@ -64,7 +64,7 @@ def landmark_maps(landmarks: Tensor, sigma: float) -> Tensor:
     return bumps[..., 1, :, None] * bumps[..., 0, None, :]
 
 
-def per_frame(x: Tensor, steps: int) -> Tensor:
+def _per_frame(x: Tensor, steps: int) -> Tensor:
     """What B clips share, for each of their frames: (B, …) → (B·T, …)."""
     return x[:, None].expand(-1, steps, *x.shape[1:]).flatten(0, 1)
 
@@ -236,10 +236,10 @@ class VGNet(nn.Module):
             both (B·T, 3, 128, 128) in [−1, 1]; no warped ones if the network was made without.
         """
         steps = signal.shape[1]
-        photo = per_frame(code.photo, steps) if turned is None else turned.photo.flatten(0, 1)
+        photo = _per_frame(code.photo, steps) if turned is None else turned.photo.flatten(0, 1)
         if not self.config.warp:
             return photo, None
-        before = per_frame(code.landmarks, steps) if turned is None else turned.landmarks.flatten(0, 1)
+        before = _per_frame(code.landmarks, steps) if turned is None else turned.landmarks.flatten(0, 1)
         return photo, self._warp(photo, before, signal.flatten(0, 1))
 
     def paint(
@@ -251,8 +251,8 @@ class VGNet(nn.Module):
             the frames and the state after each of them, (B, T, hidden, 8, 8).
         """
         batch, steps = signal.shape[:2]
-        encoded = self._encode(signal.flatten(0, 1), per_frame(code.example, steps))
-        skip_64, skip_32, skip_16, skip_8 = (per_frame(skip, steps) for skip in code.skips)
+        encoded = self._encode(signal.flatten(0, 1), _per_frame(code.example, steps))
+        skip_64, skip_32, skip_16, skip_8 = (_per_frame(skip, steps) for skip in code.skips)
         if warped is not None:
             both = torch.cat([warped, photo], dim=1)
             skip_64, skip_32 = skip_64 + self.warped_64(both), skip_32 + self.warped_32(both)
@@ -286,8 +286,8 @@ class VGNet(nn.Module):
         if self.config.recurrence == "time":
             return self.mmcrnn(x, start if state is None else state)[0]
         if self.config.recurrence == "batch":  # at each time from one sample to the next; a clip alone has no memory
-            return self.mmcrnn(x.transpose(0, 1), per_frame(start[:1], steps))[0].transpose(0, 1)
-        states, _ = self.mmcrnn(x.flatten(0, 1)[:, None], per_frame(start, steps))
+            return self.mmcrnn(x.transpose(0, 1), _per_frame(start[:1], steps))[0].transpose(0, 1)
+        states, _ = self.mmcrnn(x.flatten(0, 1)[:, None], _per_frame(start, steps))
         return states.unflatten(0, (batch, steps))[:, :, 0]
 
     def _landmarks(self, landmarks: Tensor) -> Tensor:
