@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,18 +22,20 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from atvg.config import N_LANDMARKS, N_MFCC_STORED, ATNetConfig, SyncNetConfig, VGNetConfig, from_dict, to_dict
-from atvg.errors import CheckpointError, OutputError
+from atvg.errors import BadSettingError, CheckpointError, OutputError
 from atvg.idle import IdleModel
 from atvg.nets.at_net import ATNet
 from atvg.nets.sync_net import SyncNet
 from atvg.nets.vg_net import VGNet
 from atvg.shape import ShapeModel
 
-AT_NET, VG_NET, IDLE, SYNC_NET = "at_net", "vg_net", "idle", "sync_net"
+AT_NET, VG_NET, DIRECT_NET, SYNC_NET, IDLE = "at_net", "vg_net", "direct_net", "sync_net", "idle"
 _SHAPE = "shape."
 _MAX_JSON = 1_000_000  # bytes; the shipped ones have 1000
 _WIDEST = 4096  # channels, codes or layers in a network; the shipped ones have 224
 _SHIPPED = Path(__file__).resolve().parent.parent / "checkpoints"
+
+N = TypeVar("N", bound=nn.Module)
 
 
 def locate(source: str | os.PathLike | None = None) -> Path:
@@ -71,22 +73,22 @@ def save_at_net(folder: Path, net: ATNet, shape: ShapeModel, notes: Mapping[str,
     _save_net(folder, AT_NET, net, to_dict(net.config), notes, extra)
 
 
+def save_net(folder: Path, name: str, net: nn.Module, notes: Mapping[str, Any]) -> None:
+    """Writes a network that has a `config`, in half precision.
+
+    Raises:
+        OSError: as `save_state`.
+    """
+    _save_net(folder, name, net, to_dict(net.config), notes, {})
+
+
 def save_vg_net(folder: Path, net: VGNet, notes: Mapping[str, Any]) -> None:
     """Writes VG-net in half precision.
 
     Raises:
         OSError: as `save_state`.
     """
-    _save_net(folder, VG_NET, net, to_dict(net.config), notes, {})
-
-
-def save_sync_net(folder: Path, net: SyncNet, notes: Mapping[str, Any]) -> None:
-    """Writes the sync expert in half precision.
-
-    Raises:
-        OSError: as `save_state`.
-    """
-    _save_net(folder, SYNC_NET, net, to_dict(net.config), notes, {})
+    save_net(folder, VG_NET, net, notes)
 
 
 def save_idle(folder: Path, model: IdleModel, notes: Mapping[str, Any]) -> None:
@@ -120,14 +122,23 @@ def load_at_net(folder: Path) -> tuple[ATNet, ShapeModel]:
     return net, shape
 
 
+def load_net(folder: Path, name: str, net_class: type[N], config_class: type) -> N:
+    """Reads what `save_net` wrote, ready for inference.
+
+    Raises:
+        CheckpointError: as `load_at_net`.
+    """
+    meta, tensors = _read_net(folder, name)
+    return _fill(net_class, config_class, meta, tensors, folder / name)
+
+
 def load_vg_net(folder: Path, name: str = VG_NET) -> VGNet:
     """Reads one VG-net, ready for inference.
 
     Raises:
         CheckpointError: as `load_at_net`.
     """
-    meta, tensors = _read_net(folder, name)
-    return _fill(VGNet, VGNetConfig, meta, tensors, folder / name)
+    return load_net(folder, name, VGNet, VGNetConfig)
 
 
 def load_sync_net(folder: Path) -> SyncNet:
@@ -136,32 +147,7 @@ def load_sync_net(folder: Path) -> SyncNet:
     Raises:
         CheckpointError: as `load_at_net`.
     """
-    meta, tensors = _read_net(folder, SYNC_NET)
-    return _fill(SyncNet, SyncNetConfig, meta, tensors, folder / SYNC_NET)
-
-
-def save_net(folder: Path, name: str, net: nn.Module, notes: Mapping[str, Any]) -> None:
-    """Writes a network whose sizes its class knows, in half precision.
-
-    Raises:
-        OSError: as `save_state`.
-    """
-    _save_net(folder, name, net, {}, notes, {})
-
-
-def load_into(net: nn.Module, folder: Path, name: str) -> Any:
-    """Fills a new `net` with what `save_net` wrote, and returns it ready for inference.
-
-    Raises:
-        CheckpointError: as `load_at_net`.
-    """
-    _, tensors = _read_net(folder, name)
-    path = folder / name
-    try:
-        net.load_state_dict(tensors)
-    except RuntimeError:
-        raise CheckpointError(f"the weights in {path}.safetensors are not those of {name}; copy them again") from None
-    return _ready(net, path)
+    return load_net(folder, SYNC_NET, SyncNet, SyncNetConfig)
 
 
 def load_idle(folder: Path) -> IdleModel:
@@ -387,14 +373,10 @@ def _fill(net_class: type, config_class: type, meta: dict, tensors: dict[str, Te
             net_class(config).load_state_dict(tensors, assign=True)
         net = net_class(config)
         net.load_state_dict(tensors)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, BadSettingError):
         raise CheckpointError(
             f"the weights in {path}.safetensors do not fit {path}.json; use files of one training"
         ) from None
-    return _ready(net, path)
-
-
-def _ready(net: nn.Module, path: Path) -> nn.Module:
     for value in net.state_dict().values():
         if value.is_floating_point() and not bool(np.isfinite(value.sum().item())):
             raise CheckpointError(f"{path}.safetensors holds NaN or infinite weights; copy it again")
@@ -421,8 +403,8 @@ def _fits(value: Any, default: Any, least: int) -> bool:
     if isinstance(default, tuple):
         same = isinstance(value, tuple) and len(value) == len(default)
         return same and all(_fits(part, usual, least) for part, usual in zip(value, default, strict=True))
-    if isinstance(default, bool):
-        return isinstance(value, bool)
+    if isinstance(default, (bool, str)):  # of words a config itself knows which it may have
+        return isinstance(value, type(default))
     if isinstance(default, float):
         return type(value) in (int, float) and 0 <= value <= _WIDEST  # which no NaN is
     return type(value) is int and least <= value <= _WIDEST

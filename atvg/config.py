@@ -3,7 +3,7 @@
 import math
 from dataclasses import asdict, dataclass, fields, replace
 from numbers import Real
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from atvg.errors import BadSettingError
 
@@ -44,24 +44,63 @@ class ATNetConfig:
 
 @dataclass(frozen=True)
 class VGNetConfig:
-    """Sizes of VG-net. Widths are channels at 64², 32², 16² and 8²; ``heat_sigma`` is in cells of 32²."""
+    """Sizes of VG-net, and its ablations.
+
+    Attributes:
+        photo_widths, landmark_widths, decoder_widths: channels at 64², 32², 16² and 8², as far as there are any.
+        hidden: channels of the MMCRNN state at 8².
+        heat_sigma: of the landmark maps, in cells of 32².
+        recurrence: the MMCRNN runs over ``"time"``, over the ``"batch"`` as in the authors' released code, or every
+            frame starts from the photo (``"none"``).
+        landmark_maps: landmarks enter as maps; as a vector otherwise.
+        warp: motion is drawn over the photo warped by the landmarks; from nothing otherwise.
+        attention: drawn for each frame (``"dynamic"``), one learnt map for all frames of everybody (``"static"``), or
+            α = 1, so that the motion map is the frame (``"none"``).
+        driver: frames are driven by ``"landmarks"``, or by ``"audio"`` without any; see `atvg.nets.direct_net`.
+
+    Raises:
+        BadSettingError: an unknown choice, or choices that exclude each other.
+    """
 
     photo_widths: tuple[int, int, int, int] = (40, 80, 144, 224)
     landmark_widths: tuple[int, int, int] = (48, 64, 96)
     decoder_widths: tuple[int, int, int] = (40, 88, 144)
-    hidden: int = 192  # channels of the MMCRNN state at 8²
+    hidden: int = 192
     heat_sigma: float = 1.0
-    recurrent: bool = True
-    landmark_maps: bool = True  # landmarks enter as maps; as a vector otherwise
-    warp: bool = True  # motion is drawn over the photo warped by the landmarks; from nothing otherwise
+    recurrence: Literal["time", "batch", "none"] = "time"
+    landmark_maps: bool = True
+    warp: bool = True
+    attention: Literal["dynamic", "static", "none"] = "dynamic"
+    driver: Literal["landmarks", "audio"] = "landmarks"
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        if self.driver == "audio" and self.warp:
+            raise BadSettingError("driver='audio' has no landmarks to warp the photo by; set warp=false too")
 
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
-    """Sizes of the regression-based discriminator."""
+    """Sizes of the discriminator. ``regression``: it says the landmarks of the frames too, as in the paper."""
 
     widths: tuple[int, int, int, int] = (32, 64, 96, 128)
     hidden: int = 256
+    regression: bool = True
+
+
+@dataclass(frozen=True)
+class BaselineConfig:
+    """Sizes of a system that ATVG is compared with.
+
+    Attributes:
+        photo_widths: channels of its encoder of pictures at 64², 32², 16², 8² and 4².
+        decoder_widths: channels of its decoders at 4², 8², 16², 32² and 64².
+        codes: values that say who it is.
+    """
+
+    photo_widths: tuple[int, int, int, int, int] = (32, 64, 112, 160, 224)
+    decoder_widths: tuple[int, int, int, int, int] = (192, 160, 128, 72, 40)
+    codes: int = 256
 
 
 @dataclass(frozen=True)
@@ -94,11 +133,23 @@ def shown(value: Any) -> str:
         return "a number of thousands of digits"
 
 
+def check_choices(config: Any) -> None:
+    """Checks the fields of a config dataclass that take one of a few words, declared as `Literal`.
+
+    Raises:
+        BadSettingError: one of them has another value.
+    """
+    for item in fields(config):
+        value, words = getattr(config, item.name), get_args(item.type)
+        if get_origin(item.type) is Literal and value not in words:
+            raise BadSettingError(f"{item.name} is {shown(value)}; choose from: {', '.join(words)}")
+
+
 def with_overrides(config: T, overrides: dict[str, str]) -> T:
     """Returns `config` with text values, as typed on a command line, put in place of its fields.
 
     Raises:
-        BadSettingError: unknown field, or a value that does not have the field's type.
+        BadSettingError: unknown field, or a value that the field cannot have.
     """
     known = {f.name: getattr(config, f.name) for f in fields(config)}
     changes: dict[str, Any] = {}

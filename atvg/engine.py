@@ -16,12 +16,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from atvg.config import ROWS_PER_FRAME, WINDOW_ROWS
 from atvg.errors import BadSettingError
-from atvg.nets.vg_net import Frames, PhotoCode, VGNet
+from atvg.face.carry import Carried
+from atvg.nets.direct_net import DirectNet
+from atvg.nets.vg_net import Frames, PhotoCode, VGNet, turn
 
 ENGINES = ("auto", "torch", "openvino", "openvino-int8")
 BLOCK = 5  # frames that compiled networks draw at once
 
+_STRETCH = 10  # frames that `draw_direct` draws at once
 _TAIL = 1e-4  # share of a layer's inputs, on either side, that may lie outside its 8-bit range
 _SAMPLED = 7  # every so many values of a layer's inputs are looked at
 
@@ -98,6 +102,31 @@ class TorchEngine:
         return Drawn(frames, attention, motion, states[0])
 
 
+@torch.inference_mode()
+def draw_direct(net: DirectNet, photo: np.ndarray, rows: np.ndarray, moved: Carried | None = None) -> np.ndarray:
+    """Draws what is heard with the ablation that knows no landmarks, by PyTorch.
+
+    Args:
+        photo: (128, 128, 3) uint8, the face's crop.
+        rows: (4·T + 24, 20) MFCC rows from c0 on.
+        moved: how the head moves in T frames; it stays as in the photo if None.
+
+    Returns:
+        (T, 128, 128, 3) uint8.
+    """
+    device = net.mfcc_mean.device
+    picture = torch.tensor(photo, device=device).permute(2, 0, 1)[None] / 127.5 - 1
+    heard = torch.tensor(rows, dtype=torch.float32, device=device)
+    heard = heard.unfold(0, WINDOW_ROWS, ROWS_PER_FRAME).mT  # (T, 28, 20)
+    code, state, parts = net.encode_photo(picture), None, []
+    for first in range(0, len(heard), _STRETCH):
+        part = slice(first, first + _STRETCH)
+        turned = moved and turn(picture, *(torch.tensor(points[part], device=device)[None] for points in moved))
+        made, state = net(code, heard[None, part], state, turned)
+        parts.append(_as_arrays(made)[0].cpu().numpy())
+    return np.concatenate(parts)
+
+
 class OpenVINOEngine:
     """VG-net compiled for the CPU: fused, in the layout that suits the processor, rounded to pixels in one go."""
 
@@ -166,8 +195,8 @@ def calibrate(net: VGNet, passes: Iterable[tuple[Tensor, ...]]) -> None:
     """Notes in `net` in which range the inputs of its layers lie, so that it can be drawn with in 8-bit integers.
 
     Args:
-        passes: typical arguments, at least one set: photos (B, 3, 128, 128), example landmarks (B, 68, 2), landmarks
-            (B, T, 68, 2), and how the head is `Turned` or None.
+        passes: typical arguments, at least one set: photos (B, 3, 128, 128), example landmarks (B, 68, 2), signals
+            (B, T, …), and how the head is `Turned` or None.
     """
     layers = net.frame_layers()
     ranges = torch.zeros_like(net.input_ranges)
@@ -185,8 +214,8 @@ def calibrate(net: VGNet, passes: Iterable[tuple[Tensor, ...]]) -> None:
     hooks = [layer.register_forward_pre_hook(watch(i)) for i, layer in enumerate(layers.values())]
     try:
         net.eval()
-        for photo, example, landmarks, turned in passes:
-            net(net.encode_photo(photo, example), landmarks, None, turned)
+        for photo, example, signal, turned in passes:
+            net(net.encode_photo(photo, example), signal, None, turned)
     finally:
         net.train(training)
         for hook in hooks:
@@ -256,7 +285,8 @@ def _openvino() -> Any:
 def _why_not_compiled(net: VGNet) -> str:
     if next(net.parameters()).device.type != "cpu":
         return "it computes on the CPU only"
-    if not (net.config.recurrent and net.config.warp):
+    config = net.config
+    if not (config.recurrence == "time" and config.warp and config.attention == "dynamic"):
         return "this network is an ablation"
     return "" if _openvino() else "the package openvino is not installed, or does not load"
 

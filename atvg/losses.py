@@ -10,6 +10,16 @@ _STILL = 1e-3  # square pixels; keeps the root's gradient finite for lips that d
 _LAG_SOFTNESS, _LAG_COST = 0.1, 0.03  # in units of the squared error: differences between lags are about 0.3
 
 
+def pixel_loss(real: Tensor, fake: Tensor, weight: Tensor) -> Tensor:
+    """Plain L1, the mean of |v − v̂|: what `dynamic_pixel_loss` ÷ β becomes as β → ∞.
+
+    Args:
+        real, fake: (..., 3, H, W).
+        weight: map that broadcasts to the pictures.
+    """
+    return ((real - fake).abs() * weight).mean()
+
+
 def dynamic_pixel_loss(
     real: Tensor, fake: Tensor, attention: Tensor, beta: float, weight: Tensor | None = None
 ) -> Tensor:
@@ -23,8 +33,8 @@ def dynamic_pixel_loss(
         attention: (..., 1, H, W) in [0, 1].
         weight: optional map that broadcasts to the pictures, for instance heavier on the mouth.
     """
-    error = (real - fake).abs() * (attention.detach() + beta)
-    return (error if weight is None else error * weight).mean()
+    dynamic = attention.detach() + beta
+    return pixel_loss(real, fake, dynamic if weight is None else dynamic * weight)
 
 
 def gradient_loss(real: Tensor, fake: Tensor, weight: Tensor, scales: int = 3) -> Tensor:

@@ -887,7 +887,7 @@ for _name, _change in {
     "of negative width": {"hidden": -192}, "wide as a text": {"hidden": "192"}, "of True width": {"hidden": True},
     "of wide maps": {"photo_widths": [10**6, 10**6, 10**6, 10**6]}, "of two maps": {"photo_widths": [40, 80]},
     "of no maps": {"photo_widths": None}, "with an unknown size": {"wings": 2}, "with flat bumps": {"heat_sigma": 0},
-    "recurrent as a text": {"recurrent": "yes"}, "with a list of lists": {"decoder_widths": [[40], [88], [144]]},
+    "of an unknown recurrence": {"recurrence": "yes"}, "with a list of lists": {"decoder_widths": [[40], [88], [144]]},
 }.items():  # fmt: skip
     weights(f"VG-net {_name}", _configured("vg_net", **_change), "do not fit")
 for _name, _change in {

@@ -1,5 +1,6 @@
 """Weights: safetensors and JSON only, and one clear error for each way in which files go wrong."""
 
+import dataclasses
 import json
 import pickle
 import sys
@@ -72,6 +73,12 @@ class TestRoundTrip:
         landmarks = torch.rand(1, 2, 68, 2) * 128
         before, after = (net(net.encode_photo(photo, example), landmarks)[0] for net in (nets[2], loaded))
         torch.testing.assert_close(before.frame, after.frame, atol=1e-2, rtol=0)
+
+    @pytest.mark.parametrize("change", [{"attention": "static"}, {"attention": "none"}, {"recurrence": "batch"}])
+    def test_ablated_networks_come_back(self, change, tmp_path):
+        config = dataclasses.replace(VG_SMALL, **change)
+        checkpoint.save_vg_net(tmp_path, VGNet(config), {})
+        assert checkpoint.load_vg_net(tmp_path).config == config
 
     def test_configs_and_notes_come_back(self, folder):
         assert checkpoint.load_at_net(folder)[0].config == AT_SMALL
@@ -165,6 +172,19 @@ class TestRefusals:
         save_file(tensors, path)
         with refuses(CheckpointError, "NaN or infinite"):
             load_all(folder)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"attention": "some"}, {"attention": None}, {"recurrence": True}, {"recurrence": ["time"]}, {"driver": "audio"}],
+)
+def test_an_unknown_kind_of_vg_net(folder, config, refuses):
+    path = folder / "vg_net.json"
+    meta = json.loads(path.read_text())
+    meta["config"] |= config
+    path.write_text(json.dumps(meta))
+    with refuses(CheckpointError, "do not fit"):
+        checkpoint.load_vg_net(folder)
 
 
 class TestShapeRefusals:

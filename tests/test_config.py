@@ -1,13 +1,15 @@
 """Sizes that follow from each other, and settings as they are typed on a command line."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pytest
 
 from atvg import config
-from atvg.config import ATNetConfig, VGNetConfig, check_number, from_dict, to_dict, with_overrides
+from atvg.config import ATNetConfig, VGNetConfig, check_choices, check_number, from_dict, to_dict, with_overrides
 from atvg.errors import BadSettingError
+from atvg.train.settings import VGSettings
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,41 @@ def test_a_number_that_is_not_finite_is_refused(text, refuses):
         with_overrides(Settings(), {"rate": text})
 
 
-@pytest.mark.parametrize("given", [ATNetConfig(n_mfcc=20, dropout=0.0), VGNetConfig(hidden=7, recurrent=False)])
+@dataclass(frozen=True)
+class Choices:
+    colour: Literal["red", "green"] = "red"
+    count: int = 3
+
+
+def test_one_of_a_few_words_is_chosen_from_them(refuses):
+    check_choices(Choices("green"))
+    for other in ("blue", "", None, ["red"], True):
+        with refuses(BadSettingError, "choose from: red, green"):
+            check_choices(Choices(other))
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [("attention", "dynamic, static, none"), ("recurrence", "time, batch, none"), ("driver", "landmarks")],
+)
+def test_an_unknown_kind_of_network_is_refused_with_the_known_ones(name, words, refuses):
+    with refuses(BadSettingError, f"{name} is 'foo'; choose from: {words}"):
+        with_overrides(VGNetConfig(), {name: "foo"})
+
+
+def test_an_unknown_loss_is_refused_with_the_known_ones(refuses):
+    with refuses(BadSettingError, "loss is 'l2'; choose from: dynamic, l1"):
+        with_overrides(VGSettings(), {"loss": "l2"})
+
+
+def test_choices_that_need_each_other_are_typed_together(refuses):
+    typed = with_overrides(VGNetConfig(), {"driver": "audio", "warp": "false"})
+    assert (typed.driver, typed.warp) == ("audio", False)
+    with refuses(BadSettingError, "warp=false"):
+        with_overrides(VGNetConfig(), {"driver": "audio"})
+
+
+@pytest.mark.parametrize("given", [ATNetConfig(n_mfcc=20, dropout=0.0), VGNetConfig(hidden=7, recurrence="none")])
 def test_configs_survive_json(given):
     import json
 

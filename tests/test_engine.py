@@ -101,11 +101,27 @@ class TestChoice:
         with refuses(BadSettingError, "not installed"):
             make_engine("openvino", net)
 
-    def test_ablated_networks_are_drawn_by_pytorch(self, refuses):
-        forgetful = VGNet(VGNetConfig(recurrent=False)).eval()
-        assert isinstance(make_engine("auto", forgetful), TorchEngine)
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"recurrence": "none"},
+            {"recurrence": "batch"},
+            {"attention": "static"},
+            {"attention": "none"},
+            {"warp": False},
+        ],
+    )
+    def test_ablated_networks_are_drawn_by_pytorch(self, animator, face68, astronaut, change, refuses):
+        widths = {"photo_widths": (8, 8, 8, 8), "landmark_widths": (8, 8, 8), "decoder_widths": (8, 8, 8)}
+        ablated = VGNet(VGNetConfig(**widths, hidden=8, **change)).eval().requires_grad_(False)
+        assert isinstance(make_engine("auto", ablated), TorchEngine)
         with refuses(BadSettingError, "ablation"):
-            make_engine("openvino", forgetful)
+            make_engine("openvino", ablated)
+        drawer = Animator(animator.at_net, animator.shape, {0.5: ablated}, animator.detector).drawer(
+            astronaut[30:158, 160:288], face68[:, :2]
+        )
+        frames, attention, motion = drawer.draw(np.repeat(face68[None, :, :2], 3, axis=0))
+        assert frames.shape == motion.shape == (3, 128, 128, 3) and attention.shape == (3, 128, 128)
 
     def test_integers_need_ranges(self, refuses):
         new = VGNet(VGNetConfig()).eval()

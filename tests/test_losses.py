@@ -49,6 +49,12 @@ class TestDynamicPixelLoss:
         loss = losses.dynamic_pixel_loss(self.real, self.fake, self.attention, 1e6) / 1e6
         assert loss.item() == pytest.approx((self.real - self.fake).abs().mean().item(), rel=1e-5)
 
+    def test_plain_l1_is_its_limit_divided_by_beta(self):
+        weight = torch.tensor([4.0, 1.0]).reshape(1, 1, 1, 2)
+        limit = losses.dynamic_pixel_loss(self.real, self.fake, self.attention, 1e6, weight) / 1e6
+        plain = losses.pixel_loss(self.real, self.fake, weight)
+        assert plain.item() == pytest.approx((4 * 1 + 0.5) / 2) == pytest.approx(limit.item(), rel=1e-5)
+
     def test_equal_pictures_cost_nothing(self):
         assert losses.dynamic_pixel_loss(self.real, self.real, self.attention, 0.5) == 0
 

@@ -1,5 +1,6 @@
 """A split of a pack held in memory, decoded once, and how training windows are drawn from it."""
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from atvg.audio import windows
-from atvg.config import CROP_SIZE
+from atvg.config import CROP_SIZE, N_MFCC_STORED, ROWS_PER_FRAME, WINDOW_ROWS
 from atvg.data.pack import Clip, read_pack
+from atvg.errors import PackError
 
 
 class Windows(NamedTuple):
@@ -21,8 +22,8 @@ class Windows(NamedTuple):
     landmarks: np.ndarray  # (B, 1 + T, 68, 3) float32 crop pixels and depth
     transforms: np.ndarray  # (B, 1 + T, 2, 3) float32, see `atvg.data.pack.Clip`
     errors: np.ndarray | None = None  # (B, 1 + T, 68, 2) float32, what a `Driver` gets wrong, if there is one
-    sound: np.ndarray | None = None  # (B, 1 + T, 28, 20) float32 MFCC windows, if asked for
-    people: np.ndarray | None = None  # (B,) int64, a number for each identity of the split
+    sound: np.ndarray | None = None  # (B, 1 + T, 28, 20) float32 MFCC rows, if the bank was made with sound
+    people: np.ndarray | None = None  # (B,) int64, their `number_of`, with sound only
 
 
 Driver = Callable[[Clip], np.ndarray]
@@ -45,38 +46,43 @@ class VideoBank:
 
     Clips are drawn so that a person's chance grows with the square root of their footage: many identities matter
     more than many minutes of one.
+
+    Args:
+        driver: somebody whose errors are wanted with the landmarks.
+        sound: whether windows come with what is heard in them; clips whose sound does not fit are left out then.
+
+    Raises:
+        PackError: an unreadable pack, or sound is wanted and no clip has any that fits.
     """
 
     def __init__(
         self, pack_dir: Path, split: str, device: torch.device, driver: Driver | None = None, sound: bool = False
     ):
-        clips = list(read_pack(pack_dir, split, with_frames=False))
+        clips = [clip for clip in read_pack(pack_dir, split, with_frames=False) if clip.sync or not sound]
+        if sound and not clips:
+            raise no_sound(pack_dir, split)
         total = sum(len(clip) for clip in clips)
         self.frames = torch.empty(total, 3, CROP_SIZE, CROP_SIZE, dtype=torch.uint8, device=device)
         self.landmarks = np.empty((total, 68, 3), np.float32)
         self.transforms = np.empty((total, 2, 3), np.float32)
         self.errors = np.concatenate([driver(clip) for clip in clips]).astype(np.float32) if driver else None
-        if sound:
-            clips = [c for c in clips]
-            self.windows = np.concatenate([windows(c.mfcc) for c in clips]).astype(np.float32)
-            self.rows = torch.from_numpy(np.concatenate([c.mfcc for c in clips if c.sync]))
-        numbers = {name: i for i, name in enumerate(sorted({clip.identity for clip in clips}))}
+        self.rows = np.concatenate([clip.mfcc for clip in clips]) if sound else None
         self.entries: list[Entry] = []
         start = 0
         for clip in read_pack(pack_dir, split):
+            if sound and not clip.sync:
+                continue
             end = start + len(clip)
             self.frames[start:end] = torch.from_numpy(clip.frames).to(device).permute(0, 3, 1, 2)
             self.landmarks[start:end], self.transforms[start:end] = clip.landmarks, clip.transforms
             self.entries.append(Entry(clip.key, clip.source, clip.identity, start, len(clip)))
             start = end
-        synced = {c.key: c.sync or not sound for c in clips}
-        self._chances = sqrt_chances([(entry.identity, entry.length * synced[entry.key]) for entry in self.entries])
-        self.people = np.array([numbers[e.identity] for e in self.entries])
+        self._chances = sqrt_chances([(entry.identity, entry.length) for entry in self.entries])
+        self._people = np.array([number_of(entry.identity) for entry in self.entries])
 
     def batch(self, rng: np.random.Generator, batch: int, steps: int, stride: int = 1) -> Windows:
-        """Draws photos and windows of consecutive frames of the same clips."""
-        rows = []
-        drawn = rng.choice(len(self.entries), size=batch, p=self._chances)
+        """Draws photos and windows of frames of the same clips, consecutive or `stride` apart."""
+        rows, drawn = [], rng.choice(len(self.entries), size=batch, p=self._chances)
         for which in drawn:
             entry = self.entries[which]
             photo = entry.start + rng.integers(entry.length)
@@ -84,14 +90,44 @@ class VideoBank:
             rows.append([photo, *np.minimum(first + stride * np.arange(steps), entry.start + entry.length - 1)])
         chosen = np.array(rows)
         errors = None if self.errors is None else self.errors[chosen]
-        return Windows(
-            self.frames[torch.as_tensor(chosen)],
-            self.landmarks[chosen],
-            self.transforms[chosen],
-            errors,
-            self.windows[chosen] if hasattr(self, "windows") else None,
-            self.people[drawn],
-        )
+        sound = people = None
+        if self.rows is not None:  # each clip before has as many rows as 4 for each of its frames, and the same over
+            over = (WINDOW_ROWS - ROWS_PER_FRAME) * drawn[:, None, None]
+            sound, people = self.rows[row_numbers(chosen) + over], self._people[drawn]
+        pictures = self.frames[torch.as_tensor(chosen)]
+        return Windows(pictures, self.landmarks[chosen], self.transforms[chosen], errors, sound, people)
+
+
+def number_of(identity: str) -> int:
+    """A number that stands for a person, the same in every process and run."""
+    return zlib.crc32(identity.encode())
+
+
+def row_numbers(frames: np.ndarray) -> np.ndarray:
+    """Which MFCC rows of a clip are heard in its frames: (...) → (..., 28)."""
+    return ROWS_PER_FRAME * frames[..., None] + np.arange(WINDOW_ROWS)
+
+
+def sound_statistics(pack_dir: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of the MFCC rows, (20,) each, of the clips whose sound fits.
+
+    Raises:
+        PackError: an unreadable pack, or one without such a clip.
+    """
+    count, total, squares = 0, np.zeros(N_MFCC_STORED), np.zeros(N_MFCC_STORED)
+    for clip in read_pack(pack_dir, split, with_frames=False):
+        if clip.sync:
+            rows = clip.mfcc.astype(np.float64)
+            count, total, squares = count + len(rows), total + rows.sum(axis=0), squares + (rows**2).sum(axis=0)
+    if not count:
+        raise no_sound(pack_dir, split)
+    mean = total / count
+    return mean, np.sqrt(squares / count - mean**2)
+
+
+def no_sound(pack_dir: Path, split: str) -> PackError:
+    """What is wrong with a pack of stills, where sound is wanted."""
+    return PackError(f"{pack_dir} has no {split} clip whose sound fits its lips; add videos that have")
 
 
 def sqrt_chances(clips: list[tuple[str, int]]) -> np.ndarray:

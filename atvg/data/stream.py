@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from atvg.data.bank import Driver, Windows
+from atvg.data.bank import Driver, Windows, no_sound, number_of, row_numbers
 from atvg.data.pack import Clip, Shard, shards, unpack_clip
 
 _POOL = 512  # clips held at a time: enough people for a mixed batch, a gigabyte of one-second clips
@@ -21,6 +21,7 @@ class StreamBank:
 
     Every process of a distributed run reads all shards in an order of its own. What a step draws depends on what has
     been read before, so unlike with `VideoBank` a resumed run does not repeat the interrupted one to the letter.
+    Arguments as of `VideoBank`.
     """
 
     def __init__(
@@ -31,10 +32,12 @@ class StreamBank:
         driver: Driver | None = None,
         rank: int = 0,
         world: int = 1,
+        sound: bool = False,
     ):
         found = shards(pack_dir, split)
         order = np.random.default_rng([rank, world]).permutation(len(found))
-        self.device, self._driver = device, driver
+        self.device, self._driver, self._sound = device, driver, sound
+        self._no_sound = no_sound(pack_dir, split)
         self._shards = [found[i] for i in order]
         self._queue: queue.Queue[Clip | Exception] = queue.Queue(_AHEAD)
         threading.Thread(target=self._read, daemon=True).start()
@@ -48,28 +51,32 @@ class StreamBank:
             self._pool.append(clip)
         self._oldest = 0
 
-    def batch(self, rng: np.random.Generator, batch: int, steps: int) -> Windows:
-        """Draws photos and windows of consecutive frames of the same clips.
+    def batch(self, rng: np.random.Generator, batch: int, steps: int, stride: int = 1) -> Windows:
+        """Draws photos and windows of frames of the same clips, consecutive or `stride` apart.
 
         Raises:
             PackError: a shard turned out to be corrupt.
         """
-        images, landmarks, transforms, errors = [], [], [], []
+        images, landmarks, transforms, errors, sound, people = [], [], [], [], [], []
         for which in rng.integers(len(self._pool), size=batch):
             clip = self._pool[which]
-            first = rng.integers(max(1, len(clip) - steps + 1))
-            window = np.minimum(first + np.arange(steps), len(clip) - 1)
+            first = rng.integers(max(1, len(clip) - stride * (steps - 1)))
+            window = np.minimum(first + stride * np.arange(steps), len(clip) - 1)
             chosen = np.concatenate([[rng.integers(len(clip))], window])
             images.append(clip.frames[chosen])
             landmarks.append(clip.landmarks[chosen])
             transforms.append(clip.transforms[chosen])
             if self._driver:
                 errors.append(self._driver(clip)[chosen])
+            if self._sound:
+                sound.append(clip.mfcc[row_numbers(chosen)])
+                people.append(number_of(clip.identity))
         for _ in range(_FRESH):
             self._pool[self._oldest] = self._next()
             self._oldest = (self._oldest + 1) % len(self._pool)
         pictures = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 1, 4, 2, 3)
-        return Windows(pictures, np.stack(landmarks), np.stack(transforms), np.stack(errors) if errors else None)
+        optional = (np.stack(parts) if parts else None for parts in (errors, sound, people))
+        return Windows(pictures, np.stack(landmarks), np.stack(transforms), *optional)
 
     def _next(self) -> Clip:
         clip = self._queue.get()
@@ -81,22 +88,28 @@ class StreamBank:
     def _read(self) -> None:
         try:
             for turn in itertools.count():
-                for shard in self._shards:
-                    self._read_shard(shard, turn == 0)
+                used = sum(self._read_shard(shard, turn == 0) for shard in self._shards)
+                if not used:  # or whoever waits for a clip would wait for ever
+                    raise self._no_sound
         except Exception as error:  # handed to the thread that trains, which would wait for ever otherwise
             self._queue.put(error)
 
-    def _read_shard(self, shard: Shard, is_new: bool) -> None:
+    def _read_shard(self, shard: Shard, is_new: bool) -> int:
+        """Queues the clips of a shard; returns how many."""
         import webdataset
 
         with shard.checked():
             if is_new:
                 shard.compare_checksum()
-            count = 0
+            count = used = 0
             # One at a time, so that whatever is wrong with a shard is known by its name.
             samples = webdataset.WebDataset([str(shard.path)], shardshuffle=False, nodesplitter=None, empty_check=False)
             for sample in samples:
                 members = {ending: sample[ending] for ending in ("json", "npz", "mp4")}
-                self._queue.put(unpack_clip(sample["__key__"], members))
+                clip = unpack_clip(sample["__key__"], members)
+                if clip.sync or not self._sound:
+                    self._queue.put(clip)
+                    used += 1
                 count += 1
             shard.compare_count(count)
+        return used

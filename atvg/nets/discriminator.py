@@ -1,4 +1,7 @@
-"""The regression-based discriminator: a frame sequence + example landmarks → landmarks per frame, one score."""
+"""The regression-based discriminator: a frame sequence + example landmarks → landmarks per frame, one score.
+
+Without regression (ablation) it is a plain one and says the score only.
+"""
 
 from typing import NamedTuple
 
@@ -11,7 +14,7 @@ from atvg.config import CROP_SIZE, N_LANDMARKS, DiscriminatorConfig
 class Judgement(NamedTuple):
     """What the discriminator says of B sequences."""
 
-    landmarks: Tensor  # (B, T, 68, 2) crop pixels
+    landmarks: Tensor | None  # (B, T, 68, 2) crop pixels
     score: Tensor  # (B,) logit: positive means real
 
 
@@ -34,7 +37,7 @@ class Discriminator(nn.Module):
             nn.Linear(2 * N_LANDMARKS, config.hidden), nn.LeakyReLU(0.2), nn.Linear(config.hidden, config.hidden)
         )
         self.rnn = nn.GRU(2 * config.hidden, config.hidden, batch_first=True)
-        self.landmarks = nn.Linear(config.hidden, 2 * N_LANDMARKS)
+        self.landmarks = nn.Linear(config.hidden, 2 * N_LANDMARKS) if config.regression else None
         self.score = nn.Linear(config.hidden, 1)
 
     def forward(self, frames: Tensor, example: Tensor) -> Judgement:
@@ -43,5 +46,7 @@ class Discriminator(nn.Module):
         seen = self.frames(frames.flatten(0, 1)).unflatten(0, (batch, steps))
         known = self.example((example / (CROP_SIZE / 2) - 1).flatten(1))
         hidden, _ = self.rnn(torch.cat([seen, known[:, None].expand(-1, steps, -1)], dim=-1))
-        offsets = self.landmarks(hidden).unflatten(-1, (N_LANDMARKS, 2))
-        return Judgement(example[:, None] + offsets, self.score(hidden).mean(dim=1).squeeze(-1))
+        score = self.score(hidden).mean(dim=1).squeeze(-1)
+        if self.landmarks is None:
+            return Judgement(None, score)
+        return Judgement(example[:, None] + self.landmarks(hidden).unflatten(-1, (N_LANDMARKS, 2)), score)

@@ -20,6 +20,7 @@ from atvg.warp import border, warp
 
 HEAT_SIZE = 32  # side of the landmark maps
 _VECTOR_WIDTH = 256
+_STATIC_GAIN = 10  # a pixel of the static map is one weight, which moves a learning rate a step; a head has hundreds
 
 
 class PhotoCode(NamedTuple):
@@ -27,7 +28,7 @@ class PhotoCode(NamedTuple):
 
     photo: Tensor  # (B, 3, 128, 128)
     landmarks: Tensor  # (B, 68, 2) crop pixels
-    example: Tensor  # what these landmarks add to the landmark encoder
+    example: Tensor  # what these landmarks add to the encoder of each frame's
     skips: tuple[Tensor, Tensor, Tensor, Tensor]  # what the photo adds at 64², 32², 16² and 8²
     start: Tensor  # (B, hidden, 8, 8), the MMCRNN's state before the first frame
 
@@ -104,14 +105,36 @@ class DecoderStage(nn.Module):
         return self.block(F.relu(self.norm(x)))
 
 
+class Encoded(NamedTuple):
+    """What drives N frames, at the bottom and as skips."""
+
+    at_8: Tensor  # (N, widths, 8, 8)
+    at_16: Tensor | None = None  # (N, widths, 16, 16)
+    at_32: Tensor | None = None  # (N, widths, 32, 32)
+
+
+class StaticAttention(nn.Module):
+    """Ablation: one learnt map, the same for all frames, people and times."""
+
+    def __init__(self, logit: float):
+        super().__init__()
+        self.map = nn.Parameter(torch.full((1, 1, CROP_SIZE, CROP_SIZE), logit / _STATIC_GAIN))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features of N frames → (N, 1, 128, 128) in [0, 1]."""
+        return torch.sigmoid(_STATIC_GAIN * self.map).expand(len(features), -1, -1, -1)
+
+
 class VGNet(nn.Module):
-    """The generator. `encode_photo` once, then `forward` for each stretch of frames, handing the state on."""
+    """The generator. `encode_photo` once, then `forward` for each stretch of frames, handing the state on.
+
+    What drives a frame is its ``signal``: landmarks here, sound in `atvg.nets.direct_net`.
+    """
 
     def __init__(self, config: VGNetConfig):
         super().__init__()
         self.config = config
         p64, p32, p16, p8 = config.photo_widths
-        l32, l16, l8 = config.landmark_widths
         d64, d32, d16 = config.decoder_widths
         self.photo_encoder = nn.ModuleList(
             [
@@ -126,20 +149,8 @@ class VGNet(nn.Module):
             for width, out in zip((p64, p32, p16, p8), (d64, d32, d16, config.hidden), strict=True)
         )
         self.start = nn.Conv2d(p8, config.hidden, 1)
-        # A layer over [target, target − example] is the sum of one over each: the example's part is done once.
-        if config.landmark_maps:
-            self.landmark_in = nn.Conv2d(N_LANDMARKS, l32, 3, padding=1, bias=False)
-            self.example_in = nn.Conv2d(N_LANDMARKS, l32, 3, padding=1, bias=False)
-            self.landmark_norm = nn.Sequential(nn.BatchNorm2d(l32), nn.ReLU())
-            self.landmark_encoder = nn.ModuleList([_conv(l32, l16, 2), _conv(l16, l8, 2)])
-        else:  # ablation: a vector of coordinates, as in the authors' code
-            self.landmark_in = nn.Linear(2 * N_LANDMARKS, _VECTOR_WIDTH)
-            self.example_in = nn.Linear(2 * N_LANDMARKS, _VECTOR_WIDTH, bias=False)
-            self.landmark_encoder = nn.Sequential(
-                nn.ReLU(), nn.Linear(_VECTOR_WIDTH, l8 * 64), nn.Unflatten(1, (l8, 8, 8)), nn.ReLU()
-            )
-            l32 = l16 = 0
-        self.landmark_bottom = nn.Conv2d(l8, config.hidden, 3, padding=1, bias=False)
+        l32, l16 = self._add_encoder(config)
+        self.landmark_bottom = nn.Conv2d(config.landmark_widths[-1], config.hidden, 3, padding=1, bias=False)
         self.fuse = nn.Sequential(nn.BatchNorm2d(config.hidden), nn.ReLU())
         self.mmcrnn = ConvGRU(config.hidden, config.hidden)
         self.bottom = Residual(config.hidden)
@@ -154,12 +165,33 @@ class VGNet(nn.Module):
         if config.warp:  # begin with the warped photo itself
             nn.init.zeros_(self.motion_head[0].weight)
             nn.init.zeros_(self.motion_head[0].bias)
-        self.attention_head = nn.Sequential(nn.Conv2d(d64, 4, 3, padding=1), nn.PixelShuffle(2), nn.Sigmoid())
         # Begin near "all photo": α that begins at ½ smears the whole picture before it has learnt where to look.
-        nn.init.constant_(self.attention_head[0].bias, -1.0)
+        if config.attention == "dynamic":
+            self.attention_head = nn.Sequential(nn.Conv2d(d64, 4, 3, padding=1), nn.PixelShuffle(2), nn.Sigmoid())
+            nn.init.constant_(self.attention_head[0].bias, -1.0)
+        elif config.attention == "static":
+            self.attention_head = StaticAttention(-1.0)
 
         # Least and greatest input of each of the `frame_layers`, for drawing in 8-bit integers; zeros while unknown.
         self.register_buffer("input_ranges", torch.zeros(len(self.frame_layers()), 2))
+
+    def _add_encoder(self, config: VGNetConfig) -> tuple[int, int]:
+        """Adds what reads the signal; returns the channels of its skips at 32² and 16², 0 where there is none."""
+        l32, l16, l8 = config.landmark_widths
+        # A layer over [target, target − example] is the sum of one over each: the example's part is done once.
+        if config.landmark_maps:
+            self.landmark_in = nn.Conv2d(N_LANDMARKS, l32, 3, padding=1, bias=False)
+            self.example_in = nn.Conv2d(N_LANDMARKS, l32, 3, padding=1, bias=False)
+            self.landmark_norm = nn.Sequential(nn.BatchNorm2d(l32), nn.ReLU())
+            self.landmark_encoder = nn.ModuleList([_conv(l32, l16, 2), _conv(l16, l8, 2)])
+            return l32, l16
+        # Ablation: a vector of coordinates, as in the authors' code.
+        self.landmark_in = nn.Linear(2 * N_LANDMARKS, _VECTOR_WIDTH)
+        self.example_in = nn.Linear(2 * N_LANDMARKS, _VECTOR_WIDTH, bias=False)
+        self.landmark_encoder = nn.Sequential(
+            nn.ReLU(), nn.Linear(_VECTOR_WIDTH, l8 * 64), nn.Unflatten(1, (l8, 8, 8)), nn.ReLU()
+        )
+        return 0, 0
 
     def frame_layers(self) -> dict[str, nn.Conv2d]:
         """The convolutions that are computed for every frame, by name."""
@@ -168,82 +200,95 @@ class VGNet(nn.Module):
 
     def encode_photo(self, photo: Tensor, example: Tensor) -> PhotoCode:
         """photo (B, 3, 128, 128) in [−1, 1], its landmarks (B, 68, 2) in crop pixels → what every frame shares."""
+        return PhotoCode(photo, example, self.example_in(self._landmarks(example)), *self._photo_features(photo))
+
+    def _photo_features(self, photo: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Photos (B, 3, 128, 128) → `PhotoCode.skips` and `PhotoCode.start`."""
         features, x = [], photo
         for stage in self.photo_encoder:
             x = stage(x)
             features.append(x)
         skips = tuple(skip(feature) for skip, feature in zip(self.photo_skips, features, strict=True))
-        return PhotoCode(photo, example, self.example_in(self._landmarks(example)), skips, torch.tanh(self.start(x)))
+        return skips, torch.tanh(self.start(x))
 
     def forward(
-        self, code: PhotoCode, landmarks: Tensor, state: Tensor | None = None, turned: Turned | None = None
+        self, code: PhotoCode, signal: Tensor, state: Tensor | None = None, turned: Turned | None = None
     ) -> tuple[Frames, Tensor]:
         """Draws T frames.
 
         Args:
             code: from `encode_photo`, for B photos.
-            landmarks: (B, T, 68, 2) crop pixels.
+            signal: landmarks (B, T, 68, 2), crop pixels.
             state: MMCRNN state (B, hidden, 8, 8) after the frame before; None at the beginning.
             turned: the photo in the head pose of each frame; None while the head stays as in the photo.
 
         Returns:
             the frames and the state after the last one.
         """
-        photo, warped = self.pictures(code, landmarks, turned)
-        made, states = self.paint(code, landmarks, photo, warped, state)
+        photo, warped = self.pictures(code, signal, turned)
+        made, states = self.paint(code, signal, photo, warped, state)
         return made, states[:, -1]
 
-    def pictures(
-        self, code: PhotoCode, landmarks: Tensor, turned: Turned | None = None
-    ) -> tuple[Tensor, Tensor | None]:
+    def pictures(self, code: PhotoCode, signal: Tensor, turned: Turned | None = None) -> tuple[Tensor, Tensor | None]:
         """What each frame is drawn over: the photo, turned or as it is, and the same warped by its landmarks.
 
         Returns:
             both (B·T, 3, 128, 128) in [−1, 1]; no warped ones if the network was made without.
         """
-        steps = landmarks.shape[1]
+        steps = signal.shape[1]
         photo = _per_frame(code.photo, steps) if turned is None else turned.photo.flatten(0, 1)
         if not self.config.warp:
             return photo, None
         before = _per_frame(code.landmarks, steps) if turned is None else turned.landmarks.flatten(0, 1)
-        return photo, self._warp(photo, before, landmarks.flatten(0, 1))
+        return photo, self._warp(photo, before, signal.flatten(0, 1))
 
     def paint(
-        self, code: PhotoCode, landmarks: Tensor, photo: Tensor, warped: Tensor | None, state: Tensor | None = None
+        self, code: PhotoCode, signal: Tensor, photo: Tensor, warped: Tensor | None, state: Tensor | None = None
     ) -> tuple[Frames, Tensor]:
         """Draws over `pictures`: all that is learnt, and nothing but operations that a compiler knows.
 
         Returns:
             the frames and the state after each of them, (B, T, hidden, 8, 8).
         """
-        batch, steps = landmarks.shape[:2]
-        known = self.landmark_in(self._landmarks(landmarks.flatten(0, 1))) + _per_frame(code.example, steps)
-        if self.config.landmark_maps:
-            at_32 = self.landmark_norm(known)
-            at_16 = self.landmark_encoder[0](at_32)
-            at_8 = self.landmark_encoder[1](at_16)
-        else:
-            at_32 = at_16 = None
-            at_8 = self.landmark_encoder(known)
+        batch, steps = signal.shape[:2]
+        encoded = self._encode(signal.flatten(0, 1), _per_frame(code.example, steps))
         skip_64, skip_32, skip_16, skip_8 = (_per_frame(skip, steps) for skip in code.skips)
         if warped is not None:
             both = torch.cat([warped, photo], dim=1)
             skip_64, skip_32 = skip_64 + self.warped_64(both), skip_32 + self.warped_32(both)
 
-        x = self.fuse(self.landmark_bottom(at_8) + skip_8).unflatten(0, (batch, steps))
-        if self.config.recurrent:
-            states, _ = self.mmcrnn(x, code.start if state is None else state)
-        else:  # ablation: every frame starts from the photo
-            states, _ = self.mmcrnn(x.flatten(0, 1)[:, None], _per_frame(code.start, steps))
-            states = states.unflatten(0, (batch, steps))[:, :, 0]
+        x = self.fuse(self.landmark_bottom(encoded.at_8) + skip_8).unflatten(0, (batch, steps))
+        states = self._remember(x, code.start, state)
         x = self.bottom(states.flatten(0, 1))
-        x = self.stages[0](x, skip_16, at_16)
-        x = self.stages[1](x, skip_32, at_32)
+        x = self.stages[0](x, skip_16, encoded.at_16)
+        x = self.stages[1](x, skip_32, encoded.at_32)
         x = self.stages[2](x, skip_64)
         motion = self._motion(self.motion_head(x), warped)
-        attention = self.attention_head(x)
-        frame = attention * motion + (1 - attention) * photo
+        if self.config.attention == "none":
+            frame, attention = motion, torch.ones_like(motion[:, :1])
+        else:
+            attention = self.attention_head(x)
+            frame = attention * motion + (1 - attention) * photo
         return Frames(*(part.unflatten(0, (batch, steps)) for part in (frame, attention, motion))), states
+
+    def _encode(self, signal: Tensor, example: Tensor) -> Encoded:
+        """Reads N frames' signals, and for each frame what its photo's own adds."""
+        known = self.landmark_in(self._landmarks(signal)) + example
+        if not self.config.landmark_maps:
+            return Encoded(self.landmark_encoder(known))
+        at_32 = self.landmark_norm(known)
+        at_16 = self.landmark_encoder[0](at_32)
+        return Encoded(self.landmark_encoder[1](at_16), at_16, at_32)
+
+    def _remember(self, x: Tensor, start: Tensor, state: Tensor | None) -> Tensor:
+        """The MMCRNN's states (B, T, hidden, 8, 8), from its input, alike, and what it starts from, without T."""
+        batch, steps = x.shape[:2]
+        if self.config.recurrence == "time":
+            return self.mmcrnn(x, start if state is None else state)[0]
+        if self.config.recurrence == "batch":  # at each time from one sample to the next; a clip alone has no memory
+            return self.mmcrnn(x.transpose(0, 1), _per_frame(start[:1], steps))[0].transpose(0, 1)
+        states, _ = self.mmcrnn(x.flatten(0, 1)[:, None], _per_frame(start, steps))
+        return states.unflatten(0, (batch, steps))[:, :, 0]
 
     def _landmarks(self, landmarks: Tensor) -> Tensor:
         """(N, 68, 2) crop pixels → what the landmark encoder reads."""

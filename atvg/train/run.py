@@ -20,11 +20,6 @@ from atvg.train.settings import ATSettings, BaselineSettings, RunSettings, SyncS
 from atvg.train.stage import Stage
 
 
-@dataclass(frozen=True)
-class NoConfig:
-    """Of networks whose sizes are fixed."""
-
-
 def _at(*arguments: Any) -> Stage:
     from atvg.train.at_stage import ATStage
 
@@ -44,29 +39,32 @@ def _sync(*arguments: Any) -> Stage:
 
 
 def _baseline(name: str) -> Callable[..., Stage]:
-    def make(fabric: Fabric, pack_dir: Path, settings: BaselineSettings, config: NoConfig) -> Stage:
+    def make(*arguments: Any) -> Stage:
         from atvg.train.baseline_stage import BaselineStage
 
-        return BaselineStage(fabric, pack_dir, settings, name)
+        return BaselineStage(*arguments, name)
 
     return make
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What can be trained: how it is set, and how its stage is made of (fabric, pack, settings, config)."""
+    """What can be trained: its usual settings and sizes, and how its stage is made of (fabric, pack, these two)."""
 
-    settings: type[RunSettings]
-    config: type
+    settings: RunSettings
+    config: Any
     make: Callable[..., Stage]
     pictures: bool  # mostly convolutions over pictures, for which mixed precision is faster
 
 
 KINDS = {
-    "at": Kind(ATSettings, ATNetConfig, _at, pictures=False),
-    "vg": Kind(VGSettings, VGNetConfig, _vg, pictures=True),
-    "sync": Kind(SyncSettings, SyncNetConfig, _sync, pictures=True),
-    **{name: Kind(BaselineSettings, NoConfig, _baseline(name), pictures=True) for name in BASELINES},
+    "at": Kind(ATSettings(), ATNetConfig(), _at, pictures=False),
+    "vg": Kind(VGSettings(), VGNetConfig(), _vg, pictures=True),
+    "sync": Kind(SyncSettings(), SyncNetConfig(), _sync, pictures=True),
+    **{
+        name: Kind(BaselineSettings(), system.sizes, _baseline(name), pictures=True)
+        for name, system in BASELINES.items()
+    },
 }
 
 
@@ -105,8 +103,8 @@ def train(
         raise BadSettingError("--init begins a new run of VG-net; leave it out with --resume and for other networks")
     kind = KINDS[stage_name]
     of_net = {key[4:]: text for key, text in overrides.items() if key.startswith("net.")}
-    settings = with_overrides(kind.settings(), {k: t for k, t in overrides.items() if not k.startswith("net.")})
-    config = with_overrides(kind.config(), of_net)
+    settings = with_overrides(kind.settings, {k: t for k, t in overrides.items() if not k.startswith("net.")})
+    config = with_overrides(kind.config, of_net)
     if minutes is not None and not minutes > 0:
         raise BadSettingError(f"--minutes is {minutes}; give a positive number")
     if precision is None:

@@ -1,6 +1,9 @@
 """What can be set about a training run; every field can be overridden with ``--set name=value``."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+from atvg.config import check_choices
 
 
 @dataclass(frozen=True)
@@ -44,43 +47,60 @@ class ATSettings(RunSettings):
 
 
 @dataclass(frozen=True)
-class VGSettings(RunSettings):
-    """VG-net's training. ``discriminator`` > 0 switches the adversary on with that weight."""
+class VideoSettings(RunSettings):
+    """What the trainings that draw frames share."""
 
     batch: int = 6
     frames: int = 4
+    stride: int = 1  # frames between those of a sample
     beta: float = 0.5
     pixel: float = 10.0  # weights of the loss terms
     gradient: float = 4.0
     texture: float = 25.0
-    sparsity: float = 0.02
-    presence: float = 0.3
-    discriminator: float = 0.0
-    regression: float = 1.0
     mouth_weight: float = 6.0  # around the mouth, and within the box of the lips, where the rest of the face has 1
     lips_weight: float = 15.0
     landmark_noise: float = 0.3  # pixels
-    at_net: str = ""  # folder of AT-net's weights, whose own errors are then added to landmarks
-    at_errors: float = 0.5  # up to this share of them, in half of the samples
+    sound_noise: float = 0.15  # standard deviations of the features, where sound drives
+    at_errors: float = 0.5  # up to this share of AT-net's errors, if they are known, in half of the samples
     affine: float = 0.4  # share of samples that are scaled, turned and shifted
     colour: float = 0.15
     speech_only: float = 0.3  # share of samples in which, as with AT-net, jaw and mouth alone leave the turned photo
-    turn: bool = True  # give VG-net the photo in the head pose of each frame
+    turn: bool = True  # give the network the photo in the head pose of each frame
     stream: bool = False  # read the pack while training, for packs larger than memory
 
 
 @dataclass(frozen=True)
-class BaselineSettings(VGSettings):
-    """Training of a compared system: VG-net's, as far as it applies."""
+class VGSettings(VideoSettings):
+    """VG-net's training. ``discriminator`` > 0 switches the adversary on with that weight.
 
+    Raises:
+        BadSettingError: an unknown choice.
+    """
+
+    loss: Literal["dynamic", "l1"] = "dynamic"  # of pixels; "l1" is β → ∞: without α, and ``pixel`` its whole weight
+    sparsity: float = 0.02
+    presence: float = 0.3
+    discriminator: float = 0.0
+    regression: float = 1.0  # of landmarks, by the discriminator; with 0 it is a plain one
+    at_net: str = ""  # folder of AT-net's weights, whose own errors are then added to landmarks
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+
+
+@dataclass(frozen=True)
+class BaselineSettings(VideoSettings):
+    """Training of a compared system: VG-net's pictures and losses, without what concerns landmarks and attention."""
+
+    lr: float = 1e-3
+    ema: float = 0.99
     batch: int = 8
     frames: int = 3
-    stride: int = 5  # frames between those of a sample: neighbours say nearly the same
-    noise: float = 0.15  # of the sound's features, standard deviations
-    sync_net: str = ""  # folder of the sync expert, from which hearing and looking begin; the shipped one by default
-    others: float = 1.0  # weight of a system's own loss terms beside those of its pictures
+    stride: int = 5  # neighbours say nearly the same
     landmark_noise: float = 0.0
     speech_only: float = 0.0
+    others: float = 1.0  # weight of a system's own loss terms beside those of its pictures
+    sync_net: str = ""  # folder of the sync expert, as which hearing and lip-reading begin; the shipped one by default
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from atvg import losses
 from atvg.audio import EXTRA_ROWS
-from atvg.checkpoint import SYNC_NET, save_sync_net
+from atvg.checkpoint import SYNC_NET, save_net
 from atvg.config import ROWS_PER_FRAME, SyncNetConfig
 from atvg.data import sound
 from atvg.data.bank import sqrt_chances
@@ -47,8 +47,8 @@ class SyncStage(Stage):
         self._chances = sqrt_chances(lengths)
         net = SyncNet(config)
         rows = np.concatenate(self._rows)
-        net.mfcc_mean.copy_(torch.from_numpy(rows.mean(axis=0)))
-        net.mfcc_std.copy_(torch.from_numpy(rows.std(axis=0)))
+        net.ear.mfcc_mean.copy_(torch.from_numpy(rows.mean(axis=0)))
+        net.ear.mfcc_std.copy_(torch.from_numpy(rows.std(axis=0)))
         self._spread = rows.std(axis=0)
         self.players = {"main": make_player(fabric, net, settings, callee=Likeness(net))}
 
@@ -100,7 +100,7 @@ class SyncStage(Stage):
         """It draws nothing."""
 
     def ship(self, net: nn.Module, folder: Path, notes: dict[str, Any]) -> None:
-        save_sync_net(folder, net, notes)
+        save_net(folder, SYNC_NET, net, notes)
 
 
 class Likeness(nn.Module):

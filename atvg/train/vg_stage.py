@@ -2,7 +2,7 @@
 
 import copy
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,34 +10,21 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from atvg import losses
-from atvg.checkpoint import load_at_net, save_vg_net
+from atvg.checkpoint import DIRECT_NET, VG_NET, load_at_net, save_net
 from atvg.config import CROP_SIZE, N_LANDMARKS, DiscriminatorConfig, VGNetConfig
-from atvg.data.augment import mirror, move, shift_colours
-from atvg.data.bank import Driver, VideoBank, Windows
+from atvg.data.bank import Driver
 from atvg.data.pack import Clip
-from atvg.data.stream import StreamBank
 from atvg.engine import calibrate
-from atvg.face.carry import background_movement, carry
 from atvg.face.landmarks import SPEAKING
+from atvg.nets.direct_net import DirectNet, make_net
 from atvg.nets.discriminator import Discriminator
-from atvg.nets.vg_net import Frames, Turned, VGNet, turn
+from atvg.nets.vg_net import Frames, Turned, VGNet
 from atvg.shape import denormalise_offset, normalise
 from atvg.train.settings import VGSettings
-from atvg.train.stage import Stage, make_player, update
+from atvg.train.stage import make_player, update
+from atvg.train.video_stage import Batch, VideoStage, picture_terms
 
 _CALIBRATION = 4  # batches that tell in which range the inputs of each layer lie
-
-
-class Batch(NamedTuple):
-    """B samples of VG-net's training."""
-
-    photo: Tensor  # (B, 3, 128, 128) in [−1, 1]
-    example: Tensor  # (B, 68, 2) crop pixels
-    real: Tensor  # (B, T, 3, 128, 128)
-    landmarks: Tensor  # (B, T, 68, 2), some with noise
-    turned: Turned | None
-    sound: Tensor | None = None  # (B, T, 28, 20)
-    person: Tensor | None = None
 
 
 class OnePass(nn.Module):
@@ -47,88 +34,47 @@ class OnePass(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, photo: Tensor, example: Tensor, landmarks: Tensor, turned: Turned | None) -> Frames:
-        made, _ = self.net(self.net.encode_photo(photo, example), landmarks, turned=turned)
+    def forward(self, photo: Tensor, example: Tensor, signal: Tensor, turned: Turned | None) -> Frames:
+        made, _ = self.net(self.net.encode_photo(photo, example), signal, turned=turned)
         return Frames(*(part.float() for part in made))
 
 
-class VGStage(Stage):
-    """Photo = a random frame of a clip; target = a window of the same clip, with its true landmarks."""
+class VGStage(VideoStage):
+    """Photo = a random frame of a clip; target = a window of the same clip, with its true landmarks.
 
-    name = "vg_net"
+    A `DirectNet`, the ablation, gets the window's sound in place of landmarks, and all else alike.
+    """
 
     def __init__(self, fabric: Fabric, pack_dir: Path, settings: VGSettings, config: VGNetConfig):
-        self.fabric, self.settings = fabric, settings
-        self._speaking = torch.zeros(N_LANDMARKS, 1, dtype=torch.bool, device=fabric.device)
-        self._speaking[SPEAKING] = True
+        net = make_net(config).to(memory_format=torch.channels_last)  # a tenth to a quarter faster
+        direct = isinstance(net, DirectNet)
+        self.name = DIRECT_NET if direct else VG_NET
+        self._attends = config.attention != "none"
         driver = at_net_errors(Path(settings.at_net)) if settings.at_net else None
-        if settings.stream:
-            ranks = (fabric.global_rank, fabric.world_size)
-            self.bank = StreamBank(pack_dir, "train", fabric.device, driver, *ranks)
-        else:
-            self.bank = VideoBank(pack_dir, "train", fabric.device, driver)
-        net = VGNet(config).to(memory_format=torch.channels_last)  # a tenth to a quarter faster
+        super().__init__(fabric, pack_dir, settings, direct, driver)
+        if direct:
+            net.mfcc_mean.copy_(self.sound_mean)
+            net.mfcc_std.copy_(self.sound_std)
         self.players = {"main": make_player(fabric, net, settings, (0.9, 0.99), OnePass(net))}
         if settings.discriminator > 0:
-            judge = Discriminator(DiscriminatorConfig())
+            judge = Discriminator(DiscriminatorConfig(regression=settings.regression > 0))
             self.players["judge"] = make_player(fabric, judge, settings, (0.5, 0.99))
-
-    def batch(self, rng: np.random.Generator) -> Batch:
-        """Draws and augments; one draw serves the photo, the turned photos and the frames of a sample."""
-        settings = self.settings
-        windows = self.bank.batch(rng, settings.batch, settings.frames, getattr(settings, "stride", 1))
-        images = windows.images.float() / 127.5 - 1
-        seen = windows.landmarks[..., :2].copy()
-        if windows.errors is not None:
-            share = settings.at_errors * rng.random(settings.batch) * (rng.random(settings.batch) < 0.5)
-            seen[:, 1:] += share[:, None, None, None] * windows.errors[:, 1:]
-        landmarks = torch.as_tensor(seen, dtype=torch.float32, device=images.device)
-        if settings.turn:
-            turned = self._turn(images[:, 0], windows)
-            images = torch.cat([images, turned.photo], dim=1)
-            landmarks = torch.cat([landmarks, turned.landmarks], dim=1)
-        flips = torch.as_tensor(rng.random(settings.batch) < 0.5, device=images.device)
-        images, landmarks = mirror(images, landmarks, flips)
-        images, landmarks = move(images, landmarks, rng, settings.affine)
-        images = shift_colours(images, rng, settings.colour)
-        split = [1, settings.frames, len(images[0]) - 1 - settings.frames]
-        (photo, real, base), (example, target, carried) = images.split(split, 1), landmarks.split(split, 1)
-        noise = rng.normal(0, settings.landmark_noise, target.shape) * (rng.random((settings.batch, 1, 1, 1)) < 0.5)
-        target = target + torch.as_tensor(noise, dtype=target.dtype, device=target.device)
-        still = torch.as_tensor(rng.random(settings.batch) < settings.speech_only, device=target.device)
-        at_rest = carried if settings.turn else example.expand_as(target)
-        still = still[:, None, None, None] & ~self._speaking
-        target = torch.where(still, at_rest, target)
-        return Batch(
-            photo[:, 0],
-            example[:, 0],
-            real,
-            target,
-            Turned(base, carried) if settings.turn else None,
-            None if windows.sound is None else torch.as_tensor(windows.sound[:, 1:]),
-            None if windows.people is None else torch.as_tensor(windows.people),
-        )
-
-    def _turn(self, photo: Tensor, windows: Windows) -> Turned:
-        """The photos with their heads moved as in the frames, so that training and use agree."""
-        transforms = windows.transforms
-        background = background_movement(transforms[:, 1:], transforms[:, 0])
-        moved = carry(windows.landmarks[:, 0], windows.landmarks[:, 1:], background)
-        return turn(photo, *(torch.as_tensor(points, device=photo.device) for points in moved))
 
     def step(self, step: int) -> dict[str, Tensor]:
         settings = self.settings
         rng = np.random.default_rng([settings.seed, self.fabric.global_rank, step])
-        photo, example, real, landmarks, turned = self.batch(rng)
+        batch = self.batch(rng)
+        photo, example, real, landmarks, turned = batch[:5]
         main = self.players["main"]
-        made = main.net(photo, example, landmarks, turned)
-        terms = generator_terms(real, made, landmarks, settings)
+        made = main.net(photo, example, signal_of(batch), turned)
+        terms = generator_terms(real, made, landmarks, settings, self._attends)
         judge = self.players.get("judge")
         if judge is not None:
             judged = judge.net(made.frame, example)
             terms["adversarial"] = settings.discriminator * losses.adversarial(judged.score, real=True)
-            regression = losses.landmark_regression(judged.landmarks, landmarks)
-            terms["regression"] = settings.discriminator * settings.regression * regression
+            if judged.landmarks is not None:
+                regression = losses.landmark_regression(judged.landmarks, landmarks)
+                terms["regression"] = settings.discriminator * settings.regression * regression
         update(self.fabric, main, sum(terms.values()), settings.clip_norm)
         if judge is not None:
             terms |= self._update_judge(real, made.frame.detach(), example, landmarks)
@@ -142,18 +88,20 @@ class VGStage(Stage):
         terms = {
             "judge_real": losses.adversarial(real_score, real=True),
             "judge_fake": losses.adversarial(fake_score, real=False),
-            # Landmarks are learnt from real frames only: learnt from fakes they would forgive the generator.
-            "judge_regression": losses.landmark_regression(both.landmarks.chunk(2)[0], landmarks),
         }
+        if both.landmarks is not None:
+            # Landmarks are learnt from real frames only: learnt from fakes they would forgive the generator.
+            terms["judge_regression"] = losses.landmark_regression(both.landmarks.chunk(2)[0], landmarks)
         update(self.fabric, judge, sum(terms.values()), self.settings.clip_norm)
         return terms
 
     @torch.no_grad()
     def sample(self, net: nn.Module) -> Tensor:
         """Rows: photo, truth, frame, attention, motion of the last frame of each clip of a fixed batch."""
-        photo, example, real, landmarks, turned = self.batch(np.random.default_rng(0))
+        batch = self.batch(np.random.default_rng(0))
+        photo, example, real, _, turned = batch[:5]
         was_training = net.training
-        made = OnePass(net.eval())(photo, example, landmarks, turned)
+        made = OnePass(net.eval())(photo, example, signal_of(batch), turned)
         net.train(was_training)
         rows = [
             photo, real[:, -1], made.frame[:, -1].float(),
@@ -164,12 +112,12 @@ class VGStage(Stage):
     def ship(self, net: nn.Module, folder: Path, notes: dict[str, Any]) -> None:
         net = copy.deepcopy(net)  # training goes on with what the loop knows
         calibrate(net, (self._typical(i) for i in range(_CALIBRATION)))
-        save_vg_net(folder, net, {**notes, "beta": self.settings.beta})
+        save_net(folder, self.name, net, {**notes, "beta": self.settings.beta})
 
     def _typical(self, index: int) -> tuple[Tensor, Tensor, Tensor, Turned | None]:
         """Arguments for the network, from a batch that no step draws."""
         batch = self.batch(np.random.default_rng([self.settings.seed, index]))
-        return batch.photo, batch.example, batch.landmarks, batch.turned
+        return batch.photo, batch.example, signal_of(batch), batch.turned
 
 
 def at_net_errors(folder: Path) -> Driver:
@@ -195,17 +143,19 @@ def at_net_errors(folder: Path) -> Driver:
     return errors
 
 
-def generator_terms(real: Tensor, made: Frames, landmarks: Tensor, settings: VGSettings) -> dict[str, Tensor]:
-    """The weighted losses of the generator without its judge."""
-    weight = 1 + (settings.mouth_weight - 1) * losses.mouth_box(landmarks, CROP_SIZE)  # (B, T, 1, H, W)
-    lips = losses.mouth_box(landmarks, CROP_SIZE, margin=0.0)
-    weight = torch.where(lips > 0, settings.lips_weight, weight)
-    pixel = losses.dynamic_pixel_loss(real, made.frame, made.attention, settings.beta, weight)
-    flat = (real.flatten(0, 1), made.frame.flatten(0, 1), weight.flatten(0, 1))
-    return {
-        "pixel": settings.pixel * pixel,
-        "gradient": settings.gradient * losses.gradient_loss(*flat),
-        "texture": settings.texture * losses.texture_loss(*flat),
-        "sparsity": settings.sparsity * losses.attention_sparsity(made.attention),
-        "presence": settings.presence * losses.attention_presence(made.attention, lips),
-    }
+def signal_of(batch: Batch) -> Tensor:
+    """What drives the frames: the landmarks (B, T, 68, 2), or with sound its MFCC windows (B, T, 28, 20)."""
+    return batch.landmarks if batch.sound is None else batch.sound
+
+
+def generator_terms(
+    real: Tensor, made: Frames, landmarks: Tensor, settings: VGSettings, attends: bool = True
+) -> dict[str, Tensor]:
+    """The weighted losses of the generator without its judge; of its attention only if it `attends`."""
+    attention = made.attention if settings.loss == "dynamic" else None
+    terms = picture_terms(real, made.frame, landmarks, settings, attention)
+    if attends:
+        lips = losses.mouth_box(landmarks, CROP_SIZE, margin=0.0)
+        terms["sparsity"] = settings.sparsity * losses.attention_sparsity(made.attention)
+        terms["presence"] = settings.presence * losses.attention_presence(made.attention, lips)
+    return terms

@@ -1,13 +1,15 @@
 """A split in memory, and how training windows are drawn from it."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from atvg.data.bank import VideoBank, sqrt_chances
+from atvg.data.bank import VideoBank, sound_statistics, sqrt_chances
 from atvg.data.pack import read_pack
+from atvg.data.stream import StreamBank
 from atvg.errors import PackError
 
 
@@ -41,6 +43,64 @@ def test_pictures_landmarks_and_transforms_of_a_batch_belong_together(bank):
     assert torch.equal(windows.images, bank.frames[torch.as_tensor(chosen)])
     np.testing.assert_array_equal(windows.landmarks, bank.landmarks[chosen])
     np.testing.assert_array_equal(windows.transforms, bank.transforms[chosen])
+
+
+class TestSound:
+    def test_without_being_asked_for_there_is_none(self, bank):
+        assert bank.batch(np.random.default_rng(3), 4, 2).sound is None
+
+    def test_each_frame_comes_with_its_window(self, bank, tiny_pack):
+        hearing = VideoBank(tiny_pack, "train", torch.device("cpu"), sound=True)
+        windows, chosen = hearing.batch(np.random.default_rng(3), 4, 2), drawn(bank, 3, 4, 2)
+        assert windows.sound.shape == (4, 3, 28, 20) and windows.sound.dtype == np.float32
+        clips = list(read_pack(tiny_pack, "train"))
+        for window, frame in zip(windows.sound.reshape(-1, 28, 20), chosen.flatten(), strict=True):
+            clip, t = (clips[0], frame) if frame < 30 else (clips[1], frame - 30)
+            np.testing.assert_array_equal(window, clip.mfcc[4 * t : 4 * t + 28])
+        assert len(set(windows.sound[..., 0, 0].flatten().tolist())) > 4
+
+    def test_a_stream_has_the_same(self, tiny_pack):
+        stream = StreamBank(tiny_pack, "train", torch.device("cpu"), sound=True)
+        clips = list(read_pack(tiny_pack, "train"))
+        windows = stream.batch(np.random.default_rng(3), 4, 2)
+        for points, heard in zip(windows.landmarks, windows.sound, strict=True):
+            (clip,) = [clip for clip in clips if (clip.landmarks == points[0]).all(axis=(1, 2)).any()]
+            for point, window in zip(points, heard, strict=True):
+                t = int((clip.landmarks == point).all(axis=(1, 2)).argmax())
+                np.testing.assert_array_equal(window, clip.mfcc[4 * t : 4 * t + 28])
+
+    @pytest.mark.parametrize("make", [VideoBank, StreamBank])
+    def test_clips_whose_sound_does_not_fit_are_left_out(self, tiny_pack, monkeypatch, make, refuses):
+        from atvg.data import bank as bank_module
+        from atvg.data import pack as pack_module
+        from atvg.data import stream as stream_module
+
+        real = pack_module.unpack_clip
+
+        def without_sync(which):
+            def unpack(key, members, *rest, **named):
+                clip = real(key, members, *rest, **named)
+                return replace(clip, sync=clip.sync and clip.key not in which)
+
+            for module in (pack_module, stream_module):
+                monkeypatch.setattr(module, "unpack_clip", unpack)
+
+        without_sync({"astronaut__b"})
+        bank = make(tiny_pack, "train", torch.device("cpu"), sound=True)
+        first = list(read_pack(tiny_pack, "train"))[0]
+        known = {points.tobytes() for points in first.landmarks}
+        assert all(points.tobytes() in known for points in bank.batch(np.random.default_rng(0), 20, 1).landmarks[:, 0])
+        mean, std = bank_module.sound_statistics(tiny_pack, "train")
+        np.testing.assert_allclose(mean, first.mfcc.mean(axis=0), atol=1e-4)
+        without_sync({clip.key for clip in read_pack(tiny_pack, "train")})
+        with refuses(PackError, "no train clip whose sound fits"):
+            make(tiny_pack, "train", torch.device("cpu"), sound=True)
+
+    def test_statistics_are_of_all_rows(self, tiny_pack):
+        rows = np.concatenate([clip.mfcc for clip in read_pack(tiny_pack, "train")])
+        mean, std = sound_statistics(tiny_pack, "train")
+        np.testing.assert_allclose(mean, rows.mean(axis=0), atol=1e-4)
+        np.testing.assert_allclose(std, rows.std(axis=0), atol=1e-4)
 
 
 def test_photo_and_window_come_from_one_clip(bank):

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from atvg.audio import windows
 from atvg.checkpoint import save_net
 from atvg.errors import BadSettingError, CheckpointError
 from atvg.evaluation.baselines import BASELINES, FOLDER, Seen, base, load_baseline, make_baseline
@@ -60,21 +61,24 @@ class TestEach:
     def test_a_frame_hears_its_own_window_only(self, system, photo, rows):
         """No recurrence in any of the three: what is beyond 28 rows changes nothing."""
         changed = rows.copy()
-        changed[:12] += 3.0
-        apart = np.abs(draw(system, photo, rows).astype(int) - draw(system, photo, changed)).max(axis=(1, 2, 3))
-        assert (apart[:3] > 0).all() and apart[3:].max() <= 1
+        changed[:12] *= -3.0
+        prepared = system.prepare(base.to_tensor(photo[None]))
+        before, after = (system.draw(prepared, torch.tensor(windows(r).copy())) for r in (rows, changed))
+        apart = (before - after).abs().amax(dim=(1, 2, 3))
+        assert apart[:3].min() > 10 * apart[3:].max()
 
     def test_the_photo_matters(self, system, photo, rows):
         assert np.abs(draw(system, photo, rows).astype(int) - draw(system, photo[::-1].copy(), rows)).mean() > 1
 
     def test_a_step_reaches_all_it_is_made_of(self, system):
-        system.train().requires_grad_(True)
+        system.train().requires_grad_(True).speech.ear.requires_grad_(system.name != "wiles")
         seen = random_seen()
         made = system(seen)
         loss = sum(F.l1_loss(picture, seen.real) for picture in made.pictures.values()) + sum(made.terms.values())
         loss.backward()
-        idle = [name for name, parameter in system.named_parameters() if parameter.grad is None]
-        assert idle == []
+        idle = {name.split(".")[1] for name, parameter in system.named_parameters() if parameter.grad is None}
+        # X2Face's sound is regressed to what its other networks have learnt, as it is.
+        assert idle == ({"ear"} if system.name == "wiles" else set())
         assert all(picture.shape == seen.real.shape for picture in made.pictures.values())
 
     def test_weights_take_no_more_than_ten_megabytes(self, system, tmp_path):
@@ -120,15 +124,15 @@ class TestZhou:
         torch.manual_seed(0)
         net, seen = make_baseline("zhou").eval(), random_seen(8)
         net(seen).terms["adversary"].backward()
-        codes = F.normalize(net.sound(seen.sound), dim=1).detach()
+        codes = net.speech.heard(seen.sound).detach()
         before = F.cross_entropy(net.adversary(codes), seen.person)
         with torch.no_grad():
             for parameter in net.adversary.parameters():
                 parameter -= 0.5 * parameter.grad
             assert F.cross_entropy(net.adversary(codes), seen.person) < before
-            for parameter in net.sound.parameters():
+            for parameter in net.speech.ear.parameters():
                 parameter -= 0.05 * parameter.grad / max(float(parameter.grad.norm()), 1e-9)
-        after = F.cross_entropy(net.adversary(F.normalize(net.sound(seen.sound), dim=1)), seen.person)
+        after = F.cross_entropy(net.adversary(net.speech.heard(seen.sound)), seen.person)
         assert after > F.cross_entropy(net.adversary(codes), seen.person)
 
 
@@ -147,7 +151,7 @@ class TestWiles:
     def test_the_regression_does_not_teach_the_networks(self):
         net = make_baseline("wiles")
         net(random_seen()).terms["regression"].backward()
-        assert net.drive_in.code.weight.grad is None and net.regression.weight.grad is not None
+        assert net.speech.eye.layers[-1].weight.grad is None and net.regression.weight.grad is not None
 
 
 def test_a_decoder_takes_the_skips_of_the_sides_it_was_made_for():
@@ -171,7 +175,7 @@ class TestLoading:
 
     def test_weights_of_another_system(self, tmp_path, refuses):
         save_net(tmp_path / FOLDER, "wiles", make_baseline("zhou"), {})
-        with refuses(CheckpointError, "not those of wiles"):
+        with refuses(CheckpointError, "do not fit"):
             load_baseline("wiles", tmp_path)
 
     def test_broken_weights(self, tmp_path, refuses):

@@ -31,6 +31,14 @@ def test_sequences_of_any_length_are_judged(judge, frames, example, steps):
     assert judged.score.shape == (2,)
 
 
+def test_a_plain_one_says_the_score_alone(frames, example):
+    judge = Discriminator(DiscriminatorConfig(widths=(8, 16, 16, 16), hidden=32, regression=False))
+    judged = judge(frames, example)
+    assert judged.landmarks is None and judged.score.shape == (2,)
+    judged.score.sum().backward()
+    assert all(p.grad is not None for p in judge.parameters())
+
+
 def test_score_and_landmarks_depend_on_the_frames(judge, frames, example):
     before, after = judge(frames, example), judge(-frames, example)
     assert (before.score - after.score).abs().min() > 1e-5

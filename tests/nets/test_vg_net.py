@@ -18,8 +18,11 @@ CONFIGS = {
     "full": SMALL,
     "no warp": replace(SMALL, warp=False),
     "vector": replace(SMALL, landmark_maps=False),
-    "no memory": replace(SMALL, recurrent=False),
-    "authors": replace(SMALL, warp=False, landmark_maps=False, recurrent=False),
+    "no memory": replace(SMALL, recurrence="none"),
+    "memory over the batch": replace(SMALL, recurrence="batch"),
+    "static attention": replace(SMALL, attention="static"),
+    "no attention": replace(SMALL, attention="none"),
+    "authors": replace(SMALL, warp=False, landmark_maps=False, recurrence="none"),
 }
 
 
@@ -135,6 +138,8 @@ class TestWarp:
         turned = Turned(pictures(6, seed=5).unflatten(0, (2, 3)), faces(2, 3, seed=6))
         made, _ = net(net.encode_photo(photo, faces(2, 1, seed=4)[:, 0]), faces(2, 3), turned=turned)
         expected = made.attention * made.motion + (1 - made.attention) * turned.photo
+        if CONFIGS[name].attention == "none":
+            expected = made.motion
         assert torch.equal(made.frame, expected)
         assert (made.frame - photo[:, None]).abs().max() > 0.1
 
@@ -212,11 +217,55 @@ class TestTime:
         torch.testing.assert_close(whole.motion[:, 2:], alone.motion, atol=1e-4, rtol=0)
         assert (whole.motion[:, 0] - whole.motion[:, 2]).abs().max() > 1e-3
 
+    @pytest.mark.parametrize("name", ["no memory", "memory over the batch"])
+    def test_a_clip_alone_has_no_memory_in_time_without_it_or_over_the_batch(self, name, photo):
+        """Nor is what a state says of the frames before heard."""
+        net = make(CONFIGS[name]).requires_grad_(False)
+        code, landmarks = net.encode_photo(photo[:1], faces(1, 1, seed=4)[:, 0]), faces(1, 3)
+        whole, state = net(code, landmarks)
+        alone, _ = net(code, landmarks[:, 2:], 9 * state)
+        torch.testing.assert_close(whole.motion[:, 2:], alone.motion, atol=1e-4, rtol=0)
+
+    def test_over_the_batch_the_second_sample_depends_on_the_first_at_the_same_time(self, photo):
+        net = make(CONFIGS["memory over the batch"]).requires_grad_(False).double()
+        photo, example, landmarks = photo.double(), faces(2, 1, seed=4)[:, 0].double(), faces(2, 3).double()
+        changed = landmarks.clone()
+        changed[0, 1] = landmarks[0, 1].flip(0)
+        code = net.encode_photo(photo, example)
+        off = (net(code, landmarks)[0].motion - net(code, changed)[0].motion)[1].abs().amax(dim=(1, 2, 3))
+        assert off[1] > 1e-6 and off[0] == off[2] == 0
+        back = landmarks.clone()
+        back[1, 1] = landmarks[1, 1].flip(0)
+        assert torch.equal(net(code, landmarks)[0].motion[0], net(code, back)[0].motion[0])
+
     def test_samples_of_a_batch_do_not_meet(self, net, photo):
         example, landmarks = faces(2, 1, seed=4)[:, 0], faces(2, 2)
         whole, _ = net(net.encode_photo(photo, example), landmarks)
         alone, _ = net(net.encode_photo(photo[1:], example[1:]), landmarks[1:])
         torch.testing.assert_close(whole.frame[1:], alone.frame, atol=1e-4, rtol=1e-4)
+
+
+class TestAttention:
+    def test_without_it_the_frame_is_the_motion_map_alone(self, photo):
+        net = make(CONFIGS["no attention"]).requires_grad_(False)
+        made, _ = net(net.encode_photo(photo, faces(2, 1)[:, 0]), faces(2, 2))
+        assert torch.equal(made.frame, made.motion) and (made.attention == 1).all()
+        assert not hasattr(net, "attention_head")
+
+    def test_the_static_one_is_the_same_for_all_photos_frames_and_times(self, photo):
+        net = make(CONFIGS["static attention"]).requires_grad_(False)
+        begun = torch.sigmoid(torch.tensor(-1.0))
+        torch.testing.assert_close(torch.sigmoid(10 * net.attention_head.map), begun.expand(1, 1, 128, 128))
+        net.attention_head.map.copy_(torch.randn(1, 1, 128, 128))
+        for seed in (4, 5):
+            made, _ = net(net.encode_photo(pictures(2, seed), faces(2, 1, seed)[:, 0]), faces(2, 3, seed))
+            assert torch.equal(made.attention, torch.sigmoid(10 * net.attention_head.map).expand(2, 3, 1, 128, 128))
+
+    def test_the_static_one_learns(self, photo):
+        net = make(CONFIGS["static attention"]).train()
+        made, _ = net(net.encode_photo(photo, faces(2, 1)[:, 0]), faces(2, 2))
+        (made.frame - 0.5).square().mean().backward()
+        assert (net.attention_head.map.grad != 0).all()
 
 
 class TestLandmarkMaps:

@@ -123,7 +123,7 @@ def runs(pack, tmp_path_factory) -> Path:
         command("vg", "vg", "--precision", "32-true", discriminator=0.1),
         command("vg", "vg", "--precision", "32-true", "--resume", discriminator=0.1, steps=STEPS + 1),
         command("vg", "stream", "--precision", "bf16-mixed", "--minutes", "2", stream="true", save_minutes=0),
-        command("vg", "ablation", "--precision", "32-true", net__recurrent="false", net__landmark_maps="false"),
+        command("vg", "ablation", "--precision", "32-true", net__recurrence="none", net__landmark_maps="false"),
     ]
     script = folder / "both.py"
     script.write_text(SCRIPT)

@@ -148,7 +148,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize(
         "wrong",
-        [{"batch": "many"}, {"batch": "2.5"}, {"net__recurrent": "maybe"}, {"net__photo_widths": "8,x,16,16"}],
+        [{"batch": "many"}, {"batch": "2.5"}, {"net__recurrence": "maybe"}, {"net__photo_widths": "8,x,16,16"}],
     )
     def test_values_of_the_wrong_type(self, run_vg, tmp_path, wrong, refuses):
         with refuses(BadSettingError, next(iter(wrong)).replace("net__", "")):

@@ -65,7 +65,7 @@ def test_a_run_writes_weights_that_load(tiny_pack, tmp_path):
     terms = train("sync", tiny_pack, tmp_path, overrides=small)
     assert set(terms) == {"sync", "near"} and 0 <= terms["near"] <= 1
     net = load_sync_net(tmp_path)
-    assert net.config.codes == 16 and net.mfcc_std.min() > 0 and net.mfcc_mean[0] != 0
+    assert net.config.codes == 16 and net.ear.mfcc_std.min() > 0 and net.ear.mfcc_mean[0] != 0
 
 
 def test_clips_must_be_long_enough(tiny_pack, tmp_path, refuses):

@@ -1,14 +1,18 @@
 """What VG-net learns from, and that it learns."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from lightning.fabric import Fabric
 
 from atvg import losses
+from atvg.checkpoint import DIRECT_NET, load_net, load_vg_nets
 from atvg.config import VGNetConfig
 from atvg.data.bank import Windows
 from atvg.face.landmarks import JAW, MOUTH, RIGID
+from atvg.nets.direct_net import DirectNet
 from atvg.nets.vg_net import Frames, VGNet
 from atvg.pose import Pose, head_centre, turn_points
 from atvg.train.settings import VGSettings
@@ -20,17 +24,21 @@ PLAIN = {"landmark_noise": 0.0, "affine": 0.0, "colour": 0.0, "speech_only": 0.0
 
 @pytest.fixture
 def make(tiny_pack):
-    def build(**settings: object) -> VGStage:
+    def build(config: VGNetConfig = SMALL, **settings: object) -> VGStage:
         torch.manual_seed(0)
-        return VGStage(Fabric(accelerator="cpu", devices=1), tiny_pack, VGSettings(**settings), SMALL)
+        return VGStage(Fabric(accelerator="cpu", devices=1), tiny_pack, VGSettings(**settings), config)
 
     return build
 
 
+DIRECT = replace(SMALL, driver="audio", warp=False)
+
+
 class TestLearning:
-    def test_a_few_dozen_steps_learn_a_batch(self, make):
+    @pytest.mark.parametrize("config", [SMALL, DIRECT], ids=["by landmarks", "by sound"])
+    def test_a_few_dozen_steps_learn_a_batch(self, make, config):
         """One batch over and over: the losses of different ones differ by more than so few steps can gain."""
-        stage = make(batch=2, frames=2, lr=0.003, warmup=1, steps=100, **PLAIN)
+        stage = make(config, batch=2, frames=2, lr=0.003, warmup=1, steps=100, **PLAIN)
         batch = stage.batch(np.random.default_rng(0))
         stage.batch = lambda rng: batch
         cost = [float(terms["pixel"] + terms["gradient"]) for terms in map(stage.step, range(30))]
@@ -43,7 +51,7 @@ class TestLearning:
 
     def test_the_discriminator_learns_to_tell_blurred_frames_from_real_ones(self, make):
         stage = make(discriminator=0.1, batch=2, frames=2, lr=0.001, **PLAIN)
-        _, example, real, landmarks, _ = stage.batch(np.random.default_rng(0))
+        _, example, real, landmarks, *_ = stage.batch(np.random.default_rng(0))
         blurred = torch.nn.functional.avg_pool2d(real.flatten(0, 1), 9, stride=1, padding=4).unflatten(
             0, real.shape[:2]
         )
@@ -59,6 +67,12 @@ class TestLearning:
         plain, judged = (stage.players["main"].module.state_dict() for stage in stages)
         assert (plain["motion_head.0.weight"] - judged["motion_head.0.weight"]).abs().max() > 1e-5
 
+    def test_a_plain_discriminator_knows_no_landmarks(self, run_vg, tmp_path):
+        """Neither it nor the generator is trained by any."""
+        terms = run_vg(tmp_path / "run", steps=2, discriminator=0.1, regression=0)
+        assert {"adversarial", "judge_real", "judge_fake"} < set(terms)
+        assert not {"regression", "judge_regression"} & set(terms)
+
     def test_without_a_discriminator_there_is_none(self, run_vg, tmp_path):
         terms = run_vg(tmp_path / "run", steps=1)
         assert set(terms) == {"pixel", "gradient", "texture", "sparsity", "presence", "attention"}
@@ -69,7 +83,7 @@ class TestLearning:
         stage.step(0)
         judge, rng = stage.players["judge"], np.random.default_rng([0, 0, 0])
         learnt = {name: p.grad.clone() for name, p in judge.module.named_parameters()}
-        photo, example, real, landmarks, turned = stage.batch(rng)
+        photo, example, real, landmarks, turned, *_ = stage.batch(rng)
         with torch.no_grad():
             fake = stage.players["main"].net(photo, example, landmarks, turned).frame
         both = judge.module(torch.cat([real, fake]), torch.cat([example, example]))
@@ -84,7 +98,7 @@ class TestLearning:
 
 class TestBatch:
     def test_shapes_and_ranges(self, make):
-        photo, example, real, landmarks, turned = make(batch=3, frames=4).batch(np.random.default_rng(0))
+        photo, example, real, landmarks, turned, *_ = make(batch=3, frames=4).batch(np.random.default_rng(0))
         assert photo.shape == (3, 3, 128, 128) and example.shape == (3, 68, 2)
         assert real.shape == (3, 4, 3, 128, 128) and landmarks.shape == (3, 4, 68, 2)
         assert turned.photo.shape == real.shape and turned.landmarks.shape == landmarks.shape
@@ -93,7 +107,7 @@ class TestBatch:
 
     def test_without_augmentation_pictures_and_landmarks_are_the_packs_own(self, make):
         stage = make(batch=4, frames=2, **PLAIN)
-        photo, example, real, landmarks, _ = stage.batch(np.random.default_rng(0))
+        photo, example, real, landmarks, *_ = stage.batch(np.random.default_rng(0))
         known = stage.bank.frames.float() / 127.5 - 1
         both = torch.cat([known, known.flip(-1)])  # half of the samples are mirrored
         nearest = (both - photo[0]).abs().flatten(1).amax(dim=1)
@@ -107,7 +121,7 @@ class TestBatch:
 
     def test_one_draw_serves_photo_and_frames(self, make):
         """Mirroring, moving and colours are those of the sample: photo and frames stay the same person's."""
-        photo, example, real, landmarks, turned = make(batch=8, frames=2).batch(np.random.default_rng(0))
+        photo, example, real, landmarks, turned, *_ = make(batch=8, frames=2).batch(np.random.default_rng(0))
         for points, pictures in ((landmarks, real), (turned.landmarks, turned.photo)):
             eyes = example[:, 36:48].mean(dim=1) - points[:, 0, 36:48].mean(dim=1)
             assert eyes.abs().max() < 3  # a sample of its own would be up to 10 pixels off
@@ -128,6 +142,36 @@ class TestBatch:
         first.step(0)
         losses_of_5 = [{k: float(v) for k, v in stage.step(5).items()} for stage in (make(batch=2, frames=2), second)]
         assert losses_of_5[0] == losses_of_5[1]
+
+
+class TestDirect:
+    """Frames driven by sound: all else as with landmarks."""
+
+    def test_its_signal_is_the_noisy_sound_of_the_frames(self, make):
+        clean, noisy = (
+            make(DIRECT, batch=4, frames=2, sound_noise=noise, **PLAIN).batch(np.random.default_rng(0))
+            for noise in (0.0, 0.15)
+        )
+        stage = make(DIRECT, batch=4, frames=2, **PLAIN)
+        heard = stage.bank.batch(np.random.default_rng(0), 4, 2).sound[:, 1:]
+        np.testing.assert_array_equal(clean.sound, heard)
+        std = stage.players["main"].module.mfcc_std
+        assert ((noisy.sound - clean.sound) / std).std() == pytest.approx(0.15, abs=0.01)
+
+    def test_pictures_and_landmarks_are_drawn_as_for_any_other(self, make):
+        for one, other in zip(
+            make(batch=3, frames=2).batch(np.random.default_rng(0))[:4],
+            make(DIRECT, batch=3, frames=2).batch(np.random.default_rng(0))[:4],
+            strict=True,
+        ):
+            assert torch.equal(one, other)
+
+    def test_it_is_trained_and_shipped_under_a_name_of_its_own(self, run_vg, tmp_path):
+        terms = run_vg(tmp_path / "run", steps=2, net__driver="audio", net__warp="false")
+        assert all(np.isfinite(value) for value in terms.values())
+        net = load_net(tmp_path / "run", DIRECT_NET, DirectNet, VGNetConfig)
+        assert net.mfcc_std.min() > 0 and (net.mfcc_std != 1).all()
+        assert not (tmp_path / "run" / "vg_net.safetensors").exists()
 
 
 class TestTurn:
@@ -162,7 +206,7 @@ class TestTurn:
         return build
 
     def test_the_turned_landmarks_follow_the_head_and_not_the_speech(self, stage):
-        _, example, _, landmarks, turned = stage().batch(np.random.default_rng(0))
+        _, example, _, landmarks, turned, *_ = stage().batch(np.random.default_rng(0))
 
         def off(points: torch.Tensor, which: np.ndarray) -> torch.Tensor:
             return (points - landmarks)[:, :, which].norm(dim=-1).mean(dim=(0, 2))
@@ -174,7 +218,7 @@ class TestTurn:
 
     def test_the_turned_photo_is_the_photo_carried_along(self, stage):
         """The nose tip's surroundings are found where the turned landmarks say, the background where it slid to."""
-        photo, example, _, _, turned = stage().batch(np.random.default_rng(0))
+        photo, example, _, _, turned, *_ = stage().batch(np.random.default_rng(0))
 
         def around(picture: torch.Tensor, point: torch.Tensor) -> torch.Tensor:
             x, y = point.round().int().tolist()
@@ -188,7 +232,7 @@ class TestTurn:
 
     def test_mirroring_treats_the_turned_photo_and_its_landmarks_alike(self, stage):
         """Some of the six equal samples are mirrored, some not: back in the mirror they are the same."""
-        photo, example, _, _, turned = stage().batch(np.random.default_rng(0))
+        photo, example, _, _, turned, *_ = stage().batch(np.random.default_rng(0))
         mirrored = (example[:, 30] - example[0, 30]).abs().amax(dim=1) + (photo - photo[0]).flatten(1).abs().amax(dim=1)
         other = int(mirrored.argmax())
         assert mirrored[other] > 0.1
@@ -198,7 +242,7 @@ class TestTurn:
 
     def test_augmentation_moves_the_turned_photos_as_the_frames(self, stage):
         """What the draw does to a sample's landmarks, it does to the turned ones: rigid points still agree."""
-        _, _, _, landmarks, turned = stage(affine=1.0).batch(np.random.default_rng(0))
+        _, _, _, landmarks, turned, *_ = stage(affine=1.0).batch(np.random.default_rng(0))
         assert (landmarks - turned.landmarks)[:, :, RIGID].abs().max() < 0.01
 
     def test_it_can_be_left_out(self, stage):
@@ -213,7 +257,7 @@ class TestTurn:
         windows = build.bank.batch(np.random.default_rng(0), 64, 2)
         windows.landmarks[:, 1:, 17:27, 1] -= 3
         build.bank.batch = lambda rng, batch, steps: windows
-        _, _, _, landmarks, turned = build.batch(np.random.default_rng(0))
+        _, _, _, landmarks, turned, *_ = build.batch(np.random.default_rng(0))
         raised = (turned.landmarks - landmarks)[:, :, 17:27, 1].mean(dim=(1, 2))
         assert 20 <= (raised.abs() < 0.01).sum() <= 44
         assert ((raised.abs() < 0.01) | ((raised - 3).abs() < 0.01)).all()
@@ -226,7 +270,35 @@ class TestTurn:
         assert all(np.isfinite(float(value)) for value in terms.values())
 
 
+@pytest.mark.parametrize(
+    "change", [{"attention": "static"}, {"attention": "none"}, {"recurrence": "batch"}, {"recurrence": "none"}]
+)
+def test_ablated_networks_are_trained_and_shipped(make, tmp_path, change):
+    stage = make(replace(SMALL, **change), batch=2, frames=2, discriminator=0.1)
+    terms = stage.step(0)
+    assert all(np.isfinite(float(value)) for value in terms.values())
+    assert ({"sparsity", "presence"} <= set(terms)) == (change.get("attention") != "none")
+    stage.ship(stage.players["main"].module, tmp_path, {})
+    assert set(load_vg_nets(tmp_path)) == {0.5}
+
+
 class TestTerms:
+    def test_plain_l1_leaves_attention_out(self, face68):
+        torch.manual_seed(0)
+        real, frame = torch.rand(2, 1, 2, 3, 128, 128)
+        landmarks = torch.tensor(face68[:, :2], dtype=torch.float32).expand(1, 2, 68, 2)
+        settings = VGSettings(loss="l1", pixel=3.0, mouth_weight=1.0, lips_weight=1.0)
+        for attention in torch.rand(2, 1, 2, 1, 128, 128):
+            terms = generator_terms(real, Frames(frame, attention, frame), landmarks, settings)
+            assert terms["pixel"] == pytest.approx(3 * (real - frame).abs().mean().item(), rel=1e-5)
+
+    def test_what_does_not_attend_has_no_terms_of_attention(self, face68):
+        frame = torch.rand(1, 2, 3, 128, 128)
+        landmarks = torch.tensor(face68[:, :2], dtype=torch.float32).expand(1, 2, 68, 2)
+        made = Frames(frame, torch.ones(1, 2, 1, 128, 128), frame)
+        terms = generator_terms(frame, made, landmarks, VGSettings(), attends=False)
+        assert set(terms) == {"pixel", "gradient", "texture"}
+
     def test_the_terms_are_their_losses_times_their_weights(self, face68):
         torch.manual_seed(0)
         real, frame = torch.rand(2, 1, 2, 3, 128, 128)

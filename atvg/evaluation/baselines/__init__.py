@@ -3,27 +3,26 @@
 from pathlib import Path
 
 from atvg import checkpoint
+from atvg.config import BaselineConfig
 from atvg.errors import BadSettingError
 from atvg.evaluation.baselines.base import Baseline, Made, Seen
 from atvg.evaluation.baselines.chung import Chung
 from atvg.evaluation.baselines.wiles import Wiles
 from atvg.evaluation.baselines.zhou import Zhou
 
-__all__ = ["BASELINES", "Baseline", "Made", "Seen", "load_baseline", "make_baseline"]
+__all__ = ["BASELINES", "Baseline", "BaselineConfig", "Made", "Seen", "load_baseline", "make_baseline"]
 
 BASELINES: dict[str, type[Baseline]] = {kind.name: kind for kind in (Chung, Zhou, Wiles)}
 FOLDER = "baselines"  # beside the other weights
 
 
 def make_baseline(name: str) -> Baseline:
-    """A new one, by its short name.
+    """A new one of the usual size, by its short name.
 
     Raises:
         BadSettingError: there is none of this name.
     """
-    if name not in BASELINES:
-        raise BadSettingError(f"unknown baseline {name!r}; choose from: {', '.join(BASELINES)}")
-    return BASELINES[name]()
+    return _kind(name)(_kind(name).sizes)
 
 
 def load_baseline(name: str, weights: Path | None = None) -> Baseline:
@@ -33,4 +32,10 @@ def load_baseline(name: str, weights: Path | None = None) -> Baseline:
         BadSettingError: there is none of this name.
         CheckpointError: its weights are missing, truncated, or of other sizes.
     """
-    return checkpoint.load_into(make_baseline(name), checkpoint.locate(weights) / FOLDER, name)
+    return checkpoint.load_net(checkpoint.locate(weights) / FOLDER, name, _kind(name), BaselineConfig)
+
+
+def _kind(name: str) -> type[Baseline]:
+    if name not in BASELINES:
+        raise BadSettingError(f"unknown baseline {name!r}; choose from: {', '.join(BASELINES)}")
+    return BASELINES[name]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from atvg.audio import windows
+from atvg.config import BaselineConfig
 
 _STRETCH = 25  # frames drawn at a time: memory does not grow with the sound
 
@@ -30,10 +31,22 @@ class Made(NamedTuple):
 
 
 class Baseline(nn.Module, ABC):
-    """One photo and sound → frames, each drawn by itself."""
+    """One photo and sound → frames, each drawn by itself.
+
+    Attributes:
+        name: of its weights.
+        title: as tables name it, by its authors.
+        sizes: those its shipped weights have.
+        speech: its `layers.Speech`.
+    """
 
     name: ClassVar[str]
     title: ClassVar[str]
+    sizes: ClassVar[BaselineConfig] = BaselineConfig()
+
+    def __init__(self, config: BaselineConfig):
+        super().__init__()
+        self.config = config
 
     @abstractmethod
     def forward(self, seen: Seen) -> Made:

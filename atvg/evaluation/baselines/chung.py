@@ -8,11 +8,9 @@ system here hears (28 × 20 instead of 35 × 12); one photo instead of five.
 import torch
 from torch import Tensor, nn
 
+from atvg.config import BaselineConfig
 from atvg.evaluation.baselines.base import Baseline, Made, Seen
 from atvg.evaluation.baselines.layers import Decoder, PictureEncoder, Speech
-
-_CODES = 256
-_PHOTO, _DECODER = (32, 64, 112, 160, 224), (192, 160, 128, 72, 40)
 
 
 class Chung(Baseline):
@@ -20,16 +18,19 @@ class Chung(Baseline):
 
     name, title = "chung", "Chung et al. 2017"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.speech = Speech(sees=False)
-        self.identity = PictureEncoder(_PHOTO, _CODES)
-        self.decoder = Decoder(self.speech.codes + _CODES, _DECODER, {32: _PHOTO[1], 64: _PHOTO[0]}, 3)
+    def __init__(self, config: BaselineConfig):
+        super().__init__(config)
+        self.speech = Speech()
+        self.identity = PictureEncoder(config.photo_widths, config.codes)
+        self.norm = nn.LayerNorm(config.codes)  # or who it is would drown what is said
+        skips = {64: config.photo_widths[0], 32: config.photo_widths[1]}
+        self.decoder = Decoder(self.speech.codes + config.codes, config.decoder_widths, skips, 3)
         self.refiner = Refiner(24, 4)
 
     def forward(self, seen: Seen) -> Made:
+        heard, watched = self.speech.heard(seen.sound), self.speech.seen(seen.real)
         code, maps = self.identity(seen.photo)
-        drawn = self._decode(seen.sound, code, maps)
+        drawn = self._decode(self.speech.mixed(heard, watched), code, maps)
         # The refiner learns what the decoder leaves to be done, and the decoder does not learn to leave it.
         return Made({"drawn": drawn, "refined": self.refiner(drawn.detach())}, {})
 
@@ -39,11 +40,12 @@ class Chung(Baseline):
     def draw(self, prepared: tuple[Tensor, list[Tensor]], sound: Tensor) -> Tensor:
         code, maps = prepared
         count = len(sound)
-        drawn = self._decode(sound, code.expand(count, -1), [x.expand(count, -1, -1, -1) for x in maps])
+        maps = [x.expand(count, -1, -1, -1) for x in maps]
+        drawn = self._decode(self.speech.heard(sound), code.expand(count, -1), maps)
         return self.refiner(drawn)
 
-    def _decode(self, sound: Tensor, code: Tensor, maps: list[Tensor]) -> Tensor:
-        return torch.tanh(self.decoder(torch.cat([self.speech.heard(sound), code], dim=1), maps))
+    def _decode(self, speech: Tensor, code: Tensor, maps: list[Tensor]) -> Tensor:
+        return torch.tanh(self.decoder(torch.cat([speech, self.norm(code)], dim=1), maps))
 
 
 class Refiner(nn.Module):

@@ -26,18 +26,16 @@ class Speech(nn.Module):
     before: from nothing, a training as short as ours would hardly find the mouth.
     """
 
-    def __init__(self, sees: bool):
+    def __init__(self) -> None:
         super().__init__()
         config = SyncNetConfig()
-        self.ear = Ear(config)
-        self.eye = Eye(config) if sees else None
+        self.ear, self.eye = Ear(config), Eye(config)
         self.codes = config.codes
 
     def begin_with(self, expert: SyncNet) -> None:
         """Takes over the weights of a trained expert."""
         self.ear.load_state_dict(expert.ear.state_dict())
-        if self.eye is not None:
-            self.eye.load_state_dict(expert.eye.state_dict())
+        self.eye.load_state_dict(expert.eye.state_dict())
 
     def heard(self, windows: Tensor) -> Tensor:
         """MFCC windows (N, 28, 20), raw → (N, codes)."""
@@ -48,6 +46,15 @@ class Speech(nn.Module):
         mouth = mouths(pictures)[:, None]
         mouth = mouth - mouth.mean(dim=(1, 2, 3), keepdim=True)
         return self.eye(mouth.expand(-1, SEEN, -1, -1)) * self.codes**0.5
+
+    def mixed(self, heard: Tensor, watched: Tensor) -> Tensor:
+        """Codes (N, codes) to draw from in training: half of them heard, half read off the lips.
+
+        What is heard says so little about a single frame that a decoder takes long to find that it says anything;
+        from what is seen it learns what a mouth is, and the two mean the same.
+        """
+        by_ear = torch.rand(len(heard), 1, device=heard.device) < 0.5
+        return torch.where(by_ear, heard, watched)
 
 
 class PictureEncoder(nn.Module):

@@ -10,27 +10,27 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from atvg.config import BaselineConfig
 from atvg.evaluation.baselines.base import Baseline, Made, Seen
 from atvg.evaluation.baselines.layers import Decoder, PictureEncoder, Speech, sample
 
-_CODES = 128
 _FLOW = 0.1  # a network's 1 is so many halves of the side: lips move by a few hundredths
-_ENCODER, _DECODER = (32, 56, 88, 128, 176), (160, 128, 96, 56, 32)
 
 
 class Wiles(Baseline):
     """Photo → embedded face; driving code → frame."""
 
     name, title = "wiles", "Wiles et al. 2018"
+    sizes = BaselineConfig((32, 56, 88, 128, 176), (160, 128, 96, 56, 32), 128)
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.speech = Speech(sees=True)
+    def __init__(self, config: BaselineConfig):
+        super().__init__(config)
+        self.speech = Speech()
         self.speech.ear.requires_grad_(False)
-        self.embed_in = PictureEncoder(_ENCODER, _CODES)
-        skips = {8: _ENCODER[3], 16: _ENCODER[2], 32: _ENCODER[1], 64: _ENCODER[0]}  # a U-Net, as in the original
-        self.embed_out = Decoder(_CODES, _DECODER, skips, 2)
-        self.drive_out = Decoder(2 * self.speech.codes, _DECODER, {}, 2)
+        self.embed_in = PictureEncoder(config.photo_widths, config.codes)
+        skips = dict(zip((64, 32, 16, 8), config.photo_widths, strict=False))  # a U-Net, as in the original
+        self.embed_out = Decoder(config.codes, config.decoder_widths, skips, 2)
+        self.drive_out = Decoder(2 * self.speech.codes, config.decoder_widths, {}, 2)
         for decoder in (self.embed_out, self.drive_out):  # begin with the photo as it is
             nn.init.zeros_(decoder.head[0].weight)
             nn.init.zeros_(decoder.head[0].bias)

@@ -10,12 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from atvg.config import BaselineConfig
 from atvg.evaluation.baselines.base import Baseline, Made, Seen
 from atvg.evaluation.baselines.layers import Decoder, PictureEncoder, Speech, reverse_gradient
 
-_CODES = 256
 _PEOPLE = 512  # places of the adversary's classes; people beyond share them
-_PHOTO, _DECODER = (32, 64, 112, 160, 224), (192, 160, 128, 72, 40)
 _ADVERSARY = 0.1  # weight of what the speech space must not say about the person
 _MARGIN = 1.2  # squared distance at which codes of different moments are far enough apart; at most 4
 
@@ -25,17 +24,18 @@ class Zhou(Baseline):
 
     name, title = "zhou", "Zhou et al. 2019"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.speech = Speech(sees=True)
-        self.person = PictureEncoder(_PHOTO, _CODES)
-        self.decoder = Decoder(self.speech.codes + _CODES, _DECODER, {64: _PHOTO[0]}, 3)
+    def __init__(self, config: BaselineConfig):
+        super().__init__(config)
+        self.speech = Speech()
+        self.person = PictureEncoder(config.photo_widths, config.codes)
+        self.norm = nn.LayerNorm(config.codes)  # or who it is would drown what is said
+        skips = {64: config.photo_widths[0]}
+        self.decoder = Decoder(self.speech.codes + config.codes, config.decoder_widths, skips, 3)
         self.adversary = nn.Sequential(nn.Linear(self.speech.codes, 128), nn.ReLU(), nn.Linear(128, _PEOPLE))
 
     def forward(self, seen: Seen) -> Made:
         heard, watched = self.speech.heard(seen.sound), self.speech.seen(seen.real)
-        by_ear = torch.rand(len(heard), 1, device=heard.device) < 0.5
-        drawn = self._decode(torch.where(by_ear, heard, watched), *self.person(seen.photo))
+        drawn = self._decode(self.speech.mixed(heard, watched), *self.person(seen.photo))
         guess = self.adversary(reverse_gradient(torch.cat([heard, watched])))
         terms = {
             "contrast": contrastive(F.normalize(heard, dim=1), F.normalize(watched, dim=1)),
@@ -53,7 +53,7 @@ class Zhou(Baseline):
         return self._decode(self.speech.heard(sound), person.expand(count, -1), maps)
 
     def _decode(self, speech: Tensor, person: Tensor, maps: list[Tensor]) -> Tensor:
-        return torch.tanh(self.decoder(torch.cat([speech, person], dim=1), maps))
+        return torch.tanh(self.decoder(torch.cat([speech, self.norm(person)], dim=1), maps))
 
 
 def contrastive(heard: Tensor, watched: Tensor) -> Tensor:
