@@ -309,7 +309,11 @@ def _remove(path: Path) -> None:
 
 
 def _half(tensor: Tensor) -> Tensor:
-    return tensor.half() if tensor.is_floating_point() else tensor
+    """Half precision, which ends at 65504: a running variance may lie a little beyond."""
+    if not tensor.is_floating_point():
+        return tensor
+    most = torch.finfo(torch.float16).max
+    return torch.where(tensor.isfinite(), tensor.clamp(-most, most), tensor).half()
 
 
 def _read_json(path: Path) -> dict[str, Any]:

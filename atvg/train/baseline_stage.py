@@ -1,5 +1,7 @@
 """Training of the compared systems: the batches, augmentation and picture losses of VG-net, other networks."""
 
+import copy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from atvg.evaluation.baselines import BASELINES, BaselineConfig, Seen
 from atvg.train.settings import BaselineSettings
 from atvg.train.stage import make_player, update
 from atvg.train.video_stage import Batch, VideoStage, picture_terms
+
+_EXAMPLES = 100  # batches of 128 frames: enough for a regression on 256 values
 
 
 class BaselineStage(VideoStage):
@@ -30,6 +34,8 @@ class BaselineStage(VideoStage):
         net = BASELINES[name](config).to(memory_format=torch.channels_last)
         net.speech.begin_with(load_sync_net(locate(settings.sync_net or None)))
         super().__init__(fabric, pack_dir, settings, hears=True)
+        net.to(fabric.device).eval().begin(self._examples())
+        net.train()
         self.players = {"main": make_player(fabric, net, settings, (0.9, 0.99))}
 
     def step(self, step: int) -> dict[str, Tensor]:
@@ -62,5 +68,17 @@ class BaselineStage(VideoStage):
         rows = [photo, real, torch.stack(drawn).float()]
         return torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1).clamp(-1, 1) / 2 + 0.5
 
+    def _examples(self) -> Iterator[Seen]:
+        """Frames of the split for linear regressions, as they are; the photo's head is not turned."""
+        for i in range(_EXAMPLES):
+            drawn = self.bank.batch(np.random.default_rng([self.settings.seed, i]), 16, 8, self.settings.stride)
+            images = drawn.images.float() / 127.5 - 1
+            sound = torch.as_tensor(drawn.sound[:, 1:], device=images.device)
+            photo, real = images[:, :1].expand_as(images[:, 1:]), images[:, 1:]
+            people = torch.as_tensor(drawn.people, device=images.device).repeat_interleave(real.shape[1])
+            yield Seen(photo.flatten(0, 1), real.flatten(0, 1), sound.flatten(0, 1), people)
+
     def ship(self, net: nn.Module, folder: Path, notes: dict[str, Any]) -> None:
+        net = copy.deepcopy(net).eval()  # training goes on with what the loop knows
+        net.finish(self._examples())
         save_net(folder, self.name, net, notes)

@@ -1,7 +1,7 @@
 """What the compared systems have in common: what they see in training, what they make, and how frames are drawn."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from atvg.audio import windows
 from atvg.config import BaselineConfig
+from atvg.evaluation.baselines.layers import Speech
 
 _STRETCH = 25  # frames drawn at a time: memory does not grow with the sound
 
@@ -37,7 +38,7 @@ class Baseline(nn.Module, ABC):
         name: of its weights.
         title: as tables name it, by its authors.
         sizes: those its shipped weights have.
-        speech: its `layers.Speech`.
+        speech: what it knows of hearing and lip-reading.
     """
 
     name: ClassVar[str]
@@ -46,11 +47,17 @@ class Baseline(nn.Module, ABC):
 
     def __init__(self, config: BaselineConfig):
         super().__init__()
-        self.config = config
+        self.config, self.speech = config, Speech()
 
     @abstractmethod
     def forward(self, seen: Seen) -> Made:
         """One step of training."""
+
+    def begin(self, examples: Iterable[Seen]) -> None:
+        """What is done once before training, if anything."""
+
+    def finish(self, examples: Iterable[Seen]) -> None:
+        """What is done once with trained networks, if anything."""
 
     @abstractmethod
     def prepare(self, photo: Tensor) -> Any:

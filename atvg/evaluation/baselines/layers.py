@@ -1,6 +1,6 @@
 """Blocks that the compared systems are built of; all work at 64² between a pixel-unshuffle and a pixel-shuffle."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -47,14 +47,22 @@ class Speech(nn.Module):
         mouth = mouth - mouth.mean(dim=(1, 2, 3), keepdim=True)
         return self.eye(mouth.expand(-1, SEEN, -1, -1)) * self.codes**0.5
 
-    def mixed(self, heard: Tensor, watched: Tensor) -> Tensor:
-        """Codes (N, codes) to draw from in training: half of them heard, half read off the lips.
 
-        What is heard says so little about a single frame that a decoder takes long to find that it says anything;
-        from what is seen it learns what a mouth is, and the two mean the same.
-        """
-        by_ear = torch.rand(len(heard), 1, device=heard.device) < 0.5
-        return torch.where(by_ear, heard, watched)
+def fit_linear(layer: nn.Linear, pairs: Iterable[tuple[Tensor, Tensor]], ridge: float = 10.0) -> None:
+    """Sets a layer to the linear regression of y (N, out) on x (N, in), over all pairs."""
+    inputs = layer.in_features + 1
+    squares = torch.zeros(inputs, inputs, dtype=torch.float64)
+    products = torch.zeros(inputs, layer.out_features, dtype=torch.float64)
+    for x, y in pairs:
+        x = F.pad(x.double().cpu(), (0, 1), value=1.0)
+        squares += x.T @ x
+        products += x.T @ y.double().cpu()
+    keep_small = ridge * torch.eye(inputs, dtype=torch.float64)
+    keep_small[-1, -1] = 0.0  # the constant is as large as it has to be
+    solved = torch.linalg.solve(squares + keep_small, products)
+    with torch.no_grad():
+        layer.weight.copy_(solved[:-1].T)
+        layer.bias.copy_(solved[-1])
 
 
 class PictureEncoder(nn.Module):

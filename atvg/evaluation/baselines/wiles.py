@@ -6,13 +6,14 @@ hears to the driving code. Changed: sizes; the driving network looks at the mout
 before; what flows out and the regression also know the driving code of the photo.
 """
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from atvg.config import BaselineConfig
 from atvg.evaluation.baselines.base import Baseline, Made, Seen
-from atvg.evaluation.baselines.layers import Decoder, PictureEncoder, Speech, sample
+from atvg.evaluation.baselines.layers import Decoder, PictureEncoder, fit_linear, sample
 
 _FLOW = 0.1  # a network's 1 is so many halves of the side: lips move by a few hundredths
 
@@ -25,8 +26,7 @@ class Wiles(Baseline):
 
     def __init__(self, config: BaselineConfig):
         super().__init__(config)
-        self.speech = Speech()
-        self.speech.ear.requires_grad_(False)
+        self.speech.ear.requires_grad_(False)  # sound comes after the networks, which learn from pictures alone
         self.embed_in = PictureEncoder(config.photo_widths, config.codes)
         skips = dict(zip((64, 32, 16, 8), config.photo_widths, strict=False))  # a U-Net, as in the original
         self.embed_out = Decoder(config.codes, config.decoder_widths, skips, 2)
@@ -34,21 +34,24 @@ class Wiles(Baseline):
         for decoder in (self.embed_out, self.drive_out):  # begin with the photo as it is
             nn.init.zeros_(decoder.head[0].weight)
             nn.init.zeros_(decoder.head[0].bias)
-        self.regression = nn.Linear(2 * self.speech.codes, self.speech.codes)
+        self.regression = nn.Linear(2 * self.speech.codes, self.speech.codes).requires_grad_(False)
 
     def forward(self, seen: Seen) -> Made:
         code, own = self.speech.seen(torch.cat([seen.real, seen.photo])).chunk(2)
-        drawn = self._flow_out(self._embed(seen.photo), code, own)
-        # The regression comes after the networks, as in the original: they learn from pictures alone.
-        guess = self._regress(seen.sound, own.detach())
-        return Made({"drawn": drawn}, {"regression": F.mse_loss(guess, code.detach())})
+        return Made({"drawn": self._flow_out(self._embed(seen.photo), code, own)}, {})
+
+    @torch.no_grad()
+    def finish(self, examples: Iterable[Seen]) -> None:
+        """Fits the regression."""
+        see, known = self.speech.seen, self._known
+        fit_linear(self.regression, ((known(e.sound, see(e.photo)), see(e.real)) for e in examples))
 
     def prepare(self, photo: Tensor) -> tuple[Tensor, Tensor]:
         return self._embed(photo), self.speech.seen(photo)
 
     def draw(self, prepared: tuple[Tensor, Tensor], sound: Tensor) -> Tensor:
         embedded, own = (x.expand(len(sound), *x.shape[1:]) for x in prepared)
-        return self._flow_out(embedded, self._regress(sound, own), own)
+        return self._flow_out(embedded, self.regression(self._known(sound, own)), own)
 
     def _embed(self, photo: Tensor) -> Tensor:
         code, maps = self.embed_in(photo)
@@ -57,5 +60,6 @@ class Wiles(Baseline):
     def _flow_out(self, embedded: Tensor, code: Tensor, own: Tensor) -> Tensor:
         return sample(embedded, _FLOW * self.drive_out(torch.cat([code, own], dim=1)))
 
-    def _regress(self, sound: Tensor, own: Tensor) -> Tensor:
-        return self.regression(torch.cat([self.speech.heard(sound), own], dim=1))
+    def _known(self, sound: Tensor, own: Tensor) -> Tensor:
+        """What the driving code is regressed from, (N, 2 · codes)."""
+        return torch.cat([self.speech.heard(sound), own], dim=1)
