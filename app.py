@@ -1015,11 +1015,12 @@ class Page:
 
     def _compare(self) -> None:
         with gr.Row():
-            titles = ", ".join(compare.SYSTEMS[2:])
+            titles = " and ".join([", ".join(compare.SYSTEMS[2:-1]), compare.SYSTEMS[-1]])
             gr.Markdown(PAGE["about_compare"].format(seconds=f"{compare.SECONDS:g}", titles=titles))
             self.compare = gr.Button(**PAGE["compare"])
         self.contest = gr.Video(**PAGE["contest"])
-        self.contest_figures = gr.Dataframe(headers=["Measure", *compare.SYSTEMS], **PAGE["contest_figures"])
+        names = [title.split()[0] for title in compare.SYSTEMS]  # six columns share a phone's width
+        self.contest_figures = gr.Dataframe(headers=["Measure", *names], **PAGE["contest_figures"])
         figures = "\n".join(PAGE["figure"].format(**vars(figure)) for figure in compare.FIGURES.values())
         gr.Markdown(PAGE["about_figures"].format(figures=figures), elem_classes="caption")
         self.contest_lips = gr.Plot(**PAGE["contest_lips"])

@@ -41,11 +41,10 @@ _WAITING = "…"
 
 @dataclass(frozen=True)
 class Figure:
-    """What is measured: its name with its unit, what it means and which way is better, and digits that mean something."""
+    """What is measured: its name with its unit, and what it means and which way is better."""
 
     label: str
     meaning: str
-    digits: int = 2
 
 
 FIGURES = {
@@ -59,9 +58,8 @@ FIGURES = {
     ),
     "offset": Figure(
         "Offset, frames of 40 ms",
-        "by how much the sound seems late (+) or early (−) there: the nearer to 0 the better, but it says nothing where "
-        "LSE-C is no higher than the photo's.",
-        0,
+        "by how much the sound seems late (+) or early (−) there: the nearer to 0 the better, but it says nothing "
+        "where LSE-C is no higher than the photo's.",
     ),
     "opening": Figure(
         LABELS["opening"],
@@ -80,13 +78,11 @@ FIGURES = {
     "likeness": Figure(
         "Likeness outside the mouth, dB ↑",
         "PSNR to the photo of all that lies outside the mouth's box: higher is closer to the photo's own pixels.",
-        1,
     ),
     "speed": Figure(
         "Frames drawn per second ↑",
-        "measured just now on this machine, from the sound on, one system after the other: 25 keep up with playing. ATVG "
-        "is drawn by the engine chosen for this machine, the others by PyTorch.",
-        0,
+        "measured just now on this machine, from the sound on, one system after the other: higher is faster, and 25 "
+        "keep up with playing. ATVG is drawn by the engine chosen for this machine, the others by PyTorch.",
     ),
 }
 
@@ -127,7 +123,7 @@ class Comparison:
         return [
             [
                 figure.label,
-                *(shown(known[title][name], figure.digits) if title in known else _WAITING for title in SYSTEMS),
+                *(shown(known[title][name], name) if title in known else _WAITING for title in SYSTEMS),
             ]
             for name, figure in FIGURES.items()
         ]
@@ -193,7 +189,7 @@ def _takes(
 ) -> Iterator[Comparison]:
     count = n_video_frames(voice)
     mouth = metrics.mouth_box(hear(animator, face, voice, settings).landmarks)
-    judge = _Judge(face.crop, voice, mouth, expert, upper=round(float(face.crop_landmarks[_NOSE_TIP, 1])))
+    judge = _Judge(face, voice, mouth, expert)
 
     def by_atvg() -> np.ndarray:
         speech = hear(animator, face, voice, settings)
@@ -221,15 +217,16 @@ def _timed(work: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
 
 
 class _Judge:
-    """Measures every take in the same way."""
+    """Measures every take of one face and voice in the same way."""
 
-    def __init__(self, photo: np.ndarray, voice: np.ndarray, mouth: tuple[slice, slice], expert: SyncExpert, upper: int):
+    def __init__(self, face: Face, voice: np.ndarray, mouth: tuple[slice, slice], expert: SyncExpert):
         count = n_video_frames(voice)
-        self._photo, self._upper, self._mouth = photo, upper, (slice(None), *mouth)
+        self._photo, self._mouth = face.crop, (slice(None), *mouth)
+        self._upper = round(float(face.crop_landmarks[_NOSE_TIP, 1]))
         self._rows, self._spoken = mfcc_rows(voice, count), not silence(voice, count).all()
         self._expert, self._tracker = expert, MediaPipeTracker()
-        self._sharpness = metrics.sharpness(photo[None][self._mouth])
-        self._outside = np.ones(photo.shape[:2], bool)
+        self._sharpness = metrics.sharpness(self._photo[None][self._mouth])
+        self._outside = np.ones(self._photo.shape[:2], bool)
         self._outside[mouth] = False
 
     def take(self, title: str, frames: np.ndarray, speed: float) -> Take:
@@ -270,7 +267,7 @@ def side_by_side(path: str | os.PathLike, comparison: Comparison) -> Path:
     """
     path = check_output(path)
     close = _close_up(comparison.mouth)
-    ground, places = tiles.frame([(take.title, "its mouth") for take in comparison.takes], _SIDE, _TITLE)
+    ground, places = tiles.frame([(take.title, "its mouth, larger") for take in comparison.takes], _SIDE, _TITLE)
     with VideoWriter(path, sign(ground).shape[1::-1], comparison.sound) as video:
         for t in range(len(comparison.takes[0].frames)):
             picture = ground.copy()
