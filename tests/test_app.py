@@ -418,7 +418,7 @@ class TestTheLab:
         assert np.abs(load_audio(_path(video))).max() > 0.05, "the video is silent"
         assert table["headers"][:3] == ["Measure", "Photo", "ATVG"] and len(table["headers"]) == 6
         assert all(len(row) == 6 and "nan" not in row and "…" not in row for row in table["data"])
-        assert "ATVG" in {line["name"] for line in json.loads(curves["plot"])["data"]}
+        assert "ATVG" in {line.get("name") for line in json.loads(curves["plot"])["data"]}
         growing = [outputs[1]["data"][0].count("…") for outputs in job.outputs()]
         assert growing[0] == 3 and growing == sorted(growing, reverse=True)
 
