@@ -76,11 +76,11 @@ from atvg.face.image import load_image
 from atvg.face.landmarks import mouth_opening
 from atvg.face.mediapipe import silence_native_logs
 from atvg.face.placing import parse_place
-from atvg.lab import failures, sweeps, troubles
+from atvg.lab import compare, failures, sweeps, troubles
 from atvg.lab.run import excerpt
 from atvg.live import LOOK_AHEAD
 from atvg.panels import attention_over, equation, landmarks_over, loss_weight
-from atvg.plots import curves, paths, trajectory
+from atvg.plots import curves, lips, paths, trajectory
 from atvg.pose import Pose
 from atvg.provenance import provenance, write_provenance
 from atvg.recording import Recorder, Recording
@@ -609,7 +609,7 @@ class Studio:
             codes = trajectory(recording.landmarks, recording.codes, recording.envelope)
             return codes, paths(recording.landmarks, recording.example)
 
-    # -- Ablations and Break it ----------------------------------------------------------------------------------
+    # -- Ablations, Compare and Break it --------------------------------------------------------------------------
 
     def ablate(
         self, photo: Upload, audio: Upload, sweep: str = "noise", box: str = "", points: str = "",
@@ -643,6 +643,39 @@ class Studio:
                 wave = excerpt(wave, BETA_SECONDS)
                 video = str(sweeps.side_by_side(folder / "betas.mp4", self.animator, face, wave))
         yield strip, figure, video
+
+    def compare(
+        self, photo: Upload, audio: Upload, beta: float = 0.5, yaw: float = 0, pitch: float = 0, roll: float = 0,
+        mouth_gain: float = 1, smoothing: float = 0.8, box: str = "", points: str = "", request: gr.Request = None,
+    ) -> Iterator[tuple[str | None, list[list[str]], Figure]]:  # fmt: skip
+        """Draws one input with ATVG and three compared systems. You say that you may use this face and this voice.
+
+        Those are compact re-implementations, trained by this project for less time on the same clips.
+
+        Args:
+            photo: a picture with one face.
+            audio: speech of up to two minutes; the most spoken six seconds are used.
+            beta: β of ATVG's weights, 0..2.
+            yaw: turn of the head in degrees, −45..45; + to the viewer's right. All systems get the turned photo.
+            pitch: nod, −30..30; + looks down.
+            roll: tilt, −30..30; + counter-clockwise.
+            mouth_gain: movement of ATVG's mouth, 0..3; 1 as heard.
+            smoothing: of ATVG's landmarks over time, standard deviation in frames, 0..5.
+            box: where the face is, if it is not found: x, y, width, height in pixels of the photo.
+            points: or x, y of its eyes, nose tip and mouth corners; left as seen comes first.
+
+        Returns:
+            An MP4 of the photo, ATVG and the others in sync, with their mouths enlarged; a table of measures, one
+            column each; curves of their lips above the sound. The last two grow as the work goes on.
+        """
+        _, folder = self.guests.new_run(request, photo, audio)
+        with _removed_on_error(folder), explaining():
+            face, wave = self._face(photo, box, points), _hear(audio)[1]
+            settings = {"beta": beta, "mouth_gain": mouth_gain, "smoothing": smoothing, "pose": Pose(yaw, pitch, roll)}
+            for comparison in compare.compare(self.animator, face, wave, **settings):
+                measured = comparison.table(), lips(comparison.openings(), comparison.envelope())
+                yield None, *measured
+            yield str(compare.side_by_side(folder / "side-by-side.mp4", comparison)), *measured
 
     def break_it(
         self, photo: Upload, audio: Upload, trouble: str = "silence", snr: float = 5, size: float = 0.5,
@@ -858,7 +891,7 @@ class Page:
     def __init__(self, studio: Studio):
         self.studio = studio
         with gr.Tabs(elem_id="tabs") as tabs:
-            for tab in ("talk", "live", "inside", "ablations", "trouble", "about"):
+            for tab in ("talk", "live", "inside", "ablations", "compare", "trouble", "about"):
                 with gr.Tab(PAGE["tabs"][tab], id=tab, elem_id=f"tab-{tab}"):
                     gr.Markdown(PAGE["leads"][tab], elem_classes="lead")
                     getattr(self, f"_{tab}")()
@@ -980,6 +1013,18 @@ class Page:
         self.sweep_curves = gr.Plot(**PAGE["sweep_curves"])
         gr.Markdown(PAGE["about_sweeps"], elem_classes="caption")
 
+    def _compare(self) -> None:
+        with gr.Row():
+            titles = " and ".join([", ".join(compare.SYSTEMS[2:-1]), compare.SYSTEMS[-1]])
+            gr.Markdown(PAGE["about_compare"].format(seconds=f"{compare.SECONDS:g}", titles=titles))
+            self.compare = gr.Button(**PAGE["compare"])
+        self.contest = gr.Video(**PAGE["contest"])
+        names = [title.split()[0] for title in compare.SYSTEMS]  # six columns share a phone's width
+        self.contest_figures = gr.Dataframe(headers=["Measure", *names], **PAGE["contest_figures"])
+        figures = "\n".join(PAGE["figure"].format(**vars(figure)) for figure in compare.FIGURES.values())
+        gr.Markdown(PAGE["about_figures"].format(figures=figures), elem_classes="caption")
+        self.contest_lips = gr.Plot(**PAGE["contest_lips"])
+
     def _trouble(self) -> None:
         with gr.Row():
             with gr.Column(scale=5, min_width=320):
@@ -1035,6 +1080,8 @@ class Page:
 
         for button, action, more, outputs in (
             (self.ablate, "ablate", [self.sweep, *self.place], [self.strip, self.sweep_curves, self.sweep_video]),
+            (self.compare, "compare", [self.beta, *self.head, self.smoothing, *self.place],
+             [self.contest, self.contest_figures, self.contest_lips]),
             (self.break_it, "break_it", [self.trouble, self.snr, self.size, self.other, *self.place],
              [self.compared, self.finding, self.measures]),
             (self.fail, "show_failures", self.place, self.gallery),

@@ -39,21 +39,46 @@ def trajectory(landmarks: np.ndarray, codes: np.ndarray, envelope: np.ndarray, f
         y=opening, **time, line={"color": _css(LIPS), "width": 2}, fill="tozeroy", fillcolor=_css(LIPS, 0.15),
         name="lips", hovertemplate="%{y:.1f} px", showlegend=False,
     )  # fmt: skip
-    sound = {"yaxis": "y2", "line": {"width": 0}, "showlegend": False}
-    figure.add_scatter(y=-peak, **time, **sound, hoverinfo="skip")
-    figure.add_scatter(
-        y=peak, **time, **sound, fill="tonexty", fillcolor=_css(FACE, 0.8), name="sound", hovertemplate="%{y:.2f}"
-    )
+    _add_sound(figure, peak, fps)
     for k, code in enumerate(codes.T):
         figure.add_scatter(
             y=code, **time, yaxis="y3", line={"color": _css(_CODES[k % len(_CODES)]), "width": 1.6},
             name="z" + str(k + 1).translate(_SUBSCRIPTS), hovertemplate="%{y:.2f}",
             visible=True if k < _OPEN_CODES else "legendonly",
         )  # fmt: skip
+    return figure.update_layout(yaxis={"range": (0, max(2.0, 1.1 * float(opening.max())))})
+
+
+def lips(openings: Mapping[str, np.ndarray], envelope: np.ndarray, fps: float = FPS) -> go.Figure:
+    """Lip openings of several videos above the sound that all of them follow, on one time axis.
+
+    Args:
+        openings: (T,) crop pixels by name, T ≥ 1; NaN leaves a gap.
+        envelope: (T,) peak of the sound of each frame, 0..1.
+        fps: frames per second.
+    """
+    figure = _stack((200, 80), ("Lip opening seen, pixels", "Sound, peak"))
+    for i, (name, opening) in enumerate(openings.items()):
+        figure.add_scatter(
+            y=np.asarray(opening, np.float32), x0=0, dx=1 / fps, mode="lines", name=name,
+            line={"color": _css(_CODES[i % len(_CODES)]), "width": 3 if i == 0 else 1.6}, hovertemplate="%{y:.1f} px",
+        )  # fmt: skip
+    _add_sound(figure, np.asarray(envelope, np.float32), fps)
+    return figure.update_layout(yaxis={"rangemode": "tozero"})
+
+
+def _add_sound(figure: go.Figure, peak: np.ndarray, fps: float) -> None:
+    """Draws the sound's level into the second plot of a stack, whose x axis becomes its time in seconds."""
+    sound = {
+        "x0": 0, "dx": 1 / fps, "mode": "lines", "yaxis": "y2", "line": {"width": 0}, "showlegend": False
+    }  # fmt: skip
+    figure.add_scatter(y=-peak, **sound, hoverinfo="skip")
+    figure.add_scatter(
+        y=peak, **sound, fill="tonexty", fillcolor=_css(FACE, 0.8), name="sound", hovertemplate="%{y:.2f}"
+    )
     loudest = 1.05 * max(float(peak.max()), 0.01)
-    return figure.update_layout(
-        xaxis={"range": (0, max(len(opening) - 1, 1) / fps), "hoverformat": ".2f", "ticksuffix": " s"},
-        yaxis={"range": (0, max(2.0, 1.1 * float(opening.max())))},
+    figure.update_layout(
+        xaxis={"range": (0, max(len(peak) - 1, 1) / fps), "hoverformat": ".2f", "ticksuffix": " s"},
         yaxis2={"range": (-loudest, loudest), "nticks": 3},
         hovermode="x unified",
         hoversubplots="axis",

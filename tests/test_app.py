@@ -159,8 +159,8 @@ def test_all_outputs_lie_in_a_folder_of_the_run(page, cache, first):
 
 
 ENDPOINTS = {
-    "/check_face", "/check_voice", "/say", "/animate", "/look_inside", "/trajectory", "/ablate", "/break_it",
-    "/show_failures", "/live_start", "/live", "/live_stop",
+    "/check_face", "/check_voice", "/say", "/animate", "/look_inside", "/trajectory", "/ablate", "/compare",
+    "/break_it", "/show_failures", "/live_start", "/live", "/live_stop",
 }  # fmt: skip
 
 
@@ -171,7 +171,7 @@ def test_every_action_is_an_endpoint_that_explains_itself(client):
         assert len(endpoint["description"]) > 40, name
         for value in endpoint["parameters"] + endpoint["returns"]:
             assert value["label"] and not re.fullmatch(r"(value|parameter)_\d+", value["label"]), name
-    for name in ("/animate", "/ablate", "/break_it", "/show_failures", "/live_start"):
+    for name in ("/animate", "/ablate", "/compare", "/break_it", "/show_failures", "/live_start"):
         assert "may use this face" in endpoints[name]["description"], f"{name} does not speak of consent"
 
 
@@ -409,6 +409,26 @@ class TestTheLab:
         _, curves, video = client.predict(photo, voice, "beta", api_name="/ablate")
         assert _size(_path(video))[0] > 300
         assert curves["type"] == "plotly"
+
+    def test_systems_are_compared_in_step_and_measured(self, client, photo, voice):
+        job = client.submit(photo, voice, yaw=10, beta=1, api_name="/compare")
+        video, table, curves = job.result()
+        assert _size(_path(video))[0] > 5 * 200
+        assert imageio_ffmpeg.count_frames_and_secs(_path(video))[0] == round(25 * SECONDS)
+        assert np.abs(load_audio(_path(video))).max() > 0.05, "the video is silent"
+        assert table["headers"][:3] == ["Measure", "Photo", "ATVG"] and len(table["headers"]) == 6
+        assert all(len(row) == 6 and "nan" not in row and "…" not in row for row in table["data"])
+        assert "ATVG" in {line.get("name") for line in json.loads(curves["plot"])["data"]}
+        growing = [outputs[1]["data"][0].count("…") for outputs in job.outputs()]
+        assert growing[0] == 3 and growing == sorted(growing, reverse=True)
+
+    @pytest.mark.parametrize("wrong", [{"beta": 9}, {"yaw": 80}, {"mouth_gain": "much"}, {"box": "here"}])
+    def test_a_comparison_that_makes_no_sense_is_explained(self, client, cache, photo, voice, wrong):
+        before = set(cache.glob("atvg-*/*"))
+        with pytest.raises(AppError) as caught:
+            client.predict(photo, voice, **wrong, api_name="/compare")
+        assert "\n" not in str(caught.value) and next(iter(wrong)).replace("_", " ") in str(caught.value)
+        assert set(cache.glob("atvg-*/*")) == before, "a folder was left behind"
 
     def test_a_stage_is_broken_and_measured(self, client, photo, voice):
         video, finding, table = client.predict(photo, voice, "silence", api_name="/break_it")

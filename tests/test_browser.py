@@ -167,6 +167,16 @@ def test_one_thing_changes_at_a_time(visitor, astronaut_path, voice):
     assert visitor.ask("document.querySelector('#strip img').naturalWidth") > 400
 
 
+def test_systems_are_compared_in_sync(visitor, astronaut_path, voice):
+    _bring(visitor, astronaut_path, voice)
+    visitor.turn_to("compare")
+    assert "re-implementations" in visitor.text("#tab-compare")
+    visitor.press("#compare")
+    assert visitor.film("#contest") == pytest.approx(1.0, abs=0.1)
+    visitor.find("#contest-lips .js-plotly-plot .main-svg")
+    assert "ATVG" in visitor.text("#contest-figures") and "…" not in visitor.text("#contest-figures")
+
+
 def test_a_trouble_explains_itself_and_shows_only_what_it_needs(visitor):
     visitor.turn_to("trouble")
     own = {"noise": "snr", "occluded": "size", "other_landmarks": "other"}

@@ -9,7 +9,7 @@ import pytest
 
 from atvg.config import FPS
 from atvg.face.landmarks import INNER_LOWER, MOUTH, mouth_opening
-from atvg.plots import curves, paths, trajectory
+from atvg.plots import curves, lips, paths, trajectory
 
 T, K = 50, 10
 
@@ -52,6 +52,16 @@ def test_trajectory_plots_lips_sound_and_codes(landmarks, codes, sound):
     mirrored = figure.data[figure.data.index(named(figure, "sound")) - 1]
     np.testing.assert_allclose(mirrored.y, -sound, err_msg="the sound is filled from its mirror image")
     np.testing.assert_allclose(named(figure, "z₁₀").y, codes[:, 9])
+
+
+def test_lips_of_several_videos_lie_above_one_sound(sound):
+    gap = np.where(np.arange(T) == 7, np.nan, 3.0)
+    figure = lips({"ATVG": np.arange(T) / 10, "other": gap}, sound)
+    np.testing.assert_allclose(named(figure, "ATVG").y, np.arange(T) / 10, rtol=1e-6)
+    assert np.isnan(named(figure, "other").y[7]) and named(figure, "other").y[8] == 3
+    assert named(figure, "ATVG").line.color != named(figure, "other").line.color
+    assert named(figure, "sound").yaxis == "y2" and figure.layout.xaxis.range == (0, (T - 1) / FPS)
+    assert "NaN" not in page(figure)
 
 
 def test_three_codes_are_shown_and_the_others_wait_in_the_legend(landmarks, codes, sound):

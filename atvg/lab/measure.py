@@ -23,7 +23,7 @@ LABELS = {
     "change": "Change, grey levels ↓",
     "found": "Share of frames with a face ↑",
 }
-_DIGITS = {"similarity": 3, "attention": 3, "change": 1}
+_DIGITS = {"similarity": 3, "attention": 3, "change": 1, "offset": 0, "likeness": 1, "speed": 0}
 
 
 @dataclass(frozen=True)

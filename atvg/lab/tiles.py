@@ -53,13 +53,15 @@ def sheet(tiles: Sequence[Tile], side: int = 192, most: int = 6) -> np.ndarray:
     return canvas
 
 
-def frame(columns: Sequence[tuple[str, ...]], side: int) -> tuple[np.ndarray, list[list[tuple[slice, slice]]]]:
-    """The ground of a video: square panels in columns, one above the other, each below its caption.
+def frame(
+    columns: Sequence[tuple[str, ...]], side: int, size: int = _TITLE_SIZE
+) -> tuple[np.ndarray, list[list[tuple[slice, slice]]]]:
+    """The ground of a video: square panels in columns, one above the other, each below its caption of `size` pixels.
 
     Returns:
         uint8 RGB (H, W, 3) with the captions, and rows and columns of each panel, column by column.
     """
-    line = round(_TITLE_SIZE * _LINE) + 6
+    line = round(size * _LINE) + 6
     height = MARGIN + max(map(len, columns)) * (line + side) + MARGIN
     ground = np.full((height, 2 * MARGIN + len(columns) * (side + GAP) - GAP, 3), GROUND, np.uint8)
     places = []
@@ -67,7 +69,7 @@ def frame(columns: Sequence[tuple[str, ...]], side: int) -> tuple[np.ndarray, li
         x = MARGIN + i * (side + GAP)
         tops = [MARGIN // 2 + k * (line + side) + line for k in range(len(captions))]
         for caption, top in zip(captions, tops, strict=True):
-            write(ground, caption, x, top - line / 2 - 1, side, _TITLE_SIZE, TEXT)
+            write(ground, caption, x, top - line / 2 - 1, side, size, TEXT)
         places.append([(slice(top, top + side), slice(x, x + side)) for top in tops])
     return ground, places
 

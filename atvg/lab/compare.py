@@ -1,0 +1,285 @@
+"""One photo and one voice through ATVG and the systems that the paper compares itself with, in step and measured.
+
+Of a visitor's photo there is no true video, so every figure here is one of a video by itself, or of it and its photo.
+The photo that does not move stands beside the systems: it shows what each figure is worth.
+"""
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atvg.animator import Animator, Settings
+from atvg.audio import Audio, mfcc_rows, n_video_frames, silence
+from atvg.config import CROP_SIZE
+from atvg.evaluation import metrics
+from atvg.evaluation.baselines import BASELINES, Baseline, load_baseline
+from atvg.evaluation.sync import SyncExpert
+from atvg.face.face import Face
+from atvg.face.landmarks import mouth_opening
+from atvg.face.mediapipe import MediaPipeTracker
+from atvg.lab import tiles
+from atvg.lab.measure import LABELS, difference, look, shown
+from atvg.lab.run import draw, hear, settings_of, voice_of
+from atvg.recording import envelope
+from atvg.video import VideoWriter, check_output, sign
+
+SECONDS = 6.0  # of speech
+PHOTO, ATVG = "Photo", "ATVG"
+SYSTEMS = (PHOTO, ATVG, *(baseline.title for baseline in BASELINES.values()))
+
+_SIDE, _TITLE = 224, 20  # of a face in the video, and of the names above, which are to be legible on a phone, pixels
+_NOSE_TIP = 30  # above it speech moves next to nothing
+_WAITING = "…"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What is measured: its name with its unit, and what it means and which way is better."""
+
+    label: str
+    meaning: str
+
+
+FIGURES = {
+    "lse_c": Figure(
+        "LSE-C ↑",
+        "how much better lips and sound fit at their best offset than at a middling one, as this project's sync expert "
+        "sees it: higher is better, and the photo's is what pure chance gives.",
+    ),
+    "lse_d": Figure(
+        "LSE-D ↓", "how far the expert finds lips and sound apart at that offset, from 0 to 2: lower is better."
+    ),
+    "offset": Figure(
+        "Offset, frames of 40 ms",
+        "by how much the sound seems late (+) or early (−) there: the nearer to 0 the better, but it says nothing "
+        "where LSE-C is no higher than the photo's.",
+    ),
+    "opening": Figure(
+        LABELS["opening"],
+        "how much the lip opening changes, tracked in the frames: near 0 the mouth hardly moves; more is livelier, and "
+        "not always truer.",
+    ),
+    "unrest": Figure(
+        "Unrest of the upper face, grey levels ↓",
+        "mean change from frame to frame above the tip of the nose, where speech moves next to nothing: lower is "
+        "better, 0 is perfectly still.",
+    ),
+    "sharpness": Figure(
+        "Sharpness of the mouth ÷ photo's ↑",
+        "share of sharp edges (CPBD) around the mouth: higher is sharper, 1 is as sharp as the photo.",
+    ),
+    "likeness": Figure(
+        "Likeness outside the mouth, dB ↑",
+        "PSNR to the photo of all that lies outside the mouth's box: higher is closer to the photo's own pixels.",
+    ),
+    "speed": Figure(
+        "Frames drawn per second ↑",
+        "measured just now on this machine, from the sound on, one system after the other: higher is faster, and 25 "
+        "keep up with playing. ATVG is drawn by the engine chosen for this machine, the others by PyTorch.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Take:
+    """What one system made.
+
+    Attributes:
+        title: one of `SYSTEMS`.
+        frames: (T, 128, 128, 3) uint8 RGB.
+        opening: (T,) lip opening seen in the frames, px at 128; NaN where no face is found.
+        figures: by the names of `FIGURES`; NaN where undefined.
+    """
+
+    title: str
+    frames: np.ndarray
+    opening: np.ndarray
+    figures: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The takes so far, of T frames each.
+
+    Attributes:
+        sound: what was heard, float32 samples at 16 kHz.
+        mouth: rows and columns of the box around the mouth that all takes share.
+    """
+
+    sound: np.ndarray
+    mouth: tuple[slice, slice]
+    takes: tuple[Take, ...]
+
+    def table(self) -> list[list[str]]:
+        """A row per figure: its name, then one cell for each of `SYSTEMS`."""
+        known = {take.title: take.figures for take in self.takes}
+        return [
+            [
+                figure.label,
+                *(shown(known[title][name], name) if title in known else _WAITING for title in SYSTEMS),
+            ]
+            for name, figure in FIGURES.items()
+        ]
+
+    def openings(self) -> dict[str, np.ndarray]:
+        """The lip opening of all that move, (T,) px at 128, by title."""
+        return {take.title: take.opening for take in self.takes if take.title != PHOTO}
+
+    def envelope(self) -> np.ndarray:
+        """Peak of the sound of each frame, (T,)."""
+        return envelope(self.sound, len(self.takes[0].frames))
+
+
+@lru_cache(maxsize=len(BASELINES))
+def _baseline(name: str) -> Baseline:
+    return load_baseline(name)
+
+
+@lru_cache(maxsize=1)
+def _expert() -> SyncExpert:
+    return SyncExpert.from_pretrained()
+
+
+def compare(
+    animator: Animator,
+    face: Face,
+    wave: Audio,
+    *,
+    baselines: Sequence[Baseline] | None = None,
+    expert: SyncExpert | None = None,
+    seconds: float = SECONDS,
+    **settings: Any,
+) -> Iterator[Comparison]:
+    """Draws the photo, ATVG and each compared system, and yields the comparison after each, ever longer.
+
+    Everything is checked before the iterator is returned.
+
+    Args:
+        face: from `Animator.read_face`.
+        wave: speech; only the `seconds` with most of it are used.
+        baselines: the compared systems; those shipped by default, which are read once and kept.
+        expert: likewise, who judges the sync.
+        settings: fields of `atvg.animator.Settings`. The head stays still; its pose is that of the photo which all
+            systems get, the others are ATVG's alone.
+
+    Raises:
+        BadSettingError, BadAudioError, TooLongError: what they say.
+        CheckpointError: weights of a compared system or of the expert are missing or damaged.
+    """
+    chosen = settings_of(settings)
+    voice, face = voice_of(wave, seconds), face.turned(chosen.pose)
+    baselines = [_baseline(name) for name in BASELINES] if baselines is None else baselines
+    return _takes(animator, face, voice, chosen, baselines, expert or _expert())
+
+
+def _takes(
+    animator: Animator,
+    face: Face,
+    voice: np.ndarray,
+    settings: Settings,
+    baselines: Sequence[Baseline],
+    expert: SyncExpert,
+) -> Iterator[Comparison]:
+    count = n_video_frames(voice)
+    mouth = metrics.mouth_box(hear(animator, face, voice, settings).landmarks)
+    judge = _Judge(face, voice, mouth, expert)
+
+    def by_atvg() -> np.ndarray:
+        speech = hear(animator, face, voice, settings)
+        return draw(animator, face.crop, face.crop_landmarks, speech, settings.beta).frames
+
+    def by_baseline(baseline: Baseline) -> np.ndarray:
+        return np.concatenate(list(baseline.stream(face.crop, mfcc_rows(voice, count))))
+
+    animator.engine(settings.beta)  # compiled before the clock runs
+    still = judge.take(PHOTO, np.repeat(face.crop[None], count, axis=0), math.nan)
+    comparison = Comparison(voice, mouth, (still, judge.take(ATVG, *_timed(by_atvg))))
+    yield comparison
+    for baseline in baselines:
+        baseline.to(animator.device)
+        take = judge.take(baseline.title, *_timed(lambda baseline=baseline: by_baseline(baseline)))
+        comparison = replace(comparison, takes=(*comparison.takes, take))
+        yield comparison
+
+
+def _timed(work: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
+    """Frames, and how many a second were drawn."""
+    began = time.perf_counter()
+    frames = work()
+    return frames, len(frames) / (time.perf_counter() - began)
+
+
+class _Judge:
+    """Measures every take of one face and voice in the same way."""
+
+    def __init__(self, face: Face, voice: np.ndarray, mouth: tuple[slice, slice], expert: SyncExpert):
+        count = n_video_frames(voice)
+        self._photo, self._mouth = face.crop, (slice(None), *mouth)
+        self._upper = round(float(face.crop_landmarks[_NOSE_TIP, 1]))
+        self._rows, self._spoken = mfcc_rows(voice, count), not silence(voice, count).all()
+        self._expert, self._tracker = expert, MediaPipeTracker()
+        self._sharpness = metrics.sharpness(self._photo[None][self._mouth])
+        self._outside = np.ones(self._photo.shape[:2], bool)
+        self._outside[mouth] = False
+
+    def take(self, title: str, frames: np.ndarray, speed: float) -> Take:
+        """Frames (T, 128, 128, 3), of which `speed` were drawn in a second."""
+        opening = mouth_opening(look(frames, self._tracker))
+        seen, upper = opening[~np.isnan(opening)], frames[:, : self._upper]
+        sharpness = metrics.sharpness(frames[self._mouth])
+        figures = self._sync(frames) | {
+            "opening": float(seen.std()) if len(seen) else math.nan,
+            "unrest": difference(upper[1:], upper[:-1]),
+            "sharpness": sharpness / self._sharpness if self._sharpness else math.nan,
+            "likeness": self._likeness(frames),
+            "speed": speed,
+        }
+        return Take(title, frames, opening, figures)
+
+    def _sync(self, frames: np.ndarray) -> dict[str, float]:
+        """Undefined where nothing is said; what never moves has no offset."""
+        found = self._expert.measure(frames, self._rows) if self._spoken else None
+        if found is None:
+            return dict.fromkeys(("lse_c", "lse_d", "offset"), math.nan)
+        moves = (frames != frames[0]).any()
+        offset = float(found.offset) if moves else math.nan
+        return {"lse_c": found.confidence, "lse_d": found.distance, "offset": offset}
+
+    def _likeness(self, frames: np.ndarray) -> float:
+        """PSNR outside the mouth's box, dB; undefined for the photo's own pixels."""
+        kept = frames[:, self._outside][:, None]
+        psnr = metrics.psnr(kept, np.broadcast_to(self._photo[self._outside], kept.shape))
+        return psnr if psnr < metrics.PSNR_CEILING else math.nan
+
+
+def side_by_side(path: str | os.PathLike, comparison: Comparison) -> Path:
+    """One MP4 with the voice: all takes in step, below each its mouth enlarged.
+
+    Raises:
+        OutputError: `path` cannot be written.
+    """
+    path = check_output(path)
+    close = _close_up(comparison.mouth)
+    ground, places = tiles.frame([(take.title, "its mouth, larger") for take in comparison.takes], _SIDE, _TITLE)
+    with VideoWriter(path, sign(ground).shape[1::-1], comparison.sound) as video:
+        for t in range(len(comparison.takes[0].frames)):
+            picture = ground.copy()
+            for take, (whole, mouth) in zip(comparison.takes, places, strict=True):
+                picture[whole] = tiles.enlarge(take.frames[t], _SIDE)
+                picture[mouth] = tiles.enlarge(take.frames[t][close], _SIDE)
+            video.write(sign(picture)[None])
+    return path
+
+
+def _close_up(mouth: tuple[slice, slice]) -> tuple[slice, slice]:
+    """A square of the crop around the mouth's box, rows and columns."""
+    side = min(CROP_SIZE, max(part.stop - part.start for part in mouth))
+    lows = [min(max(0, (part.start + part.stop - side) // 2), CROP_SIZE - side) for part in mouth]
+    return slice(lows[0], lows[0] + side), slice(lows[1], lows[1] + side)
