@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from atvg.config import CROP_SIZE
 from atvg.data.pack import Clip, read_pack
+from atvg.data.storage import AnyPath
 
 
 class Windows(NamedTuple):
@@ -44,7 +44,7 @@ class VideoBank:
     more than many minutes of one.
     """
 
-    def __init__(self, pack_dir: Path, split: str, device: torch.device, driver: Driver | None = None):
+    def __init__(self, pack_dir: str | AnyPath, split: str, device: torch.device, driver: Driver | None = None):
         clips = list(read_pack(pack_dir, split, with_frames=False))
         total = sum(len(clip) for clip in clips)
         self.frames = torch.empty(total, 3, CROP_SIZE, CROP_SIZE, dtype=torch.uint8, device=device)

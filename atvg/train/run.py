@@ -10,6 +10,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from atvg.checkpoint import load_vg_net
 from atvg.config import ATNetConfig, VGNetConfig, with_overrides
 from atvg.data.pack import shard_paths
+from atvg.data.storage import AnyPath
 from atvg.errors import BadSettingError, CheckpointError, OutputError
 from atvg.nets.vg_net import VGNet
 from atvg.train.loop import STATE_FILE, Loop
@@ -20,7 +21,7 @@ _CLASSES = {"at": (ATSettings, ATNetConfig), "vg": (VGSettings, VGNetConfig)}
 
 def train(
     stage_name: str,
-    pack_dir: Path,
+    pack_dir: str | AnyPath,
     run_dir: Path,
     minutes: float | None = None,
     resume: bool = False,

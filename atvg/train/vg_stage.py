@@ -15,6 +15,7 @@ from atvg.config import CROP_SIZE, N_LANDMARKS, DiscriminatorConfig, VGNetConfig
 from atvg.data.augment import mirror, move, shift_colours
 from atvg.data.bank import Driver, VideoBank, Windows
 from atvg.data.pack import Clip
+from atvg.data.storage import AnyPath
 from atvg.data.stream import StreamBank
 from atvg.engine import calibrate
 from atvg.face.carry import background_movement, carry
@@ -55,7 +56,7 @@ class VGStage(Stage):
 
     name = "vg_net"
 
-    def __init__(self, fabric: Fabric, pack_dir: Path, settings: VGSettings, config: VGNetConfig):
+    def __init__(self, fabric: Fabric, pack_dir: str | AnyPath, settings: VGSettings, config: VGNetConfig):
         self.fabric, self.settings = fabric, settings
         self._speaking = torch.zeros(N_LANDMARKS, 1, dtype=torch.bool, device=fabric.device)
         self._speaking[SPEAKING] = True
