@@ -134,6 +134,12 @@ def _add_prepare(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--layout", default="folder", help="of CLIPS_DIR: folder (default), lrw, grid or voxceleb")
     command.add_argument("--stills", metavar="STILLS_DIR", type=as_path, help="photographs, several of a person")
     command.add_argument("--workers", type=int, metavar="N", help="clips at a time (default: one per core)")
+    command.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="work on a Ray cluster: HOST:PORT, 'auto' (the one that this machine belongs to) or 'local' (of this "
+        "machine alone, while it is needed); its machines must share the folders, or find them by URL",
+    )
     command.set_defaults(run=_prepare)
 
 
@@ -146,7 +152,7 @@ def _prepare(options: argparse.Namespace) -> None:
         raise BadSettingError("nothing to prepare; give CLIPS_DIR, --stills STILLS_DIR or both")
     report = prepare(
         options.clips, options.output, options.workers,
-        layout=options.layout, stills_dir=options.stills,
+        layout=options.layout, stills_dir=options.stills, ray=options.ray,
     )  # fmt: skip
     print(json.dumps(report, indent=1))
 

@@ -2,7 +2,7 @@
 
 A clip becomes three members of a shard: ``KEY.mp4`` (H.264 crops, 25 fps), ``KEY.npz`` (landmarks, transforms, MFCC
 rows) and ``KEY.json`` (identity, source, split, …). All stills of a person become one silent clip that is out of sync.
-Clips are worked on in parallel; each finished one is kept under ``.parts``, so an
+Clips are worked on in parallel, on this machine or on many; each finished one is kept under ``.parts``, so an
 interrupted run goes on where it stopped, and what joins later is all that has to be done. A clip that breaks its
 decoder, or on which it never ends, costs that clip only. The pack is the same, whoever has worked on it, and wherever
 clips and pack lie (`atvg.data.storage`).
@@ -15,6 +15,7 @@ import os
 import tarfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ import cv2
 import numpy as np
 
 from atvg.config import CROP_SIZE, FPS, N_MFCC_STORED, ROWS_PER_FRAME, SAMPLE_RATE
+from atvg.data.cluster import connected, work_on_cluster
 from atvg.data.layouts import ClipInfo, check_splits, find_clips, find_stills
 from atvg.data.pack import FORMAT, LANDMARK_STEPS, encode_video, file_sha256
 from atvg.data.storage import (
@@ -67,6 +69,7 @@ def prepare(
     progress: bool = True,
     layout: str = "folder",
     stills_dir: str | AnyPath | None = None,
+    ray: str | None = None,
 ) -> dict:
     """Makes or completes a pack of clips, of stills or of both; returns the report, also written to ``report.json``.
 
@@ -75,16 +78,21 @@ def prepare(
     Args:
         workers: how many clips are worked on at a time; by default one per core.
         progress: show a progress bar.
+        ray: the cluster that works on the clips, see `atvg.data.cluster`; by default this machine does. All its
+            machines must see the three folders by the same names.
 
     Raises:
-        BadSettingError: unknown layout, a URL that cannot be used.
+        BadSettingError: unknown layout, a URL that cannot be used, or no such cluster.
         PackError: no clips, none of them usable, or a person in two splits.
         OutputError: the pack cannot be written, for instance because the disk is full.
     """
     folders = [None if place is None else as_path(place) for place in (clips_dir, pack_dir, stills_dir)]
+    if ray:  # its workers may have been started somewhere else
+        folders = [folder and folder.absolute() for folder in folders]
     clips_dir, pack_dir, stills_dir = folders
     try:
-        return _prepare(clips_dir, pack_dir, workers, progress, layout, stills_dir)
+        with connected(ray, workers) if ray else nullcontext():
+            return _prepare(clips_dir, pack_dir, workers, progress, layout, stills_dir, bool(ray))
     except OSError as error:
         raise OutputError(
             f"cannot write {error.filename or pack_dir} ({error.strerror or error}); run the same again when it can be"
@@ -98,6 +106,7 @@ def _prepare(
     progress: bool,
     layout: str,
     stills_dir: AnyPath | None,
+    on_cluster: bool,
 ) -> dict:
     clips = find_clips(clips_dir, layout) if clips_dir else []
     if stills_dir:
@@ -111,7 +120,7 @@ def _prepare(
                 (folder / name).unlink()
     there = names(parts)
     todo = [clip for clip in clips if _part(clip) not in there or not _is_whole(parts / _part(clip))]
-    dropped = _work(todo, parts, workers, progress)
+    dropped = _work(todo, parts, workers, progress, on_cluster)
     there = names(parts)
     kept = [clip for clip in clips if _part(clip) in there]
     if not kept:
@@ -145,17 +154,31 @@ def _is_whole(part: AnyPath) -> bool:
 
 
 def _work(
-    clips: list[ClipInfo], parts: AnyPath, workers: int | None, progress: bool
+    clips: list[ClipInfo], parts: AnyPath, workers: int | None, progress: bool, on_cluster: bool
 ) -> dict[str, str]:
-    """Makes the parts of clips; returns why some were dropped, by key."""
+    """Makes the parts of clips; returns why some were dropped, by key.
+
+    Raises:
+        PackError: other machines have written parts where this one does not see them.
+    """
     from tqdm import tqdm
 
     task = partial(_make_part, parts=parts)
-    done = work_on(task, clips, workers or os.cpu_count() or 1, _time_limit, _start_worker)
-    dropped = {}
+    if on_cluster:
+        done = work_on_cluster(task, clips, _time_limit, _start_worker, workers)
+    else:
+        done = work_on(task, clips, workers or os.cpu_count() or 1, _time_limit, _start_worker)
+    made, dropped = set(), {}
     for clip, reason in tqdm(done, total=len(clips), unit="clip", disable=not progress):
         if reason:
             dropped[clip.key] = _in_one_line(reason)
+        else:
+            made.add(_part(clip))
+    if lacking := made - names(parts):
+        raise PackError(
+            f"{len(lacking)} parts are not in {parts} as this machine sees it; PACK_DIR must be a folder that all "
+            "machines share, or a URL: run the same again"
+        )
     return dropped
 
 

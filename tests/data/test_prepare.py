@@ -249,9 +249,9 @@ class TestCommand:
         called = {}
         monkeypatch.setattr(prepare_module, "prepare", lambda *args, **more: called.update(more, args=args) or {})
         assert main(["prepare", "-o", "P", "--stills", "S"]) == 0
-        assert called == {"args": (None, Path("P"), None), "layout": "folder", "stills_dir": Path("S")}
-        assert main(["prepare", "C", "-o", "P", "--layout", "grid"]) == 0
-        assert called["args"][0] == Path("C") and called["layout"] == "grid"
+        assert called == {"args": (None, Path("P"), None), "layout": "folder", "stills_dir": Path("S"), "ray": None}
+        assert main(["prepare", "C", "-o", "P", "--layout", "grid", "--ray", "auto"]) == 0
+        assert called["args"][0] == Path("C") and called["layout"] == "grid" and called["ray"] == "auto"
 
     @pytest.mark.parametrize("arguments", [[], ["C", "--layout", "lrs3"], ["C"], ["--stills", "S"]])
     def test_nothing_to_prepare_is_one_line(self, tmp_path, monkeypatch, capsys, arguments):
