@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from atvg import __version__
+from atvg.data.storage import as_path
 from atvg.errors import ATVGError, BadSettingError, OutputError
 
 
@@ -123,12 +124,22 @@ def _animate(options: argparse.Namespace) -> None:
 
 
 def _add_prepare(commands: argparse._SubParsersAction) -> None:
-    command = commands.add_parser("prepare", help="talking clips → training pack")
-    command.add_argument("clips", metavar="CLIPS_DIR", type=Path, nargs="?")
-    command.add_argument("-o", "--output", metavar="PACK_DIR", type=Path, required=True)
+    command = commands.add_parser(
+        "prepare",
+        help="talking clips → training pack",
+        description="Talking clips → training pack. Each folder may be a URL that fsspec knows, such as s3://bucket/clips.",
+    )
+    command.add_argument("clips", metavar="CLIPS_DIR", type=as_path, nargs="?")
+    command.add_argument("-o", "--output", metavar="PACK_DIR", type=as_path, required=True)
     command.add_argument("--layout", default="folder", help="of CLIPS_DIR: folder (default), lrw, grid or voxceleb")
-    command.add_argument("--stills", metavar="STILLS_DIR", type=Path, help="photographs, several of a person")
-    command.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core)")
+    command.add_argument("--stills", metavar="STILLS_DIR", type=as_path, help="photographs, several of a person")
+    command.add_argument("--workers", type=int, metavar="N", help="clips at a time (default: one per core)")
+    command.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="work on a Ray cluster: HOST:PORT, 'auto' (the one that this machine belongs to) or 'local' (of this "
+        "machine alone, while it is needed); its machines must share the folders, or find them by URL",
+    )
     command.set_defaults(run=_prepare)
 
 
@@ -140,7 +151,8 @@ def _prepare(options: argparse.Namespace) -> None:
     if options.clips is None and options.stills is None:
         raise BadSettingError("nothing to prepare; give CLIPS_DIR, --stills STILLS_DIR or both")
     report = prepare(
-        options.clips, options.output, options.workers, layout=options.layout, stills_dir=options.stills
+        options.clips, options.output, options.workers,
+        layout=options.layout, stills_dir=options.stills, ray=options.ray,
     )  # fmt: skip
     print(json.dumps(report, indent=1))
 
@@ -151,7 +163,7 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
         "stage", choices=("at", "vg", "idle", "sync", "chung", "zhou", "wiles"),
         help="AT-net, VG-net, natural motion, the sync expert, or a system that ATVG is compared with",
     )  # fmt: skip
-    command.add_argument("-p", "--pack", metavar="PACK_DIR", type=Path, required=True)
+    command.add_argument("-p", "--pack", metavar="PACK_DIR", type=as_path, required=True)
     command.add_argument("-o", "--output", metavar="RUN_DIR", type=Path, required=True)
     command.add_argument("--minutes", type=float, metavar="M", help="stop cleanly after M minutes")
     command.add_argument("--resume", action="store_true", help="go on from RUN_DIR's last state")
@@ -198,7 +210,7 @@ def _fit_idle(options: argparse.Namespace) -> None:
 
 def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("evaluate", help="measure the weights on a split of a pack")
-    command.add_argument("-p", "--pack", metavar="PACK_DIR", type=Path, required=True)
+    command.add_argument("-p", "--pack", metavar="PACK_DIR", type=as_path, required=True)
     command.add_argument("--split", default="val", metavar="NAME")
     command.add_argument("-o", "--output", metavar="REPORT.json", type=Path, required=True)
     command.add_argument("--frames", type=int, metavar="N", help="of each clip, the first N only: a quick comparison")

@@ -175,7 +175,7 @@ def test_networks_know_no_faces(path):
 
 
 @pytest.mark.parametrize(
-    "package, users", [("atvg.train", ["atvg.cli"]), ("atvg.evaluation", ["atvg.cli", "atvg.lab"])]
+    "package, users", [("atvg.train", ["atvg.cli"]), ("atvg.evaluation", ["atvg.cli", "atvg.lab", "atvg.train"])]
 )
 def test_training_and_evaluation_are_no_part_of_animating(package, users):
     outside = {name_of(path) for path in FILES if any(within(m, package) for m in imports_of(path))}

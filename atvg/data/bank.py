@@ -3,7 +3,6 @@
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from atvg.config import CROP_SIZE, N_MFCC_STORED, ROWS_PER_FRAME, WINDOW_ROWS
 from atvg.data.pack import Clip, read_pack
+from atvg.data.storage import AnyPath
 from atvg.errors import PackError
 
 
@@ -56,7 +56,12 @@ class VideoBank:
     """
 
     def __init__(
-        self, pack_dir: Path, split: str, device: torch.device, driver: Driver | None = None, sound: bool = False
+        self,
+        pack_dir: str | AnyPath,
+        split: str,
+        device: torch.device,
+        driver: Driver | None = None,
+        sound: bool = False,
     ):
         clips = [clip for clip in read_pack(pack_dir, split, with_frames=False) if clip.sync or not sound]
         if sound and not clips:
@@ -108,7 +113,7 @@ def row_numbers(frames: np.ndarray) -> np.ndarray:
     return ROWS_PER_FRAME * frames[..., None] + np.arange(WINDOW_ROWS)
 
 
-def sound_statistics(pack_dir: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+def sound_statistics(pack_dir: str | AnyPath, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of the MFCC rows, (20,) each, of the clips whose sound fits.
 
     Raises:
@@ -125,7 +130,7 @@ def sound_statistics(pack_dir: Path, split: str) -> tuple[np.ndarray, np.ndarray
     return mean, np.sqrt(squares / count - mean**2)
 
 
-def no_sound(pack_dir: Path, split: str) -> PackError:
+def no_sound(pack_dir: str | AnyPath, split: str) -> PackError:
     """What is wrong with a pack of stills, where sound is wanted."""
     return PackError(f"{pack_dir} has no {split} clip whose sound fits its lips; add videos that have")
 

@@ -1,13 +1,13 @@
 """What idle motion is drawn from: how heads really turn and eyes really blink in the clips of a pack."""
 
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from atvg.config import FPS
 from atvg.data.pack import Clip, read_pack
+from atvg.data.storage import AnyPath
 from atvg.errors import PackError
 from atvg.face.geometry import scale_of
 from atvg.face.landmarks import EYE_CORNERS
@@ -31,7 +31,7 @@ _SOONEST, _LATEST = 1.0, 8.0  # seconds between blinks: a flutter counts once, a
 _BLINK_SECONDS = 60  # a person's clips that count for how often people blink
 
 
-def fit_idle(pack_dir: Path, split: str = "train") -> IdleModel:
+def fit_idle(pack_dir: str | AnyPath, split: str = "train") -> IdleModel:
     """Collects the pose sequences, blinks and intervals of a split.
 
     Raises:

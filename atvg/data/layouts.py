@@ -2,14 +2,17 @@
 
 import csv
 import hashlib
+import io
 import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 
+from atvg.data.storage import AnyPath, as_path, files
 from atvg.errors import BadSettingError, PackError
 
 VIDEO_ENDINGS = {".mp4", ".mpg", ".mpeg", ".avi", ".mov", ".mkv", ".webm", ".m4v"}
@@ -20,7 +23,7 @@ _VAL_SHARE = 10  # where nothing else names a split, one identity in ten is kept
 
 @dataclass(frozen=True)
 class ClipInfo:
-    """What is known of a clip, or of one person's stills, before it is opened.
+    """What is known of a clip, or of one person's stills, before it is opened; its files are named by path or URL.
 
     Attributes:
         sync: whether its sound fits its lips.
@@ -39,15 +42,16 @@ class ClipInfo:
     pictures: tuple[str, ...] = ()
 
 
-def find_clips(clips_dir: Path, layout: str = "folder") -> list[ClipInfo]:
-    """Lists the clips of a folder, sorted by key; `LAYOUTS` names the trees that are understood.
+def find_clips(clips_dir: str | AnyPath, layout: str = "folder") -> list[ClipInfo]:
+    """Lists the clips of a folder, here or in a store, sorted by key; `LAYOUTS` names the trees that are understood.
 
     Raises:
-        BadSettingError: unknown layout.
+        BadSettingError: unknown layout, or a URL that cannot be used.
         PackError: no such folder, no clips in the places where the layout has them, or a person in two splits.
     """
     if layout not in LAYOUTS:
         raise BadSettingError(f"unknown layout {layout!r}; choose from: {', '.join(LAYOUTS)}")
+    clips_dir = as_path(clips_dir)
     if not clips_dir.is_dir():
         raise PackError(f"no such folder of clips: {clips_dir}; check the path")
     list_clips, expected = LAYOUTS[layout]
@@ -58,8 +62,8 @@ def find_clips(clips_dir: Path, layout: str = "folder") -> list[ClipInfo]:
     return clips
 
 
-def find_stills(stills_dir: Path) -> list[ClipInfo]:
-    """Lists the people of a folder of photographs, each with all pictures of theirs, sorted by name.
+def find_stills(stills_dir: str | AnyPath) -> list[ClipInfo]:
+    """Lists the people of a folder of photographs, here or in a store, each with all their pictures, sorted by name.
 
     A table ``stills.csv`` in the folder or beside it names image, source, identity and split. Without one, and for
     pictures it does not name, identity and split follow from the picture's folder as those of clips do.
@@ -67,6 +71,7 @@ def find_stills(stills_dir: Path) -> list[ClipInfo]:
     Raises:
         PackError: no such folder, no pictures in it, or a person in two splits.
     """
+    stills_dir = as_path(stills_dir)
     if not stills_dir.is_dir():
         raise PackError(f"no such folder of stills: {stills_dir}; check the path")
     rows = _read_table(stills_dir, "stills", "image")
@@ -81,14 +86,14 @@ def find_stills(stills_dir: Path) -> list[ClipInfo]:
     return [_one_person(list(stills), stills_dir) for _, stills in people]
 
 
-def _one_person(stills: list[ClipInfo], stills_dir: Path) -> ClipInfo:
+def _one_person(stills: list[ClipInfo], stills_dir: AnyPath) -> ClipInfo:
     """One clip of all stills of a person.
 
     Its key follows from who it is and which pictures there are, so that one more picture makes another clip; the plus
     sign keeps it apart from the keys of videos.
     """
     first, pictures = stills[0], tuple(still.path for still in stills)
-    inside = "\n".join(Path(path).relative_to(stills_dir).as_posix() for path in pictures)
+    inside = "\n".join(as_path(path).relative_to(stills_dir).as_posix() for path in pictures)
     key = f"stills+{_key(f'{first.source}/{first.identity}')}-{_short_hash(first.identity + inside)}"
     return replace(first, key=key, pictures=pictures)
 
@@ -108,7 +113,7 @@ def check_splits(clips: list[ClipInfo]) -> None:
             )
 
 
-def _folder(clips_dir: Path) -> list[ClipInfo]:
+def _folder(clips_dir: AnyPath) -> list[ClipInfo]:
     """Any tree of videos.
 
     A table ``clips.csv`` in the folder or beside it names source, identity, split, language and sync. Without one,
@@ -126,7 +131,7 @@ def _folder(clips_dir: Path) -> list[ClipInfo]:
     return [_with_longer_key(clip, clips_dir) if count[clip.key] > 1 else clip for clip in clips]
 
 
-def _lrw(clips_dir: Path) -> list[ClipInfo]:
+def _lrw(clips_dir: AnyPath) -> list[ClipInfo]:
     """LRW: a folder per word, in it the three splits as published.
 
     LRW does not say who speaks. Each clip counts as an identity of its own, so here, and only here, a person may well
@@ -140,7 +145,7 @@ def _lrw(clips_dir: Path) -> list[ClipInfo]:
     return sorted(clips, key=lambda clip: clip.key)
 
 
-def _grid(clips_dir: Path) -> list[ClipInfo]:
+def _grid(clips_dir: AnyPath) -> list[ClipInfo]:
     """GRID: speakers s1 to s34, of whom s1, s2, s20 and s22 are kept for ``val``, as is usual.
 
     Of an utterance that lies there twice, the better copy (mpg_6000) counts. Recordings beside the videos serve those
@@ -153,7 +158,7 @@ def _grid(clips_dir: Path) -> list[ClipInfo]:
     }
     videos = _matches(clips_dir, re.compile(speaker + r"(?:video/)?(?:mpg_\w+/)?([^/]+)\.\w+"), VIDEO_ENDINGS)
     clips = {}
-    for path, match in sorted(videos, key=lambda found: "mpg_6000" in found[0].parts):
+    for path, match in sorted(videos, key=lambda found: "mpg_6000" in found[1][0].split("/")):
         number, name = match.groups()
         key = _key(f"s{number}/{name}")
         split = "val" if number in GRID_VAL else "train"
@@ -162,25 +167,31 @@ def _grid(clips_dir: Path) -> list[ClipInfo]:
     return [clips[key] for key in sorted(clips)]
 
 
-def _voxceleb(clips_dir: Path) -> list[ClipInfo]:
+def _voxceleb(clips_dir: AnyPath) -> list[ClipInfo]:
     """VoxCeleb1 and 2: the people of ``dev`` are in train, one in ten of them in val; those of ``test`` stay there.
 
     Sound that lies apart is looked for in ``aac`` (VoxCeleb2) and ``wav`` (VoxCeleb1) beside ``mp4``.
     """
+
+    @cache  # listed once: to ask for each of a million files takes hours where every answer takes a while
+    def inside(folder: AnyPath) -> set[AnyPath]:
+        return set(files(folder)) if folder.is_dir() else set()
+
     clips = []
     for path, match in _matches(clips_dir, re.compile(r"(.*/)?(id\d{5})/([^/]+)/([^/]+)\.mp4"), {".mp4"}):
         above, identity, video, name = match.groups()
         split = "test" if "test" in (above or "").split("/") else _split_of(identity)
-        root = path.parents[2].parent if path.parents[2].name == "mp4" else path.parents[2]
-        apart = [root / kind / identity / video / f"{name}{end}" for kind, end in (("aac", ".m4a"), ("wav", ".wav"))]
-        audio = next((str(place) for place in apart if place.is_file()), "")
+        root = path.parent.parent.parent
+        root = root.parent if root.name == "mp4" else root
+        kinds = [(root / kind, f"{identity}/{video}/{name}{end}") for kind, end in (("aac", ".m4a"), ("wav", ".wav"))]
+        audio = next((str(folder / sound) for folder, sound in kinds if folder / sound in inside(folder)), "")
         key = _key(f"{identity}/{video}/{name}")
         clips.append(ClipInfo(str(path), key, "voxceleb", identity, split, audio=audio))
     return sorted(clips, key=lambda clip: clip.key)
 
 
 # How the clips are listed, and what is expected to lie in the folder.
-LAYOUTS: dict[str, tuple[Callable[[Path], list[ClipInfo]], str]] = {
+LAYOUTS: dict[str, tuple[Callable[[AnyPath], list[ClipInfo]], str]] = {
     "folder": (_folder, f"files ending in {', '.join(sorted(VIDEO_ENDINGS))}"),
     "lrw": (_lrw, "LRW's tree: WORD/{train,val,test}/WORD_00001.mp4"),
     "grid": (_grid, "GRID's tree: s1/*.mpg, s1/video/*.mpg or s1/video/mpg_6000/*.mpg"),
@@ -188,11 +199,11 @@ LAYOUTS: dict[str, tuple[Callable[[Path], list[ClipInfo]], str]] = {
 }
 
 
-def _files(folder: Path, endings: set[str]) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings)
+def _files(folder: AnyPath, endings: set[str]) -> list[AnyPath]:
+    return sorted(path for path in files(folder) if path.suffix.lower() in endings)
 
 
-def _matches(folder: Path, pattern: re.Pattern, endings: set[str]) -> Iterator[tuple[Path, re.Match]]:
+def _matches(folder: AnyPath, pattern: re.Pattern, endings: set[str]) -> Iterator[tuple[AnyPath, re.Match]]:
     """Files whose whole path inside the folder matches."""
     for path in _files(folder, endings):
         match = pattern.fullmatch(path.relative_to(folder).as_posix())
@@ -200,7 +211,7 @@ def _matches(folder: Path, pattern: re.Pattern, endings: set[str]) -> Iterator[t
             yield path, match
 
 
-def _described(path: Path, root: Path, row: dict[str, str], **more: object) -> ClipInfo:
+def _described(path: AnyPath, root: AnyPath, row: dict[str, str], **more: object) -> ClipInfo:
     """A file with what the table says of it, or else what its folder does."""
     inside = path.relative_to(root)
     identity = row.get("identity") or inside.parent.as_posix()
@@ -218,8 +229,8 @@ def _key(inside: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", inside.replace("/", "__"))
 
 
-def _with_longer_key(clip: ClipInfo, clips_dir: Path) -> ClipInfo:
-    inside = Path(clip.path).relative_to(clips_dir).as_posix()
+def _with_longer_key(clip: ClipInfo, clips_dir: AnyPath) -> ClipInfo:
+    inside = as_path(clip.path).relative_to(clips_dir).as_posix()
     return replace(clip, key=f"{clip.key}-{_short_hash(inside)}")
 
 
@@ -231,7 +242,7 @@ def _split_of(identity: str) -> str:
     return "val" if int(hashlib.sha256(identity.encode()).hexdigest(), 16) % _VAL_SHARE == 0 else "train"
 
 
-def _read_table(folder: Path, name: str, column: str) -> dict[Path, dict[str, str]]:
+def _read_table(folder: AnyPath, name: str, column: str) -> dict[AnyPath, dict[str, str]]:
     """Rows of ``NAME.csv`` in the folder or up to two levels above it, by the file that `column` names.
 
     Raises:
@@ -241,14 +252,14 @@ def _read_table(folder: Path, name: str, column: str) -> dict[Path, dict[str, st
         table = root / f"{name}.csv"
         if table.is_file():
             try:
-                with table.open(newline="", encoding="utf-8-sig") as file:
-                    rows = [row for row in csv.DictReader(file) if row.get(column)]
+                text = table.read_bytes().decode("utf-8-sig")
+                rows = [row for row in csv.DictReader(io.StringIO(text, newline="")) if row.get(column)]
             except (OSError, UnicodeDecodeError, csv.Error) as error:
                 raise PackError(f"{table} cannot be read ({error}); save it as CSV in UTF-8") from None
             return {_real(base / row[column]): row for row in rows for base in (root, root / name)}
     return {}
 
 
-def _real(path: Path) -> Path:
-    """As `Path.resolve`, which fails on a link that leads back to itself."""
-    return Path(os.path.realpath(path))
+def _real(path: AnyPath) -> AnyPath:
+    """As `Path.resolve`, which fails on a link that leads back to itself; a store has no links."""
+    return Path(os.path.realpath(path)) if isinstance(path, Path) else path

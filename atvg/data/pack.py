@@ -1,6 +1,7 @@
 """A training pack: its format, and reading it back, whole into memory or as a stream.
 
-A pack is a folder with ``pack.json`` and tar shards that any WebDataset reader understands. See `prepare`.
+A pack is a folder, here or in a store, with ``pack.json`` and tar shards that any WebDataset reader understands. See
+`prepare`.
 """
 
 import contextlib
@@ -12,11 +13,13 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
 
 from atvg.config import CROP_SIZE, FPS, ROWS_PER_FRAME, WINDOW_ROWS
+from atvg.data.storage import AnyPath, as_path, names, opened
 from atvg.errors import PackError
 
 FORMAT = 2  # 1 had no transforms
@@ -94,26 +97,27 @@ def decode_video(data: bytes) -> np.ndarray:
     return np.stack(frames) if frames else np.zeros((0, CROP_SIZE, CROP_SIZE, 3), np.uint8)
 
 
-def shard_paths(pack_dir: Path, split: str) -> list[Path]:
+def shard_paths(pack_dir: str | AnyPath, split: str) -> list[AnyPath]:
     """The shards of a split, in order.
 
     Raises:
         PackError: not a pack, another format, no such split, or a shard is missing.
+        BadSettingError: a URL that cannot be used.
     """
     return [shard.path for shard in shards(pack_dir, split)]
 
 
-def read_pack(pack_dir: Path, split: str, with_frames: bool = True) -> Iterator[Clip]:
+def read_pack(pack_dir: str | AnyPath, split: str, with_frames: bool = True) -> Iterator[Clip]:
     """Yields the clips of a split in order, one at a time.
 
     Raises:
         PackError: see `shard_paths`; also a corrupt or shortened shard, by name.
     """
     for shard in shards(pack_dir, split):
-        with shard.checked():
-            shard.compare_checksum()
+        with shard.checked(), opened(shard.path) as file:
+            shard.compare_checksum(file)
             count = 0
-            with tarfile.open(shard.path, "r:") as tar:
+            with tarfile.open(fileobj=file, mode="r:") as tar:
                 clip, members = "", {}
                 for info in tar:
                     key, _, ending = info.name.partition(".")
@@ -130,7 +134,7 @@ def read_pack(pack_dir: Path, split: str, with_frames: bool = True) -> Iterator[
 class Shard:
     """One file of a pack, and what the index says of it; packs made before there were checksums have none."""
 
-    path: Path
+    path: AnyPath
     clips: int
     sha256: str | None = None
 
@@ -147,9 +151,9 @@ class Shard:
             what = " ".join(str(error).split()) or type(error).__name__
             raise PackError(f"shard {self.path} is corrupt ({what}); copy it again or prepare the pack again") from None
 
-    def compare_checksum(self) -> None:
+    def compare_checksum(self, file: BinaryIO) -> None:
         """Raises ValueError where the bytes are others than those that were written."""
-        if self.sha256 is not None and file_sha256(self.path) != self.sha256:
+        if self.sha256 is not None and file_sha256(file) != self.sha256:
             raise ValueError("its checksum differs from the one in pack.json")
 
     def compare_count(self, count: int) -> None:
@@ -158,30 +162,32 @@ class Shard:
             raise ValueError(f"{count} whole clips instead of {self.clips}")
 
 
-def file_sha256(path: Path) -> str:
+def file_sha256(file: BinaryIO) -> str:
+    """Of all that a file holds; it is at its beginning afterwards."""
     found = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            found.update(block)
+    file.seek(0)
+    while block := file.read(1 << 20):
+        found.update(block)
+    file.seek(0)
     return found.hexdigest()
 
 
-def shards(pack_dir: Path, split: str) -> list[Shard]:
+def shards(pack_dir: str | AnyPath, split: str) -> list[Shard]:
     """The shards of a split, in order.
 
     Raises:
-        PackError: see `shard_paths`.
+        PackError, BadSettingError: see `shard_paths`.
     """
-    pack_dir = Path(pack_dir)
+    pack_dir = as_path(pack_dir)
     index_path = pack_dir / "pack.json"
     if not index_path.is_file():
         raise PackError(f"{pack_dir} is not a pack (no pack.json); make one with: atvg prepare CLIPS_DIR -o {pack_dir}")
     try:
-        index = json.loads(index_path.read_text())
+        index = json.loads(index_path.read_bytes())
         if index["format"] != FORMAT:
             raise PackError(f"{pack_dir} has pack format {index['format']}, not {FORMAT}; prepare it again")
         found = [
-            Shard(pack_dir / shard["name"], int(shard["clips"]), shard.get("sha256"))
+            Shard(pack_dir / _plain(shard["name"]), int(shard["clips"]), shard.get("sha256"))
             for shard in index["shards"]
             if shard["split"] == split
         ]
@@ -190,10 +196,18 @@ def shards(pack_dir: Path, split: str) -> list[Shard]:
         raise PackError(f"{index_path} is damaged; prepare the pack again") from None
     if not found:
         raise PackError(f"{pack_dir} has no split {split!r}; it has: {', '.join(splits)}")
+    there = names(pack_dir)
     for shard in found:
-        if not shard.path.is_file():
+        if shard.path.name not in there:
             raise PackError(f"shard {shard.path} is missing; copy it back or prepare the pack again")
     return found
+
+
+def _plain(name: str) -> str:
+    """The name of a file in the pack; one that leads out of it is refused."""
+    if Path(name).name != name:
+        raise ValueError(f"{name!r} is not the name of a shard")
+    return name
 
 
 def unpack_clip(key: str, members: dict[str, bytes], with_frames: bool = True) -> Clip:

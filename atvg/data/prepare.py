@@ -2,19 +2,20 @@
 
 A clip becomes three members of a shard: ``KEY.mp4`` (H.264 crops, 25 fps), ``KEY.npz`` (landmarks, transforms, MFCC
 rows) and ``KEY.json`` (identity, source, split, …). All stills of a person become one silent clip that is out of sync.
-Clips are worked on in parallel; each finished one is kept under ``.parts``, so an interrupted run goes on where it
-stopped, and what joins later is all that has to be done. A clip that breaks its decoder, or on which it never ends,
-costs that clip only.
+Clips are worked on in parallel, on this machine or on many; each finished one is kept under ``.parts``, so an
+interrupted run goes on where it stopped, and what joins later is all that has to be done. A clip that breaks its
+decoder, or on which it never ends, costs that clip only. The pack is the same, whoever has worked on it, and wherever
+clips and pack lie (`atvg.data.storage`).
 """
 
 import errno
 import io
 import json
 import os
-import shutil
 import tarfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -23,8 +24,21 @@ import cv2
 import numpy as np
 
 from atvg.config import CROP_SIZE, FPS, N_MFCC_STORED, ROWS_PER_FRAME, SAMPLE_RATE
+from atvg.data.cluster import connected, work_on_cluster
 from atvg.data.layouts import ClipInfo, check_splits, find_clips, find_stills
 from atvg.data.pack import FORMAT, LANDMARK_STEPS, encode_video, file_sha256
+from atvg.data.storage import (
+    HALF,
+    AnyPath,
+    as_path,
+    local_copy,
+    make_folder,
+    names,
+    read_all,
+    remove_abandoned_copies,
+    remove_tree,
+    whole,
+)
 from atvg.data.workers import work_on
 from atvg.errors import ATVGError, BadAudioError, OutputError, PackError
 from atvg.face import geometry
@@ -49,24 +63,36 @@ class Unusable(Exception):
 
 
 def prepare(
-    clips_dir: Path | None,
-    pack_dir: Path,
+    clips_dir: str | AnyPath | None,
+    pack_dir: str | AnyPath,
     workers: int | None = None,
     progress: bool = True,
     layout: str = "folder",
-    stills_dir: Path | None = None,
+    stills_dir: str | AnyPath | None = None,
+    ray: str | None = None,
 ) -> dict:
     """Makes or completes a pack of clips, of stills or of both; returns the report, also written to ``report.json``.
 
     The shards hold what the two folders hold: name both again when one of them has grown.
 
+    Args:
+        workers: how many clips are worked on at a time; by default one per core.
+        progress: show a progress bar.
+        ray: the cluster that works on the clips, see `atvg.data.cluster`; by default this machine does. All its
+            machines must see the three folders by the same names.
+
     Raises:
-        BadSettingError: unknown layout.
+        BadSettingError: unknown layout, a URL that cannot be used, or no such cluster.
         PackError: no clips, none of them usable, or a person in two splits.
         OutputError: the pack cannot be written, for instance because the disk is full.
     """
+    folders = [None if place is None else as_path(place) for place in (clips_dir, pack_dir, stills_dir)]
+    if ray:  # its workers may have been started somewhere else
+        folders = [folder and folder.absolute() for folder in folders]
+    clips_dir, pack_dir, stills_dir = folders
     try:
-        return _prepare(clips_dir, pack_dir, workers, progress, layout, stills_dir)
+        with connected(ray, workers) if ray else nullcontext():
+            return _prepare(clips_dir, pack_dir, workers, progress, layout, stills_dir, bool(ray))
     except OSError as error:
         raise OutputError(
             f"cannot write {error.filename or pack_dir} ({error.strerror or error}); run the same again when it can be"
@@ -74,22 +100,32 @@ def prepare(
 
 
 def _prepare(
-    clips_dir: Path | None, pack_dir: Path, workers: int | None, progress: bool, layout: str, stills_dir: Path | None
+    clips_dir: AnyPath | None,
+    pack_dir: AnyPath,
+    workers: int | None,
+    progress: bool,
+    layout: str,
+    stills_dir: AnyPath | None,
+    on_cluster: bool,
 ) -> dict:
     clips = find_clips(clips_dir, layout) if clips_dir else []
     if stills_dir:
         clips = clips + find_stills(stills_dir)
         check_splits(clips)
     is_new, parts = not pack_dir.exists(), pack_dir / ".parts"
-    parts.mkdir(parents=True, exist_ok=True)
-    for half in parts.glob("*.half"):  # what a killed run was writing
-        half.unlink()
-    todo = [clip for clip in clips if not _is_done(parts / f"{clip.key}.tar")]
-    dropped = _work(todo, parts, workers or os.cpu_count() or 1, progress)
-    kept = [clip for clip in clips if (parts / f"{clip.key}.tar").exists()]
+    for folder in (pack_dir, parts):
+        make_folder(folder)
+        for name in names(folder):
+            if name.endswith(HALF):  # what a killed run was writing
+                (folder / name).unlink()
+    there = names(parts)
+    todo = [clip for clip in clips if _part(clip) not in there or not _is_whole(parts / _part(clip))]
+    dropped = _work(todo, parts, workers, progress, on_cluster)
+    there = names(parts)
+    kept = [clip for clip in clips if _part(clip) in there]
     if not kept:
         if is_new:
-            shutil.rmtree(pack_dir)
+            remove_tree(pack_dir)
         reasons = Counter(dropped.values()).most_common(1)
         raise PackError(f"none of the {len(clips)} clips can be used; most often: {reasons[0][0]}")
     index, left_out = _write_shards(kept, parts, pack_dir)
@@ -99,28 +135,50 @@ def _prepare(
     return report
 
 
-def _is_done(part: Path) -> bool:
-    """Whether a clip's part is there; one that is damaged is taken away, to be made again."""
+def _part(clip: ClipInfo) -> str:
+    return f"{clip.key}.tar"
+
+
+def _is_whole(part: AnyPath) -> bool:
+    """Whether a part can be used; one that is damaged is taken away, to be made again."""
+    if not isinstance(part, Path):
+        return True  # a store has what it was given, or nothing; to read half a million anew would take hours
     try:
         with tarfile.open(part, "r:") as tar:
             if len(tar.getmembers()) == 3:
                 return True
-    except FileNotFoundError:
-        return False
     except tarfile.TarError:
         pass
     part.unlink()
     return False
 
 
-def _work(clips: list[ClipInfo], parts: Path, workers: int, progress: bool) -> dict[str, str]:
+def _work(
+    clips: list[ClipInfo], parts: AnyPath, workers: int | None, progress: bool, on_cluster: bool
+) -> dict[str, str]:
+    """Makes the parts of clips; returns why some were dropped, by key.
+
+    Raises:
+        PackError: other machines have written parts where this one does not see them.
+    """
     from tqdm import tqdm
 
-    dropped: dict[str, str] = {}
-    done = work_on(partial(_make_part, parts=parts), clips, workers, _time_limit, _start_worker)
+    task = partial(_make_part, parts=parts)
+    if on_cluster:
+        done = work_on_cluster(task, clips, _time_limit, _start_worker, workers)
+    else:
+        done = work_on(task, clips, workers or os.cpu_count() or 1, _time_limit, _start_worker)
+    made, dropped = set(), {}
     for clip, reason in tqdm(done, total=len(clips), unit="clip", disable=not progress):
         if reason:
             dropped[clip.key] = _in_one_line(reason)
+        else:
+            made.add(_part(clip))
+    if lacking := made - names(parts):
+        raise PackError(
+            f"{len(lacking)} parts are not in {parts} as this machine sees it; PACK_DIR must be a folder that all "
+            "machines share, or a URL: run the same again"
+        )
     return dropped
 
 
@@ -140,13 +198,14 @@ def _start_worker() -> None:
 
     silence_native_logs()  # they would tear the progress bar
     cv2.setNumThreads(1)
+    remove_abandoned_copies()
 
 
-def _make_part(clip: ClipInfo, parts: Path) -> str | None:
+def _make_part(clip: ClipInfo, parts: AnyPath) -> str | None:
     """Writes one finished clip, whole or not at all; returns why it was dropped.
 
     Raises:
-        ImportError, OSError: something is missing that no clip can do without: a library, or space on the disk.
+        ImportError, OSError, OutputError: something is missing that no clip can do without: a library, or space.
     """
     try:
         members = process_clip(clip)
@@ -158,16 +217,11 @@ def _make_part(clip: ClipInfo, parts: Path) -> str | None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         return f"{type(error).__name__}: {error}"
-    half = parts / f"{clip.key}.half"
-    with half.open("wb") as file:
-        with tarfile.open(fileobj=file, mode="w") as tar:
-            for ending, data in members.items():
-                info = tarfile.TarInfo(f"{clip.key}.{ending}")
-                info.size = len(data)
-                tar.addfile(info, io.BytesIO(data))
-        file.flush()
-        os.fsync(file.fileno())  # the next run trusts what has this name, even after a power cut
-    half.replace(parts / f"{clip.key}.tar")
+    with whole(parts / _part(clip)) as file, tarfile.open(fileobj=file, mode="w") as tar:
+        for ending, data in members.items():
+            info = tarfile.TarInfo(f"{clip.key}.{ending}")
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
     return None
 
 
@@ -177,15 +231,17 @@ def process_clip(clip: ClipInfo) -> dict[str, bytes]:
     Raises:
         Unusable: with the reason.
         BadAudioError: no usable sound, in the clip or beside it.
+        PackError: one of its files cannot be fetched.
     """
     from atvg import audio
 
     if clip.pictures:
         return _process_stills(clip)
-    frames = read_frames(clip.path)
-    landmarks = _fill_gaps(_track(frames))
-    _check_size(landmarks)
-    rows = audio.mfcc_rows(_load_sound(clip, len(frames)), len(frames))
+    with local_copy(clip.path) as path:
+        frames = read_frames(str(path))
+        landmarks = _fill_gaps(_track(frames))
+        _check_size(landmarks)
+        rows = audio.mfcc_rows(_load_sound(path, clip.audio, len(frames)), len(frames))
     return _members(clip, frames, landmarks, stabilising_transforms(landmarks), rows)
 
 
@@ -195,15 +251,16 @@ def _process_stills(clip: ClipInfo) -> dict[str, bytes]:
     from atvg.face.image import load_image
 
     pictures, found, left_out = [], [], {}
-    for path in clip.pictures:
+    for place in clip.pictures:
         try:
-            picture = load_image(path)
+            with local_copy(place) as path:
+                picture = load_image(path)
             points = _track(picture[None])
             if np.isnan(points).any():
                 raise Unusable("no face found")
             _check_size(points)
         except (Unusable, ATVGError) as reason:
-            left_out[Path(path).name] = str(reason)
+            left_out[as_path(place).name] = str(reason)
         else:
             pictures.append(picture)
             found.append(points[0])
@@ -266,16 +323,17 @@ def _check_size(landmarks: np.ndarray) -> None:
         raise Unusable("the face is too small")
 
 
-def _load_sound(clip: ClipInfo, n_frames: int) -> np.ndarray:
-    """The video's own sound; if it has none, the recording that lies beside it, which must then be as long."""
+def _load_sound(video: Path, apart: str, n_frames: int) -> np.ndarray:
+    """The video's own sound; if it has none, the recording that lies apart, which must then be as long."""
     from atvg import audio
 
     try:
-        return audio.load_audio(clip.path)
+        return audio.load_audio(video)
     except BadAudioError:
-        if not clip.audio:
+        if not apart:
             raise
-    wave = audio.load_audio(clip.audio)
+    with local_copy(apart) as path:
+        wave = audio.load_audio(path)
     seconds = (len(wave) / SAMPLE_RATE, n_frames / FPS)
     if n_frames < MAX_FRAMES and abs(seconds[0] - seconds[1]) > MAX_APART:
         raise Unusable(f"its separate sound lasts {seconds[0]:.1f} s but its picture {seconds[1]:.1f} s")
@@ -350,47 +408,65 @@ def _fill_gaps(landmarks: np.ndarray) -> np.ndarray:
     return filled.reshape(landmarks.shape).astype(np.float32)
 
 
-def _write_shards(clips: list[ClipInfo], parts: Path, pack_dir: Path) -> tuple[dict, dict[str, str]]:
-    """Joins parts into shards of one split each, in the order of the keys; the same input gives the same bytes.
+def _write_shards(clips: list[ClipInfo], parts: AnyPath, pack_dir: AnyPath) -> tuple[dict, dict[str, str]]:
+    """Joins parts into shards of one split each, in the order of the clips; the same input gives the same bytes.
 
     Until all of them are whole there is no index, so nobody takes a mixture of old and new ones for a pack.
 
     Returns:
         The index, and the pictures that were left out of stills, by clip and name, with the reason.
     """
-    (pack_dir / "pack.json").unlink(missing_ok=True)
-    for old in pack_dir.glob("*.tar"):
-        old.unlink()
+    old = names(pack_dir)
+    for name in ["pack.json", *(name for name in old if name.endswith(".tar"))]:
+        if name in old:
+            (pack_dir / name).unlink()
     shards, totals, left_out = [], Counter(), {}
     for split in sorted({clip.split for clip in clips}):
-        tar, written = None, SHARD_BYTES
-        for clip in (c for c in clips if c.split == split):
-            with tarfile.open(parts / f"{clip.key}.tar") as part:
-                members = [(info, part.extractfile(info).read()) for info in part]
-            size = sum(len(data) + 1024 for _, data in members)
-            if written + size > SHARD_BYTES:
-                if tar:
-                    tar.close()
-                shards.append({"name": f"{split}-{len(shards):05d}.tar", "split": split, "clips": 0, "frames": 0})
-                tar, written = tarfile.open(pack_dir / shards[-1]["name"], "w"), 0
-            for info, data in members:
-                tar.addfile(info, io.BytesIO(data))
-            written += size
-            meta = json.loads(next(data for info, data in members if info.name.endswith(".json")))
-            shards[-1]["clips"] += 1
-            shards[-1]["frames"] += meta["frames"]
-            totals[f"{split}_clips"] += 1
-            totals[f"{split}_frames"] += meta["frames"]
-            left_out |= {f"{clip.key}/{name}": reason for name, reason in meta.get("left_out", {}).items()}
-        tar.close()
-    for shard in shards:
-        shard["sha256"] = file_sha256(pack_dir / shard["name"])
+        for group in _shards_of([clip for clip in clips if clip.split == split], parts):
+            shard = {"name": f"{split}-{len(shards):05d}.tar", "split": split, "clips": len(group), "frames": 0}
+            with whole(pack_dir / shard["name"]) as file:
+                with tarfile.open(fileobj=file, mode="w") as tar:
+                    for clip, members in group:
+                        for info, data in members:
+                            tar.addfile(info, io.BytesIO(data))
+                        meta = json.loads(next(data for info, data in members if info.name.endswith(".json")))
+                        shard["frames"] += meta["frames"]
+                        for name, reason in meta.get("left_out", {}).items():
+                            left_out[f"{clip.key}/{name}"] = reason
+                shard["sha256"] = file_sha256(file)
+            shards.append(shard)
+            totals[f"{split}_clips"] += shard["clips"]
+            totals[f"{split}_frames"] += shard["frames"]
     index = {"format": FORMAT, "fps": FPS, "crop": CROP_SIZE, "shards": shards, "totals": dict(totals)}
     _write_json(pack_dir / "pack.json", index)
     return index, left_out
 
 
-def _write_json(path: Path, content: dict) -> None:
-    half = path.with_suffix(".half")
-    half.write_text(json.dumps(content, indent=1))
-    half.replace(path)
+_Members = list[tuple[tarfile.TarInfo, bytes]]
+
+
+def _shards_of(clips: list[ClipInfo], parts: AnyPath) -> Iterator[list[tuple[ClipInfo, _Members]]]:
+    """The clips of one shard after the other, with what their parts hold.
+
+    Raises:
+        PackError: a part is damaged.
+    """
+    group, written = [], 0
+    for clip, data in zip(clips, read_all(parts / _part(clip) for clip in clips), strict=True):
+        try:
+            with tarfile.open(fileobj=io.BytesIO(data)) as part:
+                members = [(info, part.extractfile(info).read()) for info in part]
+        except tarfile.TarError as error:
+            raise PackError(f"{parts / _part(clip)} is damaged ({error}); delete it and run the same again") from None
+        size = sum(len(data) + 1024 for _, data in members)
+        if group and written + size > SHARD_BYTES:
+            yield group
+            group, written = [], 0
+        group.append((clip, members))
+        written += size
+    yield group
+
+
+def _write_json(path: AnyPath, content: dict) -> None:
+    with whole(path) as file:
+        file.write(json.dumps(content, indent=1).encode())

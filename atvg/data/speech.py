@@ -1,12 +1,12 @@
 """What AT-net learns from: rotation-free shapes, codes and MFCC rows of every clip whose sound fits its lips."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from atvg import shape as shapes
 from atvg.data.pack import Clip, read_pack
+from atvg.data.storage import AnyPath
 from atvg.errors import PackError
 from atvg.face.landmarks import mouth_opening
 from atvg.pose import angles_of
@@ -32,7 +32,7 @@ class SpeechClip:
 
 
 def load_speech(
-    pack_dir: Path, split: str, identity_codes: int, motion_codes: int, model: ShapeModel | None = None
+    pack_dir: str | AnyPath, split: str, identity_codes: int, motion_codes: int, model: ShapeModel | None = None
 ) -> tuple[list[SpeechClip], ShapeModel]:
     """Reads a split and, unless one is given, fits the shape model to it.
 

@@ -3,13 +3,13 @@
 import itertools
 import queue
 import threading
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from atvg.data.bank import Driver, Windows, no_sound, number_of, row_numbers
 from atvg.data.pack import Clip, Shard, shards, unpack_clip
+from atvg.data.storage import AnyPath, opened
 
 _POOL = 512  # clips held at a time: enough people for a mixed batch, a gigabyte of one-second clips
 _FRESH = 1  # clips replaced after every batch
@@ -26,7 +26,7 @@ class StreamBank:
 
     def __init__(
         self,
-        pack_dir: Path,
+        pack_dir: str | AnyPath,
         split: str,
         device: torch.device,
         driver: Driver | None = None,
@@ -96,15 +96,14 @@ class StreamBank:
 
     def _read_shard(self, shard: Shard, is_new: bool) -> int:
         """Queues the clips of a shard; returns how many."""
-        import webdataset
+        from webdataset.tariterators import group_by_keys, tar_file_expander
 
-        with shard.checked():
+        # Opened here: WebDataset would run the text of a name that begins with "pipe:".
+        with shard.checked(), opened(shard.path) as file:
             if is_new:
-                shard.compare_checksum()
+                shard.compare_checksum(file)
             count = used = 0
-            # One at a time, so that whatever is wrong with a shard is known by its name.
-            samples = webdataset.WebDataset([str(shard.path)], shardshuffle=False, nodesplitter=None, empty_check=False)
-            for sample in samples:
+            for sample in group_by_keys(tar_file_expander([{"url": shard.path.name, "stream": file}])):
                 members = {ending: sample[ending] for ending in ("json", "npz", "mp4")}
                 clip = unpack_clip(sample["__key__"], members)
                 if clip.sync or not self._sound:

@@ -67,10 +67,46 @@ def work_on(
                 if time.monotonic() >= worker.deadline and not pipe.poll():
                     del busy[pipe]
                     worker.end()
-                    yield worker.item, Lost(f"it took longer than {seconds(worker.item):g} s")
+                    yield worker.item, _too_long(worker.item, seconds)
     finally:
         for worker in busy.values():
             worker.end()
+
+
+class Guard:
+    """One process for one item after another, and a new one after each that died or had to be ended."""
+
+    def __init__(self, function: Callable[[Any], Any], start: Callable[[], None] | None = None):
+        self._function, self._start = function, start
+        self._worker: _Worker | None = None
+
+    def work(self, item: Any, seconds: Callable[[Any], float]) -> tuple[str, Any]:
+        """``"done"`` and ``function(item)``, ``"lost"`` and `Lost`, or ``"raised"`` and what `function` has raised.
+
+        Raises:
+            RuntimeError: no process can be started.
+        """
+        worker = self._worker = self._worker or _Worker(self._function, self._start)
+        worker.give(item, seconds)
+        kind = _READY
+        while kind == _READY:
+            if connection.wait([worker.pipe], timeout=seconds(item)):
+                kind, answer = worker.answer()
+            else:
+                kind, answer = "lost", _too_long(item, seconds)
+        if kind == "lost":
+            self.end()
+        return kind, answer
+
+    def end(self) -> None:
+        """Ends the process, if there is one."""
+        if self._worker:
+            self._worker.end()
+            self._worker = None
+
+
+def _too_long(item: Any, seconds: Callable[[Any], float]) -> Lost:
+    return Lost(f"it took longer than {seconds(item):g} s")
 
 
 class _Worker:

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -17,6 +16,7 @@ import numpy as np
 
 from atvg.config import CROP_SIZE, FPS
 from atvg.data.pack import Clip, read_pack, shard_paths
+from atvg.data.storage import AnyPath, as_path
 from atvg.errors import PackError
 from atvg.evaluation import metrics
 from atvg.evaluation.sync import SyncExpert, accuracy
@@ -128,7 +128,7 @@ class Score:
 
 
 def evaluate(
-    pack_dir: Path,
+    pack_dir: str | AnyPath,
     split: str,
     animator: "Animator | None" = None,
     rows: Sequence[Row] | None = None,
@@ -158,9 +158,9 @@ def evaluate(
 
     from atvg.face.mediapipe import MediaPipeTracker
 
-    pack_dir = Path(pack_dir)
+    pack_dir = as_path(pack_dir)
     shard_paths(pack_dir, split)  # a wrong folder or split must be known before a model is loaded
-    totals = json.loads((pack_dir / "pack.json").read_text()).get("totals", {})
+    totals = json.loads((pack_dir / "pack.json").read_bytes()).get("totals", {})
     rows = standard_rows(animator) if rows is None else rows
     tracker, expert = MediaPipeTracker(), SyncExpert.from_pretrained()
     scores: dict[str, list[Score]] = {row.name: [] for row in rows}

@@ -8,7 +8,6 @@ length 1, so that only figures of one expert compare.
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from atvg.audio import EXTRA_ROWS
 from atvg.checkpoint import load_sync_net, locate
 from atvg.config import ROWS_PER_FRAME
 from atvg.data.pack import Clip, read_pack
+from atvg.data.storage import AnyPath
 from atvg.nets.sync_net import SEEN, SyncNet, mouths
 
 REACH = 15  # frames to either side among which an offset is looked for, as in SyncNet
@@ -128,7 +128,7 @@ def trials(clips: Iterable[Clip], seed: int = 0) -> Iterator[tuple[Clip, int]]:
             ), late  # fmt: skip
 
 
-def accuracy(expert: SyncExpert, pack_dir: Path, split: str) -> dict[str, dict[str, float]]:
+def accuracy(expert: SyncExpert, pack_dir: str | AnyPath, split: str) -> dict[str, dict[str, float]]:
     """How often the expert finds by how much real clips were moved, by source and over ``"all"``.
 
     Returns:

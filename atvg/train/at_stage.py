@@ -16,6 +16,7 @@ from atvg.config import ROWS_PER_FRAME, WINDOW_ROWS, ATNetConfig
 from atvg.data import sound
 from atvg.data.bank import sqrt_chances
 from atvg.data.speech import SpeechClip, load_speech
+from atvg.data.storage import AnyPath
 from atvg.nets.at_net import ATNet
 from atvg.train.settings import ATSettings
 from atvg.train.stage import Stage, make_player, update
@@ -29,7 +30,7 @@ class ATStage(Stage):
 
     name = "at_net"
 
-    def __init__(self, fabric: Fabric, pack_dir: Path, settings: ATSettings, config: ATNetConfig):
+    def __init__(self, fabric: Fabric, pack_dir: str | AnyPath, settings: ATSettings, config: ATNetConfig):
         self.fabric, self.settings, self.config = fabric, settings, config
         self.clips, self.shape = load_speech(pack_dir, "train", config.identity_codes, config.motion_codes)
         net = ATNet(config)

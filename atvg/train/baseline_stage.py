@@ -11,6 +11,7 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from atvg.checkpoint import load_sync_net, locate, save_net
+from atvg.data.storage import AnyPath
 from atvg.errors import BadSettingError
 from atvg.evaluation.baselines import BASELINES, BaselineConfig, Seen
 from atvg.train.settings import BaselineSettings
@@ -27,7 +28,9 @@ class BaselineStage(VideoStage):
     on blurring heads that no sound can foretell.
     """
 
-    def __init__(self, fabric: Fabric, pack_dir: Path, settings: BaselineSettings, config: BaselineConfig, name: str):
+    def __init__(
+        self, fabric: Fabric, pack_dir: str | AnyPath, settings: BaselineSettings, config: BaselineConfig, name: str
+    ):
         if not settings.turn:
             raise BadSettingError("turn=false is for VG-net only: a compared system is given the turned photo")
         self.name = name

@@ -12,6 +12,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from atvg.checkpoint import load_vg_net
 from atvg.config import ATNetConfig, SyncNetConfig, VGNetConfig, with_overrides
 from atvg.data.pack import shard_paths
+from atvg.data.storage import AnyPath
 from atvg.errors import BadSettingError, CheckpointError, OutputError
 from atvg.evaluation.baselines import BASELINES
 from atvg.nets.vg_net import VGNet
@@ -70,7 +71,7 @@ KINDS = {
 
 def train(
     stage_name: str,
-    pack_dir: Path,
+    pack_dir: str | AnyPath,
     run_dir: Path,
     minutes: float | None = None,
     resume: bool = False,

@@ -15,6 +15,7 @@ from atvg.config import ROWS_PER_FRAME, SyncNetConfig
 from atvg.data import sound
 from atvg.data.bank import sqrt_chances
 from atvg.data.pack import read_pack
+from atvg.data.storage import AnyPath
 from atvg.errors import PackError
 from atvg.nets.sync_net import SEEN, SyncNet, mouths
 from atvg.train.settings import SyncSettings
@@ -31,7 +32,7 @@ class SyncStage(Stage):
 
     name = SYNC_NET
 
-    def __init__(self, fabric: Fabric, pack_dir: Path, settings: SyncSettings, config: SyncNetConfig):
+    def __init__(self, fabric: Fabric, pack_dir: str | AnyPath, settings: SyncSettings, config: SyncNetConfig):
         self.fabric, self.settings = fabric, settings
         self._mouths: list[np.ndarray] = []
         self._rows: list[np.ndarray] = []

@@ -14,6 +14,7 @@ from atvg.checkpoint import DIRECT_NET, VG_NET, load_at_net, save_net
 from atvg.config import CROP_SIZE, N_LANDMARKS, DiscriminatorConfig, VGNetConfig
 from atvg.data.bank import Driver
 from atvg.data.pack import Clip
+from atvg.data.storage import AnyPath
 from atvg.engine import calibrate
 from atvg.face.landmarks import SPEAKING
 from atvg.nets.direct_net import DirectNet, make_net
@@ -45,7 +46,7 @@ class VGStage(VideoStage):
     A `DirectNet`, the ablation, gets the window's sound in place of landmarks, and all else alike.
     """
 
-    def __init__(self, fabric: Fabric, pack_dir: Path, settings: VGSettings, config: VGNetConfig):
+    def __init__(self, fabric: Fabric, pack_dir: str | AnyPath, settings: VGSettings, config: VGNetConfig):
         net = make_net(config).to(memory_format=torch.channels_last)  # a tenth to a quarter faster
         direct = isinstance(net, DirectNet)
         self.name = DIRECT_NET if direct else VG_NET

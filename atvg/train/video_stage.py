@@ -1,6 +1,5 @@
 """What the trainings that draw frames share: batches of photos and frames, augmentation, losses of pictures."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ from atvg import losses
 from atvg.config import CROP_SIZE, N_LANDMARKS
 from atvg.data.augment import mirror, move, shift_colours
 from atvg.data.bank import Driver, VideoBank, Windows, sound_statistics
+from atvg.data.storage import AnyPath
 from atvg.data.stream import StreamBank
 from atvg.face.carry import background_movement, carry
 from atvg.face.landmarks import SPEAKING
@@ -42,7 +42,12 @@ class VideoStage(Stage):
     settings: VideoSettings
 
     def __init__(
-        self, fabric: Fabric, pack_dir: Path, settings: VideoSettings, hears: bool, driver: Driver | None = None
+        self,
+        fabric: Fabric,
+        pack_dir: str | AnyPath,
+        settings: VideoSettings,
+        hears: bool,
+        driver: Driver | None = None,
     ):
         self.fabric, self.settings = fabric, settings
         if hears:

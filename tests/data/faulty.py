@@ -30,6 +30,12 @@ def work(item: str) -> str:
     elif what == "pid":
         Path(path).write_text(str(os.getpid()))
         time.sleep(3600)
+    elif what == "parent":
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(3600)
+    elif what == "who":
+        time.sleep(0.5)
+        return str(os.getpid())
     elif what == "raise":
         raise ModuleNotFoundError("no library", name="library")
     return item.upper()
@@ -37,6 +43,10 @@ def work(item: str) -> str:
 
 def cannot_start() -> None:
     raise RuntimeError("nothing works here")
+
+
+def make_nothing(clip: ClipInfo, parts: Path) -> None:
+    """What a machine seems to do whose folders are not those of the others."""
 
 
 def make_part(clip: ClipInfo, parts: Path) -> str | None:
