@@ -10,6 +10,7 @@ from atvg.errors import BadSettingError, CheckpointError
 from atvg.evaluation.protocol import Row, audio_row, oracle_row
 
 FOLDER = "ablations"  # beside the other weights
+DIRECT_NET = "direct_net"
 REFERENCE = "full"  # what the others are compared with
 ORACLE = ", oracle"  # ends the name of a row that is driven by the true landmarks
 
@@ -29,6 +30,11 @@ class Ablation:
     title: str
     change: tuple[str, ...] = ()
     landmarks: bool = True
+
+    @property
+    def net(self) -> str:
+        """Name of the weights in its folder."""
+        return checkpoint.VG_NET if self.landmarks else DIRECT_NET
 
 
 ABLATIONS = {
@@ -69,7 +75,7 @@ def training_notes(name: str, weights: Path) -> Mapping[str, Any]:
     Raises:
         BadSettingError, CheckpointError: as `folder_of`; also damaged notes.
     """
-    return checkpoint.notes(folder_of(name, weights), checkpoint.VG_NET)
+    return checkpoint.notes(folder_of(name, weights), ABLATIONS[name].net)
 
 
 def ablation_rows(weights: Path, names: Sequence[str] = tuple(ABLATIONS)) -> list[Row]:
@@ -93,7 +99,7 @@ def ablation_rows(weights: Path, names: Sequence[str] = tuple(ABLATIONS)) -> lis
 def _landmark_rows(ablation: Ablation, folder: Path, at_net: Any, shape: Any) -> list[Row]:
     from atvg.animator import Animator
 
-    nets = {0.5: checkpoint.load_vg_net(folder)}
+    nets = {0.5: checkpoint.load_vg_net(folder, ablation.net)}
     animator = Animator(at_net, shape, nets, detector=None, engine="torch")
     return [oracle_row(animator, ablation.title + ORACLE), audio_row(animator, ablation.title)]
 
