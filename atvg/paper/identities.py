@@ -1,7 +1,6 @@
 """Fig. 6: one voice, many faces, from photographs to cartoons."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import cv2
 import numpy as np
@@ -9,6 +8,7 @@ from matplotlib import cbook
 
 from atvg.animator import Animator
 from atvg.audio import mfcc_rows, n_video_frames
+from atvg.config import FPS
 from atvg.data.pack import Clip
 from atvg.errors import NoFaceError
 from atvg.evaluation.report import number
@@ -35,12 +35,6 @@ class Person:
     title: str
     face: Face
     placed: str
-    is_photo: bool
-
-    @cached_property
-    def crop_face(self) -> Face:
-        """The face as its crop alone shows it."""
-        return Face(self.face.crop, self.face.crop_landmarks, self.face.crop_landmarks)
 
 
 def portraits(animator: Animator) -> list[Person]:
@@ -51,13 +45,13 @@ def portraits(animator: Animator) -> list[Person]:
         "Eileen Collins": data.astronaut(),
         "Grace Hopper": load_image(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)),
     }
-    return [Person(title, animator.read_face(picture), "found", True) for title, picture in pictures.items()]
+    return [Person(title, animator.read_face(picture), "found") for title, picture in pictures.items()]
 
 
 def stills(clips: list[Clip]) -> list[Person]:
     """People of a pack, whose landmarks it holds, from the first frame of a clip of each."""
     return [
-        Person(f"{clip.source}\n{clip.identity}", Face(clip.frames[0], *2 * [clip.landmarks[0]]), "pack", True)
+        Person(f"{clip.source}\n{clip.identity}", Face(clip.frames[0], *2 * [clip.landmarks[0]]), "pack")
         for clip in clips
     ]
 
@@ -79,11 +73,11 @@ def drawn(animator: Animator) -> list[Person]:
 def _placed(animator: Animator, title: str, picture: np.ndarray, points: np.ndarray | None) -> Person:
     """By the detector, or by hand where it finds no face."""
     try:
-        return Person(title, animator.read_face(picture), "found", False)
+        return Person(title, animator.read_face(picture), "found")
     except NoFaceError:
         if points is None:
             raise
-        return Person(title, animator.read_face(picture, points=points), "by hand", False)
+        return Person(title, animator.read_face(picture, points=points), "by hand")
 
 
 def identities(study: Study) -> Part:
@@ -96,14 +90,17 @@ def identities(study: Study) -> Part:
         speeches.append(speech)
         runs.append(draw(animator, person.face.crop, person.face.crop_landmarks, speech))
     at = moments(mouth_opening(speeches[0].landmarks), _COLUMNS)
-    qualities = {person.title: measure(run, person.face.crop) for person, run in zip(people, runs, strict=True)}
+    qualities = {
+        person.title: measure(run, person.face.crop, tracker=study.tracker)
+        for person, run in zip(people, runs, strict=True)
+    }
     path = figures.write(
         study.folder,
         "fig6",
         figures.grid,
         [[person.face.crop, *run.frames[at]] for person, run in zip(people, runs, strict=True)],
         [f"{person.title}\n({person.placed})" for person in people],
-        ["given", *(f"{t / 25:.2f} s" for t in at)],
+        ["given", *(f"{t / FPS:.2f} s" for t in at)],
         "all but the first column: AI-generated",
     )
     columns = _in_columns([(p.title.replace("\n", " "), run.frames) for p, run in zip(people, runs, strict=True)])
@@ -112,8 +109,8 @@ def identities(study: Study) -> Part:
         "Fig. 6: identities from photographs to cartoons",
         (
             "Every face hears the same voice; each column is one moment. Two portraits in the public domain, "
-            f"still photographs of {study.split}, one portrait as a painting and in pencil, and cartoons that a program "
-            "drew. Below a name stands how the face was placed: found by the detector, with the landmarks of "
+            f"still photographs of {study.split}, one portrait as a painting and in pencil, and cartoons that code has "
+            "drawn. Below a name stands how the face was placed: found by the detector, with the landmarks of "
             "the pack, or by hand (five points) where the detector finds no face.",
             "Do lips do what AT-net asked for? r of the lip opening, where the tracker follows the drawn face at all: "
             f"{_told(qualities)}.",
@@ -128,7 +125,7 @@ def identities(study: Study) -> Part:
         ),
         films=(Film(film(study.folder / "fig6.mp4", columns, 160, study.voice), "All faces at once.", sound=True),),
         data={
-            "seconds": [float(t / 25) for t in at],
+            "seconds": [float(t / FPS) for t in at],
             "people": {
                 person.title.replace("\n", " "): {"placed": person.placed, **vars(qualities[person.title])}
                 for person in people

@@ -36,7 +36,7 @@ _SYNC = (("mouth_r", "mouth r", figures.BLUE), ("lse_c", "LSE-C", figures.GREEN)
 _REAL = (("ssim", "SSIM to the truth", figures.BLUE), ("cpbd", "sharpness (CPBD)", figures.GREEN))
 # Field of what is measured of a turned face, what is read, colour.
 _TURNED = (
-    ("sharpness", "Sharpness ÷ photo's (CPBD)", figures.BLUE),
+    ("cpbd", "Sharpness (CPBD)", figures.BLUE),
     ("there_and_back", "SSIM to the photo, turned there and back", figures.GREEN),
     ("lip_r", "Lip opening, r with what was asked for", figures.VERMILION),
 )
@@ -80,8 +80,8 @@ def noise(study: Study) -> Part:
         (
             "Gaussian noise on every landmark of every frame; VG-net is driven by the true landmarks, so that nothing "
             "else differs. σ is a share of the distance between the eyes' centres (about 32 px in the crop); the "
-            "poster names no unit, so that its axis need not be ours. The poster's authors asked people whether a video "
-            "is in sync and looks real; nobody was asked here. What stands beside their votes are measured stand-ins: "
+            "poster names no unit, so that its axis need not be ours. Its authors asked people whether a video is in "
+            "sync and looks real; nobody was asked here. What stands beside their votes are measured stand-ins: "
             "mouth r and LSE-C for sync, similarity to the truth and sharpness for realism, each as a share of its own "
             f"value without noise. The first {_FRAMES} frames of every clip of {study.split}.",
             f"From σ = 0 to σ = {SIGMAS[-1]:g}: {told}.",
@@ -174,10 +174,11 @@ def pose(study: Study) -> Part:
     """Fig. 5b."""
     people = [*portraits(study.animator), *stills(study.stills), *stills(study.examples)]
     found, strips = zip(*(_turned(study, person) for person in people), strict=True)
-    curves = {name: np.array([[point[name] for point in points] for points in found]) for name, _, _ in _TURNED}
+    names = [*(name for name, _, _ in _TURNED), "found"]
+    curves = {name: np.array([[point[name] for point in points] for points in found]) for name in names}
     strip = figures.write(
         study.folder, "fig5b_strip", figures.grid, strips[:3], [person.title for person in people[:3]],
-        [f"{yaw:+g}°" for yaw in YAWS], "AI-generated",
+        [f"{yaw:g}°".replace("-", "−") for yaw in YAWS], "AI-generated",
     )  # fmt: skip
     path = figures.write(study.folder, "fig5b", _draw_pose, curves)
     means = {name: [_mean(column) for column in values.T] for name, values in curves.items()}
@@ -192,9 +193,10 @@ def pose(study: Study) -> Part:
         (
             f"{len(people)} photographs (two portraits in the public domain and people of {study.split}), turned by "
             "their 3-D landmarks and then animated with one voice. Positive yaw looks to the viewer's right; the "
-            f"poster ends at {_POSTER_YAW}°, but ATVG turns no head by more than {MAX_DEGREES:g}°. What a single photo does not show has to be stretched from what it does: sharpness is compared with the photo "
-            "before the turn, and the photo turned there and back with itself, which tells how much of the identity "
-            "the turn costs.",
+            f"poster ends at {_POSTER_YAW}°, but ATVG turns no head by more than {MAX_DEGREES:g}°. What a single photo "
+            "does not show has to be stretched from what it does. A photo turned there and back is compared with "
+            "itself, which tells how much of a face the turn costs; r of the lips leaves out faces that the tracker "
+            f"loses: at {YAWS[-1]:g}° it finds {means['found'][-1]:.0%} of the frames.",
             f"Means: {told}.",
         ),
         pictures=(
@@ -217,9 +219,16 @@ def _turned(study: Study, person: Person) -> tuple[list[dict[str, float]], list[
         turned = person.face.turned(Pose(yaw=yaw))
         speech = hear(study.animator, turned, voice, settings)
         drawn = draw(study.animator, turned.crop, turned.crop_landmarks, speech)
-        quality = measure(drawn, person.face.crop)
+        quality = measure(drawn, person.face.crop, tracker=study.tracker)
         back = turned.turned(Pose(yaw=-yaw)).crop
-        points.append(vars(quality) | {"there_and_back": metrics.ssim(back[None], person.face.crop[None])})
+        points.append(
+            {
+                "cpbd": metrics.sharpness(drawn.frames),
+                "there_and_back": metrics.ssim(back[None], person.face.crop[None]),
+                "lip_r": quality.lip_r,
+                "found": quality.found,
+            }
+        )
         shown.append(drawn.frames[speech.widest])
     return points, shown
 

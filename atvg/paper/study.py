@@ -18,7 +18,8 @@ from atvg.errors import PackError
 from atvg.evaluation.ablations import ABLATIONS, ablation_rows
 from atvg.evaluation.baselines import BASELINES, load_baseline
 from atvg.evaluation.protocol import Measured, Row, audio_row, baseline_row, measure, standard_rows
-from atvg.lab.run import SAMPLES_PER_FRAME
+from atvg.face.mediapipe import MediaPipeTracker
+from atvg.lab.run import excerpt
 
 OURS, STILL, ORACLE, TRUTH = "ATVG", "copy", "oracle", "truth"
 VOICE = "cate_blanch_2.mp3"  # 4 s of English, in Gradio's wheel
@@ -52,6 +53,11 @@ class Study:
     @cached_property
     def animator(self) -> Animator:
         return Animator.from_pretrained(self.weights, engine=self.engine)
+
+    @cached_property
+    def tracker(self) -> MediaPipeTracker:
+        """One for everything that is drawn here: a new one costs a second."""
+        return MediaPipeTracker()
 
     @cached_property
     def compared(self) -> list[Row]:
@@ -110,7 +116,7 @@ class Study:
         if gradio is None or gradio.origin is None:
             raise ModuleNotFoundError("No module named 'gradio'", name="gradio")
         wave = load_audio(Path(gradio.origin).parent / "media_assets" / "audio" / VOICE)
-        return wave[: (self.frames or FPS * 60) * SAMPLES_PER_FRAME]
+        return wave if self.frames is None else excerpt(wave, self.frames / FPS)
 
     def check(self) -> None:
         """Loads what will be needed, so that hours of work do not end with a file that is missing.
