@@ -5,32 +5,43 @@ from matplotlib.figure import Figure
 
 from atvg.evaluation import metrics
 from atvg.evaluation.intervals import Interval, draws, intervals
+from atvg.evaluation.protocol import oracle_row
 from atvg.evaluation.report import number
 from atvg.paper import figures
 from atvg.paper.parts import Part, Picture
-from atvg.paper.study import STILL, TRUTH, Study
+from atvg.paper.study import ORACLE, STILL, TRUTH, Study
 
 _CLIPS = 3  # shown
+_TINT = (86, 180, 233)
 _BRIGHTEST = 6.0  # grey levels; lips move by more, and what is looked at here by far less
 
 
 def pixel_jitter(study: Study) -> Part:
     """Maps of a few clips, and the protocol's jitter over the whole split."""
-    rows = {TRUTH: lambda clip: clip.frames, **{row.name: row.draw for row in study.compared}}
+    oracle = oracle_row(study.animator, ORACLE)
+    rows = {TRUTH: lambda clip: clip.frames, **{row.name: row.draw for row in (oracle, *study.compared)}}
     clips = study.examples[:_CLIPS]
-    maps = [[metrics.movement(draw(clip)) for draw in rows.values()] for clip in clips]
-    shares = [[metrics.jitter(draw(clip), clip.frames) for draw in rows.values()] for clip in clips]
+    drawn = [[draw(clip) for draw in rows.values()] for clip in clips]
+    maps = [[metrics.movement(frames) for frames in line] for line in drawn]
+    shares = [[metrics.jitter(frames, line[0]) for frames in line] for line in drawn]
     averages = _averages(study)
     path = figures.write(
-        study.folder, "fig1", _draw, list(rows), maps, shares, {n: a for n, a in averages.items() if n != STILL}
+        study.folder,
+        "fig1",
+        _draw,
+        [clip.frames[0] for clip in clips],
+        list(rows),
+        maps,
+        shares,
+        {n: a for n, a in averages.items() if n != STILL},
     )
     told = ", ".join(f"{name} {number(value, 2)}" for name, (value, _) in averages.items())
     return Part(
         "fig1",
         "Fig. 1: pixel jitter",
         (
-            "Mean |difference of consecutive frames| of every pixel, in grey levels; brighter trembles more. Outlined "
-            f"is the {metrics.QUIET_SHARE:.0%} of the pixels that move least in the real video: what moves there is "
+            "Mean |difference of consecutive frames| of every pixel, in grey levels; brighter trembles more. In "
+            f"blue, the {metrics.QUIET_SHARE:.0%} of the pixels that move least in the real video: what moves there is "
             "jitter. The number is that unrest as a share of the real video's own: 1 is like the truth, 0 a frozen "
             "picture.",
             f"Over all clips of {study.split}: {told}.",
@@ -59,21 +70,28 @@ def _averages(study: Study) -> dict[str, tuple[float, Interval]]:
     return found
 
 
+def _tinted(photo: np.ndarray, region: np.ndarray) -> np.ndarray:
+    """A photo in grey, uint8 RGB, with a region of it in blue."""
+    grey = np.repeat(photo.mean(axis=2, keepdims=True), 3, axis=2)
+    return np.where(region[..., None], 0.4 * grey + 0.6 * np.array(_TINT), 0.6 * grey).astype(np.uint8)
+
+
 def _draw(
+    photos: list[np.ndarray],
     names: list[str],
     maps: list[list[np.ndarray]],
     shares: list[list[float]],
     averages: dict[str, tuple[float, Interval]],
 ) -> Figure:
-    figure = Figure((figures.WIDTH, 1.75 * len(maps) + 2.1), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=(1.75 * len(maps), 2.1))
-    axes = upper.subplots(len(maps), len(names), squeeze=False)
-    for line, of_clip, numbers in zip(axes, maps, shares, strict=True):
-        quiet = metrics.quiet_region(of_clip[0])
-        for cell, name, moved, share in zip(line, names, of_clip, numbers, strict=True):
+    figure = Figure((figures.WIDTH, 1.4 * len(maps) + 2.1), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, height_ratios=(1.4 * len(maps), 2.1))
+    axes = upper.subplots(len(maps), 1 + len(names), squeeze=False)
+    for r, (photo, of_clip, numbers) in enumerate(zip(photos, maps, shares, strict=True)):
+        figures.show(axes[r, 0], _tinted(photo, metrics.quiet_region(of_clip[0])))
+        axes[r, 0].set_title("quiet region\n" if r == 0 else "", loc="center")
+        for cell, name, moved, share in zip(axes[r, 1:], names, of_clip, numbers, strict=True):
             shown = figures.show(cell, moved, cmap="inferno", vmin=0, vmax=_BRIGHTEST)
-            cell.contour(quiet, levels=[0.5], colors="#7fd4ff", linewidths=0.4)
-            cell.set_title(f"{name}\n{number(share, 2)}" if line is axes[0] else number(share, 2), loc="center")
+            cell.set_title(f"{name}\n{number(share, 2)}" if r == 0 else number(share, 2), loc="center", fontsize=8)
     upper.colorbar(shown, ax=axes, shrink=0.8, pad=0.01, label="grey levels a frame")
     bars = lower.subplots()
     bars.grid(axis="y", visible=False)

@@ -32,13 +32,14 @@ figure video { display: block; max-width: 100%; height: auto; border-radius: 6px
 figcaption, caption { color: var(--muted); font-size: .9rem; text-align: left; padding: .35rem 0; max-width: 46rem; }
 .wide { overflow-x: auto; margin: 1.25rem 0; }
 .wide:focus-visible, a:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
-table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; font-size: .82rem; font-variant-numeric: tabular-nums; }
 caption { font-weight: 600; color: var(--text); }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top; }
 thead th { background: var(--plate); font-weight: 600; min-width: 5rem; }
 th:first-child { text-align: left; position: sticky; left: 0; background: var(--ground); min-width: 7rem;
   max-width: 14rem; }
 thead th:first-child { background: var(--plate); }
+td > span { white-space: nowrap; }
 td small { display: block; color: var(--muted); white-space: nowrap; }
 .good { color: var(--good); font-weight: 600; }
 .bad { color: var(--bad); font-weight: 600; }
@@ -72,9 +73,9 @@ def page(title: str, lead: str, about: Mapping[str, str], parts: Sequence[Part])
 
 def _section(part: Part) -> str:
     inside = [f"<p>{escape(text)}</p>" for text in part.text]
+    inside += [_table(table) for table in part.tables]
     if part.points:
         inside.append(f"<ul>{''.join(f'<li>{escape(point)}</li>' for point in part.points)}</ul>")
-    inside += [_table(table) for table in part.tables]
     inside += [_picture(picture) for picture in part.pictures]
     inside += [_film(film) for film in part.films]
     joined = "\n".join(inside)

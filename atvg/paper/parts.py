@@ -59,7 +59,8 @@ class Part:
 
     Attributes:
         name: as ``--parts`` has it.
-        text, points: paragraphs, and sentences of a list below them.
+        text: paragraphs.
+        points: sentences of a list, below the tables.
         data: everything that is shown as numbers, for the JSON.
     """
 

@@ -70,7 +70,7 @@ def noise(study: Study) -> Part:
     bands = {name: _quantiles(_relative([figures_of[name] for figures_of in spread])) for name in names}
     path = figures.write(study.folder, "fig5a", _draw_noise, curves, bands)
     strip = figures.write(study.folder, "fig5a_strip", _noise_strip, study.animator, study.examples[0])
-    values = {name: [float(figures_of[name][0]) for figures_of in exact] for name in names}
+    values = {name: [float(found[name][0]) for found in exact] for name in (*names, "jitter")}
     told = "; ".join(
         f"{title} {number(values[name][0], 3)} to {number(values[name][-1], 3)}" for name, title, _ in (*_SYNC, *_REAL)
     )
@@ -145,7 +145,7 @@ def _draw_noise(curves: dict[str, np.ndarray], bands: dict[str, np.ndarray]) -> 
         axes.set_xlabel("σ ÷ distance of the eyes")
         axes.set_ylim(0, 1.3)
         axes.legend(loc="lower left")
-    figure.axes[0].set_ylabel("share of the value at σ = 0; share of votes")
+    figure.axes[0].set_ylabel("relative to σ = 0; votes as shares")
     return figure
 
 
@@ -161,10 +161,10 @@ def _noise_strip(animator: Animator, clip: Clip) -> Figure:
 
 
 def _noise_table(values: dict[str, list[float]]) -> Table:
-    columns = ("mouth r", "LSE-C", "SSIM", "CPBD", "poster: votes “in sync”", "poster: votes “real”")
+    columns = ("mouth r", "LSE-C", "SSIM", "CPBD", "jitter ÷ truth", "poster: votes “in sync”", "poster: votes “real”")
     rows = []
     for i, sigma in enumerate(SIGMAS):
-        cells = [Cell(number(values[name][i], 3)) for name, _, _ in (*_SYNC, *_REAL)]
+        cells = [Cell(number(column[i], 3)) for column in values.values()]
         votes = [Cell(number(found[sigma], 2)) for found in (POSTER_SYNC, POSTER_REAL)]
         rows.append((_name(sigma), (*cells, *votes)))
     return Table("Measured, and what people said of the poster's videos", columns, tuple(rows))

@@ -87,15 +87,16 @@ def paper(
         with tempfile.TemporaryDirectory(prefix=".atvg-", dir=output) as scratch, under_way(scratch):
             study = Study(pack, split, folder, Path(scratch), engine, frames, workers, progress)
             study.check()
-            # Measured first: several workers and what draws the figures would not fit into memory together.
             chosen = [PARTS[name](study) for name in PARTS if name in parts]
             written = _write(study, chosen, _about(study, parts))
             for path in written:
                 os.replace(path, output / path.name)
             return [output / path.name for path in written]
-    except BaseException:
+    except BaseException as error:
         if made:
             shutil.rmtree(output, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise unwritable(output, error) from None
         raise
 
 
@@ -119,8 +120,11 @@ def _write(study: Study, parts: Sequence[Part], about: dict[str, str]) -> list[P
     write_json({"about": about, **{part.name: part.data for part in parts}}, folder / EVERYTHING)
     for part in parts:
         if part.name in ("table", "ablations"):
-            blocks = [*part.text, *(f"- {point}" for point in part.points), *(t.markdown() for t in part.tables)]
-            (folder / f"{part.name}.md").write_text(f"# {part.title}\n\n" + "\n\n".join(blocks) + "\n", "utf-8")
+            points = "\n".join(f"- {point}" for point in part.points)
+            blocks = [*part.text, *(table.markdown() for table in part.tables), points]
+            (folder / f"{part.name}.md").write_text(
+                f"# {part.title}\n\n" + "\n\n".join(blocks).rstrip() + "\n", "utf-8"
+            )
             write_json(part.data, folder / f"{part.name}.json")
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 

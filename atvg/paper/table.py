@@ -18,7 +18,7 @@ _MARKS = {"wins": "good", "loses": "bad"}
 _TRUE = {"mouth_r": 1.0, "mouth_std_ratio": 1.0, "jitter": 1.0, "lmd_mouth": 0.0, "lmd_68": 0.0, "ssim": 1.0,
          "ssim_mouth": 1.0}  # fmt: skip
 _HOW = (
-    f"In brackets: {LEVEL:.0%} intervals of {RESAMPLES} bootstrap resamples. People are resampled within each source, "
+    f"In square brackets: {LEVEL:.0%} intervals of {RESAMPLES} bootstrap resamples. People are resampled within each source, "
     "and clips within each person, because clips of one person are alike; resampling clips alone would make the "
     "intervals too narrow. With so few people they still are somewhat too narrow, and of a source with one person they "
     "say nothing about others."
@@ -92,7 +92,8 @@ def figure_cell(column: Column, figures: Mapping[str, float], bounds: Mapping[st
     known = bounds.get(column.name)
     if known is None or np.isnan(known).any():
         return Cell(column.show(figures))
-    return Cell(column.show(figures), f"({number(known.low, column.digits)}–{number(known.high, column.digits)})")
+    low, high = (number(x, column.digits).replace("-", "−") for x in known)
+    return Cell(column.show(figures), f"[{low} to {high}]" if known.low < 0 else f"[{low}–{high}]")
 
 
 def _tables(
@@ -158,10 +159,13 @@ def _verdicts(measured: Measured, others: Sequence[str], one: str = OURS) -> lis
 
 
 def _sentences(verdicts: Sequence[Verdict], result: Mapping[str, Any]) -> list[str]:
+    """What is not won: over all sources, and of a single one where it is not the same there."""
     rows = result["rows"]
+    overall = {(v.contest.name, v.other): v.outcome for v in verdicts if v.source == EVERYWHERE}
     said = []
     for v in verdicts:
-        if v.outcome != "wins":
+        known = v.source != EVERYWHERE and v.outcome == overall[v.contest.name, v.other]
+        if v.outcome != "wins" and not known:
             source = ALL if v.source == EVERYWHERE else v.source
             own, theirs, still = (rows[name][source] for name in (v.one, v.other, STILL))
             said.append(v.sentence(own, theirs, still, result["sync_expert"].get(source, {})))

@@ -58,7 +58,7 @@ class Verdict:
         if self.outcome == "undefined":
             return self.outcome, ""
         value, low, high = (signed(x, self.contest.digits) for x in self.difference)
-        return self.outcome, f"{value} ({low} to {high})"
+        return self.outcome, f"{value} [{low} to {high}]"
 
     def sentence(self, own: Figures, theirs: Figures, still: Figures, expert: Mapping[str, Any]) -> str:
         """For who does not win: that, and the reason as far as the figures tell one.
@@ -83,13 +83,17 @@ class Verdict:
             if self.outcome == "undecided"
             else ""
         )
-        reason = _reason(contest.name, own, theirs, still, expert)
-        return f"{contest.title}{where}: {result}, {' against '.join(values)}{doubt}. {reason}"
+        better = contest.sign * self.difference.value > 0  # only not surely so: nothing has to be explained
+        reason = "" if better else " " + _reason(contest.name, own, theirs, still, expert)
+        return f"{contest.title}{where}: {result}, {' against '.join(values)}{doubt}.{reason}"
 
     def _why(self, own: Figures, theirs: Figures) -> str:
         for name, figures in ((self.one, own), (self.other, theirs)):
-            if self.contest.name == "mouth_r" and math.isnan(figures["mouth_r"]):
-                return f"The mouth of {name} does not move at all, so that it correlates with nothing."
+            if math.isnan(figures[self.contest.name]):
+                if figures["undetected_frames"] == figures["frames"]:
+                    return f"The tracker finds no face in anything that {name} draws."
+                if self.contest.name == "mouth_r":
+                    return f"The mouth of {name} does not move at all, so that it correlates with nothing."
         return "The figure is undefined, for instance of clips that are too short."
 
 

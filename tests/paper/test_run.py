@@ -63,7 +63,7 @@ class TestWritten:
         text = (made / "table.md").read_text(encoding="utf-8")
         for name in ("copy", "oracle", "ATVG", "truth", *(kind.title for kind in BASELINES.values())):
             assert f"| {name} |" in text
-        assert re.search(r"\| ATVG \| \d\.\d\d \(\d\.\d\d–\d\.\d\d\) \|", text)
+        assert re.search(r"\| ATVG \| \d\.\d\d \[\d\.\d\d–\d\.\d\d\] \|", text)
         assert "ATVG wins" in text or "does not win everywhere" in text
         assert "Sync expert" in text and "not with a true PSNR" in text
 

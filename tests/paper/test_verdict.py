@@ -8,7 +8,8 @@ from atvg.evaluation.intervals import Difference
 from atvg.paper.verdict import CONTESTS, EVERYWHERE, Verdict, headline, judge
 
 R, LMD, JITTER, LSE_C = CONTESTS[:4]
-OWN = {"mouth_r": 0.5, "lmd_mouth": 1.0, "jitter": 0.1, "mouth_std_ratio": 0.8, "lse_c": 0.2, "lse_c_truth": 0.3}
+OWN = {"mouth_r": 0.5, "lmd_mouth": 1.0, "jitter": 0.1, "mouth_std_ratio": 0.8, "lse_c": 0.2, "lse_c_truth": 0.3,
+       "frames": 9, "undetected_frames": 0}  # fmt: skip
 STILL = {"lmd_mouth": 1.1}
 
 
@@ -38,7 +39,7 @@ def test_only_an_interval_without_0_decides(contest, low, high, outcome):
 
 
 def test_a_cell_holds_the_outcome_and_the_difference():
-    assert verdict(LMD, -0.3, 0.1).cell() == ("undecided", "−0.10 (−0.30 to +0.10)")
+    assert verdict(LMD, -0.3, 0.1).cell() == ("undecided", "−0.10 [−0.30 to +0.10]")
     assert verdict(R, math.nan, math.nan).cell() == ("undefined", "")
 
 
@@ -55,7 +56,12 @@ class TestSentence:
     def test_what_is_undecided_says_how_little_it_rests_on(self):
         said = sentence(verdict(R, -0.1, 0.3, source="grid"), mouth_r=0.4)
         assert said.startswith("mouth r on grid: undecided between ATVG and Chung, 0.50 against 0.40, ")
-        assert "−0.10 to +0.30, holds 0: 7 clips of 4 people" in said
+        assert said.endswith("−0.10 to +0.30, holds 0: 7 clips of 4 people.")
+
+    def test_a_small_mouth_explains_a_high_r_and_needs_not_explain_a_low_one(self):
+        words = "does not see how far a mouth moves"
+        assert words in sentence(verdict(R, -0.3, 0.1), mouth_r=0.6, mouth_std_ratio=0.1)
+        assert words not in sentence(verdict(R, -0.1, 0.3), mouth_r=0.4, mouth_std_ratio=0.1)
 
     def test_below_the_truths_own_jitter_less_is_no_gain(self):
         assert "frozen picture has 0" in sentence(verdict(JITTER, 0.01, 0.02), jitter=0.05)
@@ -70,6 +76,8 @@ class TestSentence:
     def test_a_mouth_that_never_moves_cannot_be_compared(self):
         said = sentence(verdict(R, math.nan, math.nan), mouth_r=math.nan)
         assert "cannot be compared" in said and "The mouth of Chung does not move at all" in said
+        gone = sentence(verdict(LMD, math.nan, math.nan), lmd_mouth=math.nan, undetected_frames=9)
+        assert gone.endswith("The tracker finds no face in anything that Chung draws.")
 
 
 class TestHeadline:
