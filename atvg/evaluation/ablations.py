@@ -78,7 +78,7 @@ def training_notes(name: str, weights: Path) -> Mapping[str, Any]:
     return checkpoint.notes(folder_of(name, weights), ABLATIONS[name].net)
 
 
-def ablation_rows(weights: Path, names: Sequence[str] = tuple(ABLATIONS)) -> list[Row]:
+def ablation_rows(weights: Path, names: Sequence[str]) -> list[Row]:
     """For each ablation a row from the sound, and one from the true landmarks if it is driven by landmarks.
 
     All hear with the AT-net of `weights`, and are drawn by PyTorch.

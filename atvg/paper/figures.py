@@ -38,7 +38,6 @@ STYLE = {
     "legend.fontsize": 8,
     "lines.linewidth": 1.8,
     "lines.markersize": 4.5,
-    "pdf.fonttype": 42,
 }
 
 

@@ -104,7 +104,7 @@ def noise(study: Study) -> Part:
         data={
             "sigmas": list(SIGMAS),
             "measured": values,
-            "poster": {"sync": list(POSTER_SYNC.values()), "real": list(POSTER_REAL.values())},
+            "poster": {"sync": [POSTER_SYNC[x] for x in SIGMAS], "real": [POSTER_REAL[x] for x in SIGMAS]},
             "frames_of_each_clip": _FRAMES,
         },
     )

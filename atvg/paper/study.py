@@ -15,7 +15,7 @@ from atvg.audio import load_audio
 from atvg.config import FPS
 from atvg.data.pack import Clip, read_pack
 from atvg.errors import PackError
-from atvg.evaluation.ablations import ABLATIONS, ablation_rows
+from atvg.evaluation import ablations
 from atvg.evaluation.baselines import BASELINES, load_baseline
 from atvg.evaluation.protocol import Measured, Row, audio_row, baseline_row, measure, standard_rows
 from atvg.face.mediapipe import MediaPipeTracker
@@ -77,7 +77,7 @@ class Study:
     @cached_property
     def ablated(self) -> Measured:
         """Of all ablations."""
-        return self.measure(partial(ablation_rows, self.weights, tuple(ABLATIONS)))
+        return self.measure(partial(ablations.ablation_rows, self.weights, tuple(ablations.ABLATIONS)))
 
     @cached_property
     def examples(self) -> list[Clip]:

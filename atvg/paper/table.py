@@ -18,10 +18,10 @@ _MARKS = {"wins": "good", "loses": "bad"}
 _TRUE = {"mouth_r": 1.0, "mouth_std_ratio": 1.0, "jitter": 1.0, "lmd_mouth": 0.0, "lmd_68": 0.0, "ssim": 1.0,
          "ssim_mouth": 1.0}  # fmt: skip
 _HOW = (
-    f"In square brackets: {LEVEL:.0%} intervals of {RESAMPLES} bootstrap resamples. People are resampled within each source, "
-    "and clips within each person, because clips of one person are alike; resampling clips alone would make the "
-    "intervals too narrow. With so few people they still are somewhat too narrow, and of a source with one person they "
-    "say nothing about others."
+    f"In square brackets: {LEVEL:.0%} intervals of {RESAMPLES} bootstrap resamples. People are resampled within each "
+    "source, and clips within each person, because clips of one person are alike; resampling clips alone would make "
+    "the intervals too narrow. With so few people they still are somewhat too narrow, and of a source with one person "
+    "they say nothing about others."
 )
 
 
