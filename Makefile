@@ -2,6 +2,7 @@
 # make test         installs what the tests need and runs them
 # make lint         style and format
 # make audit        known vulnerabilities of what is installed
+# make paper        the paper's table, figures and page: make paper PACK=/path/to/pack [OUT=paper] [WORKERS=2]
 # make soak         200 jobs of 40 visitors: does memory come back, is a file left (8 minutes)
 # make screenshots  pictures of the app for the README; needs Chromium with chromedriver
 # Each is idempotent. Another Python: make demo PYTHON=/path/to/python3.11
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
 PYTHON ?= $(firstword $(foreach p,python3 python3.12 python3.11 python3.10 python,$(shell $(p) -c "$(SUPPORTED)" 2>/dev/null && echo $(p))))
 
-.PHONY: demo test lint audit soak screenshots clean
+.PHONY: demo test lint audit paper soak screenshots clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python app.py
@@ -30,6 +31,12 @@ audit: $(VENV)/.test
 	@test -x $(VENV)/audit/bin/pip-audit || { $(BIN)/python -m venv $(VENV)/audit && \
 	  $(VENV)/audit/bin/python -m pip install --quiet "pip-audit>=2.9,<3"; } || echo "pip-audit could not be installed"
 	$(BIN)/python .ci/audit.py $(VENV)/audit/bin/pip-audit
+
+OUT ?= paper
+WORKERS ?= 2
+paper: $(VENV)/.test
+	@test -n "$(PACK)" || { echo "which pack? make paper PACK=/path/to/pack"; exit 1; }
+	$(BIN)/python -m atvg paper -p "$(PACK)" -o "$(OUT)" --workers $(WORKERS)
 
 soak: $(VENV)/.test
 	$(BIN)/python -m tests.soak --jobs 200

@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="atvg", description="One face photo + speech → a video of that face saying it.")
     parser.add_argument("--version", action="version", version=f"atvg {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
-    for add in (_add_animate, _add_prepare, _add_train, _add_evaluate, _add_bench, _add_app):
+    for add in (_add_animate, _add_prepare, _add_train, _add_evaluate, _add_paper, _add_bench, _add_app):
         add(commands)
     return parser
 
@@ -234,6 +234,29 @@ def _evaluate(options: argparse.Namespace) -> None:
     result = evaluate(options.pack, options.split, animator, weights=notes, frames=options.frames)
     write_json(result, options.output)
     print(to_markdown(result))
+
+
+def _add_paper(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("paper", help="measure and draw the paper's table and figures again, on a pack")
+    command.add_argument("-p", "--pack", metavar="PACK_DIR", type=as_path, required=True)
+    command.add_argument("-o", "--output", metavar="DIR", type=Path, required=True)
+    command.add_argument("--split", default="val", metavar="NAME")
+    command.add_argument("--frames", type=int, metavar="N", help="of each clip, the first N only: a quick look")
+    command.add_argument("--workers", type=int, default=1, metavar="N", help="processes that measure (default 1)")
+    command.add_argument("--parts", metavar="A,B,…", help="some of: table, ablations, fig1, fig5a, fig5b, fig6, fig7")
+    _add_weights(command)
+    command.set_defaults(run=_paper)
+
+
+def _paper(options: argparse.Namespace) -> None:
+    from atvg.paper.run import PAGE, PARTS, paper
+
+    parts = tuple(PARTS) if options.parts is None else [part.strip() for part in options.parts.split(",")]
+    written = paper(
+        options.pack, options.output, options.split, options.frames, options.workers, parts, options.weights,
+        options.engine,
+    )  # fmt: skip
+    print(f"{options.output / PAGE}: {', '.join(parts)}; {len(written)} files")
 
 
 def _add_bench(commands: argparse._SubParsersAction) -> None:

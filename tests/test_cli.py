@@ -231,6 +231,9 @@ def test_a_real_process_prints_one_line_whatever_the_native_libraries_say(half_s
         "train vg -p nowhere -o run --set lr=fast",
         "train at -p nowhere -o run --minutes -1",
         "evaluate -p nowhere -o report.json",
+        "paper -p nowhere -o out --parts table",
+        "paper -p nowhere -o out --parts fig9",
+        "paper -p nowhere -o out --frames 1",
         "bench --runs 0",
         "bench --seconds 0",
         "bench --seconds nan",
@@ -296,4 +299,4 @@ def test_help_names_every_command(capsys):
         main(["--help"])
     assert stop.value.code == 0
     printed = capsys.readouterr().out
-    assert all(name in printed for name in ("animate", "prepare", "train", "evaluate", "bench", "app"))
+    assert all(name in printed for name in ("animate", "prepare", "train", "evaluate", "paper", "bench", "app"))

@@ -145,6 +145,7 @@ LAYERS = [
         "atvg.evaluation",
     },
     {"atvg.lab"},
+    {"atvg.paper"},
     {"atvg.bench", "atvg.cli", "atvg.__main__"},
 ]
 
@@ -175,16 +176,20 @@ def test_networks_know_no_faces(path):
 
 
 @pytest.mark.parametrize(
-    "package, users", [("atvg.train", ["atvg.cli"]), ("atvg.evaluation", ["atvg.cli", "atvg.lab", "atvg.train"])]
+    "package, users",
+    [
+        ("atvg.train", ["atvg.cli"]),
+        ("atvg.evaluation", ["atvg.cli", "atvg.lab", "atvg.paper", "atvg.train"]),
+    ],
 )
 def test_training_and_evaluation_are_no_part_of_animating(package, users):
     outside = {name_of(path) for path in FILES if any(within(m, package) for m in imports_of(path))}
     assert all(within(user, package, *users) for user in outside)
 
 
-def test_only_the_app_uses_the_laboratory():
+def test_only_the_app_and_the_paper_use_the_laboratory():
     users = {name_of(path) for path in FILES if any(within(m, "atvg.lab") for m in imports_of(path))}
-    assert users and all(within(user, "atvg.lab") for user in users)
+    assert users and all(within(user, "atvg.lab", "atvg.paper") for user in users)
 
 
 def run(code: str) -> None:

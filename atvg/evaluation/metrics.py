@@ -179,16 +179,23 @@ def mouth_correlation(output: Sequence[np.ndarray], truth: Sequence[np.ndarray])
     return (covariance / (own * true) if moves else float("nan")), (own / true if true > 1e-6 else float("nan"))
 
 
+def movement(frames: np.ndarray) -> np.ndarray:
+    """Mean |difference of consecutive frames| of each pixel's luma, grey levels: (T ≥ 2, H, W, 3) → (H, W)."""
+    grey = _grey(frames)
+    return np.mean([cv2.absdiff(b, a) for a, b in zip(grey[:-1], grey[1:], strict=True)], axis=0)
+
+
+def quiet_region(moved_in_truth: np.ndarray) -> np.ndarray:
+    """The quarter of the pixels that move least in the truth, whose `movement` is given: (H, W) bool."""
+    return moved_in_truth <= np.quantile(moved_in_truth, QUIET_SHARE)
+
+
 def jitter(output: np.ndarray, truth: np.ndarray) -> float:
     """Unrest where nothing should move, as a multiple of the truth's own; 0 is still, 1 is like the truth.
 
-    Mean |difference of consecutive frames| in grey levels, over the quarter of the pixels that move least in the
-    truth (one region per clip of T ≥ 2 frames), output ÷ truth. The truth counts as at least `QUIET_FLOOR`: a frozen
-    one would divide by zero.
+    Mean `movement` in the `quiet_region` (one per clip of T ≥ 2 frames), output ÷ truth. The truth counts as at least
+    `QUIET_FLOOR`: a frozen one would divide by zero.
     """
-    moved, moved_in_truth = (
-        np.mean([cv2.absdiff(b, a) for a, b in zip(grey[:-1], grey[1:], strict=True)], axis=0)
-        for grey in (_grey(output), _grey(truth))
-    )
-    quiet = moved_in_truth <= np.quantile(moved_in_truth, QUIET_SHARE)
+    moved, moved_in_truth = movement(output), movement(truth)
+    quiet = quiet_region(moved_in_truth)
     return float(moved[quiet].mean() / max(moved_in_truth[quiet].mean(), QUIET_FLOOR))

@@ -5,10 +5,13 @@ are; their landmarks come from one and the same tracker run on their frames.
 """
 
 import json
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -67,17 +70,24 @@ def copy_row() -> Row:
     return Row("copy", lambda clip: np.repeat(clip.frames[:1], len(clip), axis=0))
 
 
-def oracle_row(animator: "Animator", name: str = "oracle") -> Row:
+def oracle_row(
+    animator: "Animator",
+    name: str = "oracle",
+    disturb: Callable[[np.ndarray], np.ndarray] = lambda landmarks: landmarks,
+) -> Row:
     """VG-net driven by the true landmarks and head movement: the ceiling of AT-net.
 
     The background stands still in the whole picture, so in the stabilised crop it moves, as it does in the truth.
+
+    Args:
+        disturb: what is done to the landmarks (T, 68, 2) of the frames, though not to the head's movement.
     """
 
     def draw(clip: Clip) -> np.ndarray:
         background = background_movement(clip.transforms, clip.transforms[0])
         moved = carry(clip.landmarks[0], clip.landmarks, background, _HEAD_SMOOTHING)
         flat = clip.landmarks[..., :2]
-        return animator.draw(clip.frames[0], flat[0], flat, moved=moved)
+        return animator.draw(clip.frames[0], flat[0], disturb(flat), moved=moved)
 
     return Row(name, draw)
 
@@ -117,7 +127,9 @@ class Truth:
 class Score:
     """One row on one clip; `opening` holds the lip opening, output and truth, in the frames where both were found."""
 
+    key: str
     source: str
+    identity: str
     values: dict[str, float]
     opening: tuple[np.ndarray, np.ndarray]
     frames: int
@@ -125,6 +137,109 @@ class Score:
     @property
     def undetected(self) -> int:
         return self.frames - len(self.opening[0])
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Scores of each row, clip by clip in the pack's order, and how many clips have no sound that fits their lips."""
+
+    scores: dict[str, list[Score]]
+    unsynced: int
+
+
+def measure(
+    pack_dir: str | AnyPath,
+    split: str,
+    make_rows: Callable[[], Sequence[Row]],
+    frames: int | None = None,
+    workers: int = 1,
+    progress: bool = True,
+) -> Measured:
+    """Scores every row on every clip of a split that has sound; a few clips per worker are in memory at a time.
+
+    Args:
+        pack_dir: a pack, see `atvg.data.pack`.
+        split: which of its splits.
+        make_rows: what makes the rows; with several workers each calls it once, so it has to be picklable.
+        frames: look at no more than the first so many frames of each clip.
+        workers: processes; with 1 the work is done in this one.
+        progress: show a progress bar.
+
+    Raises:
+        PackError: no such pack or split, a corrupt shard, or no clip whose sound fits its lips.
+    """
+    from tqdm import tqdm
+
+    pack_dir = as_path(pack_dir)
+    shard_paths(pack_dir, split)  # a wrong folder or split must be known before a model is loaded
+    scores: dict[str, list[Score]] = defaultdict(list)
+    unsynced = 0
+
+    def clips() -> Iterator[Clip]:
+        nonlocal unsynced
+        count = totals(pack_dir).get(f"{split}_clips")
+        for clip in tqdm(read_pack(pack_dir, split), total=count, unit="clip", disable=not progress):
+            if clip.sync:
+                yield clip.first(frames) if frames else clip
+            else:
+                unsynced += 1
+
+    for found in _each(clips(), make_rows, workers):
+        for name, score in found.items():
+            scores[name].append(score)
+    if not scores:
+        raise PackError(f"no clip of split {split!r} of {pack_dir} has sound that fits its lips; choose another split")
+    return Measured(dict(scores), unsynced)
+
+
+def _each(clips: Iterable[Clip], make_rows: Callable[[], Sequence[Row]], workers: int) -> Iterator[dict[str, Score]]:
+    """The scores of each clip, in order."""
+    if workers == 1:
+        yield from map(_Judge(make_rows), clips)
+        return
+    context = get_context("spawn")  # MediaPipe's threads do not survive a fork
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    with ProcessPoolExecutor(workers, context, _start, (make_rows, threads)) as pool:
+        pending: deque[Future] = deque()
+        for clip in clips:
+            pending.append(pool.submit(_judge, clip))
+            if len(pending) > workers:
+                yield pending.popleft().result()
+        for future in pending:
+            yield future.result()
+
+
+class _Judge:
+    """Rows, tracker and sync expert, loaded once: a clip → the scores of all rows."""
+
+    def __init__(self, make_rows: Callable[[], Sequence[Row]]):
+        from atvg.face.mediapipe import MediaPipeTracker
+
+        self.rows = list(make_rows())
+        if len({row.name for row in self.rows}) < len(self.rows):
+            raise ValueError(f"two rows have the same name: {[row.name for row in self.rows]}")
+        self.tracker, self.expert = MediaPipeTracker(), SyncExpert.from_pretrained()
+
+    def __call__(self, clip: Clip) -> dict[str, Score]:
+        truth = _truth(clip, self.tracker, self.expert)
+        return {row.name: _score(row, truth, self.tracker, self.expert) for row in self.rows}
+
+
+_in_this_process: list[_Judge] = []  # of a worker: the only one
+
+
+def _start(make_rows: Callable[[], Sequence[Row]], threads: int) -> None:
+    import torch
+
+    from atvg.face.mediapipe import silence_native_logs
+
+    silence_native_logs()
+    torch.set_num_threads(threads)
+    _in_this_process.append(_Judge(make_rows))
+
+
+def _judge(clip: Clip) -> dict[str, Score]:
+    return _in_this_process[0](clip)
 
 
 def evaluate(
@@ -139,55 +254,53 @@ def evaluate(
     """Runs the protocol, one clip in memory at a time.
 
     Args:
-        pack_dir: a pack, see `atvg.data.pack`.
-        split: which of its splits.
+        pack_dir, split, frames, progress: as of `measure`.
         animator: draws the standard rows; not needed if `rows` are given.
         rows: what to compare, `standard_rows` by default.
         weights: notes on the weights that are evaluated; they go into the result as they are.
-        frames: look at no more than the first so many frames of each clip.
-        progress: show a progress bar.
 
     Returns:
         ``rows[name][source or "all"]`` = figures by name, with numbers of clips and frames, and beside it what was
         evaluated and how; see `atvg.evaluation.report`.
 
     Raises:
-        PackError: no such pack or split, a corrupt shard, or no clip whose sound fits its lips.
+        PackError: as `measure`.
     """
-    from tqdm import tqdm
+    measured = measure(
+        pack_dir, split, lambda: standard_rows(animator) if rows is None else rows, frames, progress=progress
+    )
+    return summarise(measured, pack_dir, split, frames, weights)
 
-    from atvg.face.mediapipe import MediaPipeTracker
 
+def summarise(
+    measured: Measured,
+    pack_dir: str | AnyPath,
+    split: str,
+    frames: int | None,
+    weights: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What `evaluate` returns, of scores that are known already."""
     pack_dir = as_path(pack_dir)
-    shard_paths(pack_dir, split)  # a wrong folder or split must be known before a model is loaded
-    totals = json.loads((pack_dir / "pack.json").read_bytes()).get("totals", {})
-    rows = standard_rows(animator) if rows is None else rows
-    tracker, expert = MediaPipeTracker(), SyncExpert.from_pretrained()
-    scores: dict[str, list[Score]] = {row.name: [] for row in rows}
-    if len(scores) < len(rows):
-        raise ValueError(f"two rows have the same name: {[row.name for row in rows]}")
-    unsynced = 0
-    for clip in tqdm(read_pack(pack_dir, split), total=totals.get(f"{split}_clips"), unit="clip", disable=not progress):
-        if not clip.sync:
-            unsynced += 1
-            continue
-        truth = _truth(clip.first(frames) if frames else clip, tracker, expert)
-        for row in rows:
-            scores[row.name].append(_score(row, truth, tracker, expert))
-    if not all(scores.values()):
-        raise PackError(f"no clip of split {split!r} of {pack_dir} has sound that fits its lips; choose another split")
     return {
         "pack": pack_dir.resolve().name,
-        "pack_totals": totals,
+        "pack_totals": totals(pack_dir),
         "split": split,
         "at_most_frames": frames,
-        "unsynced_clips_left_out": unsynced,
+        "unsynced_clips_left_out": measured.unsynced,
         "weights": dict(weights or {}),
         "versions": {name: version(name) for name in ("torch", "torchmetrics", "mediapipe", "numpy")},
         "protocol": CHOICES,
-        "sync_expert": accuracy(expert, pack_dir, split),
-        "rows": {name: _by_source(found) for name, found in scores.items()},
+        "sync_expert": accuracy(SyncExpert.from_pretrained(), pack_dir, split),
+        "rows": {
+            name: {source: _summary(some) for source, some in by_source(found).items()}
+            for name, found in measured.scores.items()
+        },
     }
+
+
+def totals(pack_dir: str | AnyPath) -> dict[str, int]:
+    """Clips and frames of each split, as the pack's index counts them."""
+    return json.loads((as_path(pack_dir) / "pack.json").read_bytes()).get("totals", {})
 
 
 def track(frames: np.ndarray, tracker: Any) -> np.ndarray:
@@ -237,15 +350,19 @@ def _score(row: Row, truth: Truth, tracker: Any, expert: SyncExpert) -> Score:
         "jitter": metrics.jitter(output, frames),
         "psnr_released_script": metrics.psnr_released_script(output, frames),
     }
-    return Score(truth.clip.source, values, (mouth_opening(points), mouth_opening(true_points)), len(frames))
+    clip = truth.clip
+    return Score(
+        clip.key, clip.source, clip.identity, values, (mouth_opening(points), mouth_opening(true_points)), len(frames)
+    )
 
 
-def _by_source(scores: Iterable[Score]) -> dict[str, dict[str, float]]:
+def by_source(scores: Iterable[Score]) -> dict[str, list[Score]]:
+    """All scores, as `ALL`, and then those of each source."""
     groups: dict[str, list[Score]] = defaultdict(list)
     for score in scores:
         groups[ALL].append(score)
         groups[score.source].append(score)
-    return {source: _summary(groups[source]) for source in [ALL, *sorted(groups.keys() - {ALL})]}
+    return {source: groups[source] for source in [ALL, *sorted(groups.keys() - {ALL})]}
 
 
 def _summary(scores: list[Score]) -> dict[str, float]:

@@ -3,7 +3,8 @@
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,44 +14,54 @@ from atvg.evaluation.sync import TOLERANCE
 Figures = Mapping[str, float]
 
 
-def _number(name: str, digits: int) -> Callable[[Figures], str]:
-    return lambda figures: _text(figures[name], digits)
+@dataclass(frozen=True)
+class Column:
+    """A figure of the protocol as people read it.
+
+    Attributes:
+        title: with its unit, and an arrow that says what is better.
+        name: of the figure.
+        digits: after the point.
+        share: add, in brackets, its share of the truth's own.
+    """
+
+    title: str
+    name: str
+    digits: int
+    share: bool = False
+
+    def show(self, figures: Figures) -> str:
+        value = number(figures[self.name], self.digits)
+        if not self.share:
+            return value
+        true = figures[f"{self.name}_truth"]
+        return f"{value} ({number(figures[self.name] / true if true else math.nan, 2)})"
 
 
-def _with_share(name: str) -> Callable[[Figures], str]:
-    """A figure, and in brackets its share of the truth's own."""
-
-    def show(figures: Figures) -> str:
-        true = figures[f"{name}_truth"]
-        share = figures[name] / true if true else math.nan
-        return f"{_text(figures[name], 3)} ({_text(share, 2)})"
-
-    return show
-
-
-def _text(value: float, digits: int) -> str:
+def number(value: float, digits: int) -> str:
+    """A figure with so many digits after the point; – if it is undefined."""
     return "–" if math.isnan(value) else f"{value:.{digits}f}"
 
 
-COLUMNS: dict[str, Callable[[Figures], str]] = {
-    "LMD mouth, px ↓": _number("lmd_mouth", 2),
-    "LMD 68, px ↓": _number("lmd_68", 2),
-    "SSIM ↑": _number("ssim", 3),
-    "SSIM mouth ↑": _number("ssim_mouth", 3),
-    "PSNR, dB ↑": _number("psnr", 2),
-    "PSNR mouth, dB ↑": _number("psnr_mouth", 2),
-    "CPBD (÷ truth)": _with_share("cpbd"),
-    "CPBD mouth (÷ truth)": _with_share("cpbd_mouth"),
-    "mouth r ↑": _number("mouth_r", 2),
-    "mouth std ÷ truth": _number("mouth_std_ratio", 2),
-    "jitter ÷ truth ↓": _number("jitter", 2),
-    "LSE-C ↑": _number("lse_c", 3),
-    "LSE-D ↓": _number("lse_d", 3),
-    "undetected frames": _number("undetected_frames", 0),
-    "PSNR (released script)*": _number("psnr_released_script", 2),
-}
+COLUMNS = (
+    Column("LMD mouth, px ↓", "lmd_mouth", 2),
+    Column("LMD 68, px ↓", "lmd_68", 2),
+    Column("SSIM ↑", "ssim", 3),
+    Column("SSIM mouth ↑", "ssim_mouth", 3),
+    Column("PSNR, dB ↑", "psnr", 2),
+    Column("PSNR mouth, dB ↑", "psnr_mouth", 2),
+    Column("CPBD (÷ truth)", "cpbd", 3, share=True),
+    Column("CPBD mouth (÷ truth)", "cpbd_mouth", 3, share=True),
+    Column("mouth r ↑", "mouth_r", 2),
+    Column("mouth std ÷ truth", "mouth_std_ratio", 2),
+    Column("jitter ÷ truth ↓", "jitter", 2),
+    Column("LSE-C ↑", "lse_c", 3),
+    Column("LSE-D ↓", "lse_d", 3),
+    Column("undetected frames", "undetected_frames", 0),
+    Column("PSNR (released script)*", "psnr_released_script", 2),
+)
 
-_FOOTNOTE = (
+FOOTNOTE = (
     "\\* the wrapped-uint8 figure of the authors' script: comparable with the paper's figures only, "
     "not with a true PSNR. – : undefined, for instance r of a mouth that never moves."
 )
@@ -65,12 +76,12 @@ def to_markdown(result: Mapping[str, Any]) -> str:
         parts += [_table(rows, source, source) for source in sources]
     left_out = result["unsynced_clips_left_out"]
     parts.append(f"Means over clips; {left_out} clip(s) without sound that fits their lips were left out.")
-    parts.append(_expert(result["sync_expert"]))
-    return "\n\n".join([*parts, _FOOTNOTE]) + "\n"
+    parts.append(expert(result["sync_expert"]))
+    return "\n\n".join([*parts, FOOTNOTE]) + "\n"
 
 
-def _expert(found: Mapping[str, Figures]) -> str:
-    """How far the judge of LSE-C and LSE-D can be trusted."""
+def expert(found: Mapping[str, Figures]) -> str:
+    """In a sentence, how far the judge of LSE-C and LSE-D can be trusted."""
     told = [
         f"{source} {figures['within']:.0%} of {figures['trials']} (chance {figures['chance']:.0%})"
         for source, figures in found.items()
@@ -85,11 +96,11 @@ def _table(rows: Mapping[str, Mapping[str, Figures]], source: str, title: str) -
     any_row = next(iter(rows.values()))[source]
     lines = [
         f"**{title}**: {any_row['clips']} clips, {any_row['frames']} frames\n",
-        "| | " + " | ".join(COLUMNS) + " |",
+        "| | " + " | ".join(column.title for column in COLUMNS) + " |",
         "|---|" + "---:|" * len(COLUMNS),
     ]
     for name, by_source in rows.items():
-        lines.append(f"| {name} | " + " | ".join(show(by_source[source]) for show in COLUMNS.values()) + " |")
+        lines.append(f"| {name} | " + " | ".join(column.show(by_source[source]) for column in COLUMNS) + " |")
     return "\n".join(lines)
 
 
@@ -115,4 +126,6 @@ def write_json(result: Mapping[str, Any], path: Path) -> None:
 def _without_nan(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

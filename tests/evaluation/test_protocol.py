@@ -245,3 +245,24 @@ class TestReport:
             report.write_json(result, tmp_path)
         assert not list(tmp_path.iterdir())
         assert not tmp_path.with_name(tmp_path.name + ".half").exists()
+
+
+class TestWorkers:
+    def test_score_what_one_process_scores_in_the_same_order(self, pack):
+        alone, together = (
+            protocol.measure(pack, "val", copy_only, frames=6, workers=workers, progress=False) for workers in (1, 2)
+        )
+        assert [score.key for score in together.scores["copy"]] == ["a", "b"]
+        assert together.unsynced == alone.unsynced == 1
+        for one, other in zip(alone.scores["copy"], together.scores["copy"], strict=True):
+            assert (one.source, one.identity, one.frames) == (other.source, other.identity, 6)
+            assert one.values == pytest.approx(other.values, nan_ok=True)
+
+    def test_two_rows_of_one_name_are_refused(self, pack):
+        with pytest.raises(ValueError, match="same name"):
+            protocol.measure(pack, "val", lambda: [*copy_only(), *copy_only()], progress=False)
+
+
+def copy_only() -> list[protocol.Row]:
+    """What another process makes by its name."""
+    return [protocol.copy_row()]

@@ -1,0 +1,108 @@
+"""The ablations: a family of small VG-nets trained alike, each but for one change, and their rows in the protocol."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from atvg import checkpoint
+from atvg.errors import BadSettingError, CheckpointError
+from atvg.evaluation.protocol import Row, audio_row, oracle_row
+
+FOLDER = "ablations"  # beside the other weights
+DIRECT_NET = "direct_net"
+REFERENCE = "full"  # what the others are compared with
+ORACLE = ", oracle"  # ends the name of a row that is driven by the true landmarks
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """One change.
+
+    Attributes:
+        name: of its folder.
+        title: what is read in the table.
+        change: what ``atvg train vg --set`` is given beyond the family's common settings.
+        landmarks: whether frames are driven by landmarks; by the sound itself otherwise.
+    """
+
+    name: str
+    title: str
+    change: tuple[str, ...] = ()
+    landmarks: bool = True
+
+    @property
+    def net(self) -> str:
+        """Name of the weights in its folder."""
+        return checkpoint.VG_NET if self.landmarks else DIRECT_NET
+
+
+ABLATIONS = {
+    ablation.name: ablation
+    for ablation in (
+        Ablation(REFERENCE, "full"),
+        Ablation("no_attention", "no attention: α = 1", ("net.attention=none",)),
+        Ablation("static_attention", "one α for all frames", ("net.attention=static",)),
+        Ablation("plain_l1", "plain L1 instead of the dynamic loss", ("loss=l1",)),
+        Ablation("beta0", "β = 0", ("beta=0",)),
+        Ablation("no_recurrence", "no recurrence", ("net.recurrence=none",)),
+        Ablation("batch_recurrence", "recurrence over the batch, as released", ("net.recurrence=batch",)),
+        Ablation("plain_discriminator", "with a plain discriminator", ("discriminator=0.1", "regression=0")),
+        Ablation("regression_discriminator", "with the regression-based discriminator", ("discriminator=0.1",)),
+        Ablation("direct", "sound → frames, no landmarks", ("net.driver=audio", "net.warp=false"), landmarks=False),
+    )
+}
+
+
+def folder_of(name: str, weights: Path) -> Path:
+    """Where the weights of an ablation lie.
+
+    Raises:
+        BadSettingError: there is none of this name.
+        CheckpointError: there is no such folder.
+    """
+    if name not in ABLATIONS:
+        raise BadSettingError(f"unknown ablation {name!r}; choose from: {', '.join(ABLATIONS)}")
+    folder = weights / FOLDER / name
+    if not folder.is_dir():
+        raise CheckpointError(f"no weights of the ablation {name!r} in {folder}; train it, or leave the ablations out")
+    return folder
+
+
+def training_notes(name: str, weights: Path) -> Mapping[str, Any]:
+    """What was written beside an ablation about its training.
+
+    Raises:
+        BadSettingError, CheckpointError: as `folder_of`; also damaged notes.
+    """
+    return checkpoint.notes(folder_of(name, weights), ABLATIONS[name].net)
+
+
+def ablation_rows(weights: Path, names: Sequence[str]) -> list[Row]:
+    """For each ablation a row from the sound, and one from the true landmarks if it is driven by landmarks.
+
+    All hear with the AT-net of `weights`, and are drawn by PyTorch.
+
+    Raises:
+        BadSettingError, CheckpointError: as `folder_of`; also missing or damaged weights.
+    """
+    at_net, shape = checkpoint.load_at_net(weights)
+    rows = []
+    for name in names:
+        ablation, folder = ABLATIONS[name], folder_of(name, weights)
+        rows += (
+            _landmark_rows(ablation, folder, at_net, shape) if ablation.landmarks else _direct_rows(ablation, folder)
+        )
+    return rows
+
+
+def _landmark_rows(ablation: Ablation, folder: Path, at_net: Any, shape: Any) -> list[Row]:
+    from atvg.animator import Animator
+
+    nets = {0.5: checkpoint.load_vg_net(folder, ablation.net)}
+    animator = Animator(at_net, shape, nets, detector=None, engine="torch")
+    return [oracle_row(animator, ablation.title + ORACLE), audio_row(animator, ablation.title)]
+
+
+def _direct_rows(ablation: Ablation, folder: Path) -> list[Row]:
+    raise CheckpointError(f"{folder} cannot be drawn: this version has no network that is driven by sound alone")
