@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from atvg import __version__, checkpoint
+from atvg.data.storage import AnyPath, as_path
 from atvg.errors import BadSettingError, OutputError
 from atvg.evaluation import ablations
 from atvg.evaluation.baselines import BASELINES
@@ -45,7 +46,7 @@ _LEAD = (
 
 
 def paper(
-    pack: Path,
+    pack: str | AnyPath,
     output: Path,
     split: str = "val",
     frames: int | None = None,
@@ -85,7 +86,7 @@ def paper(
         # Within it, so that at the end files only have to be renamed.
         remove_abandoned(output, ".atvg-*")
         with tempfile.TemporaryDirectory(prefix=".atvg-", dir=output) as scratch, under_way(scratch):
-            study = Study(pack, split, folder, Path(scratch), engine, frames, workers, progress)
+            study = Study(as_path(pack), split, folder, Path(scratch), engine, frames, workers, progress)
             study.check()
             chosen = [PARTS[name](study) for name in PARTS if name in parts]
             written = _write(study, chosen, _about(study, parts))

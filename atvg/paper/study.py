@@ -14,6 +14,7 @@ from atvg.animator import Animator
 from atvg.audio import load_audio
 from atvg.config import FPS
 from atvg.data.pack import Clip, read_pack
+from atvg.data.storage import AnyPath
 from atvg.errors import PackError
 from atvg.evaluation import ablations
 from atvg.evaluation.baselines import BASELINES, load_baseline
@@ -41,7 +42,7 @@ class Study:
         progress: show progress bars.
     """
 
-    pack: Path
+    pack: AnyPath
     split: str
     weights: Path
     folder: Path
