@@ -12,6 +12,10 @@ from atvg.evaluation.protocol import Row, audio_row, oracle_row
 from atvg.nets.direct_net import DirectNet
 
 FOLDER = "ablations"  # beside the other weights
+FAMILY = (  # what all of them are trained with: a third of the size, from nothing, for a few minutes each
+    "net.photo_widths=24,48,72,112", "net.landmark_widths=32,40,56", "net.decoder_widths=24,48,80", "net.hidden=104",
+    "steps=280", "warmup=30", "ema=0.98",
+)  # fmt: skip
 REFERENCE = "full"  # what the others are compared with
 ORACLE = ", oracle"  # ends the name of a row that is driven by the true landmarks
 
@@ -23,7 +27,7 @@ class Ablation:
     Attributes:
         name: of its folder.
         title: what is read in the table.
-        change: what ``atvg train vg --set`` is given beyond the family's common settings.
+        change: what ``atvg train vg --set`` is given after `FAMILY`.
         landmarks: whether frames are driven by landmarks; by the sound itself otherwise.
     """
 
