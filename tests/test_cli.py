@@ -300,3 +300,11 @@ def test_help_names_every_command(capsys):
     assert stop.value.code == 0
     printed = capsys.readouterr().out
     assert all(name in printed for name in ("animate", "prepare", "train", "evaluate", "paper", "bench", "app"))
+
+
+def test_everything_that_can_be_trained_has_a_command(capsys):
+    from atvg.train.run import KINDS
+
+    for name in KINDS:
+        assert main(["train", name, "-p", "nowhere", "-o", "run"]) == 2
+        assert "nowhere is not a pack" in capsys.readouterr().err
