@@ -11,7 +11,6 @@ from typing import Any
 from atvg import __version__, checkpoint
 from atvg.data.storage import AnyPath, as_path
 from atvg.errors import BadSettingError, OutputError
-from atvg.evaluation import ablations
 from atvg.evaluation.baselines import BASELINES
 from atvg.evaluation.baselines import FOLDER as BASELINE_FOLDER
 from atvg.evaluation.report import write_json
@@ -56,7 +55,7 @@ def paper(
     engine: str = "auto",
     progress: bool = True,
 ) -> list[Path]:
-    """Writes the parts asked for into a folder, and returns the files; if anything fails, none of them is there.
+    """Writes the parts asked for into a folder, and returns the files; nothing is written before all is made.
 
     Args:
         pack, split, frames, workers, engine, progress: see `Study`.
@@ -77,9 +76,6 @@ def paper(
     if workers < 1:
         raise BadSettingError(f"--workers is {workers}; give at least 1")
     folder = checkpoint.locate(weights)
-    if "ablations" in parts:
-        for name in ablations.ABLATIONS:
-            ablations.folder_of(name, folder)
     output = Path(os.path.abspath(output))
     made = _make(output)
     try:
@@ -87,7 +83,7 @@ def paper(
         remove_abandoned(output, ".atvg-*")
         with tempfile.TemporaryDirectory(prefix=".atvg-", dir=output) as scratch, under_way(scratch):
             study = Study(as_path(pack), split, folder, Path(scratch), engine, frames, workers, progress)
-            study.check()
+            study.check(ablated="ablations" in parts)
             chosen = [PARTS[name](study) for name in PARTS if name in parts]
             written = _write(study, chosen, _about(study, parts))
             for path in written:
@@ -132,7 +128,9 @@ def _write(study: Study, parts: Sequence[Part], about: dict[str, str]) -> list[P
 
 def _about(study: Study, parts: Sequence[str]) -> dict[str, str]:
     """What was run, in words."""
-    command = f"atvg paper -p {study.pack.name} -o DIR --split {study.split}"
+    pack = study.pack.resolve().name
+    command = f"atvg paper -p {pack} -o DIR --split {study.split}"
+    command += "" if study.weights == checkpoint.locate() else f" --weights {study.weights.name}"
     command += f" --frames {study.frames}" if study.frames else ""
     command += "" if set(parts) == set(PARTS) else f" --parts {','.join(name for name in PARTS if name in parts)}"
     versions = {"atvg": __version__, **{name: version(name) for name in _LIBRARIES}}
@@ -144,7 +142,7 @@ def _about(study: Study, parts: Sequence[str]) -> dict[str, str]:
     trained = {name: checkpoint.notes(folder, name) for name, folder in weights.items()}
     trained[checkpoint.SYNC_NET] = checkpoint.notes(checkpoint.locate(), checkpoint.SYNC_NET)
     return {
-        "pack": f"{study.pack.resolve().name}, split {study.split}"
+        "pack": f"{pack}, split {study.split}"
         + (f", the first {study.frames} frames of each clip only" if study.frames else ""),
         "command": command,
         "engine": study.animator.engine().name,

@@ -119,14 +119,19 @@ class Study:
         wave = load_audio(Path(gradio.origin).parent / "media_assets" / "audio" / VOICE)
         return wave if self.frames is None else excerpt(wave, self.frames / FPS)
 
-    def check(self) -> None:
+    def check(self, ablated: bool = False) -> None:
         """Loads what will be needed, so that hours of work do not end with a file that is missing.
+
+        Args:
+            ablated: also the ablations.
 
         Raises:
             CheckpointError, PackError: what they say.
         """
         checkpoint.load_sync_net(checkpoint.locate())
         _ = self.compared, self.examples
+        if ablated:
+            ablations.ablation_rows(self.weights, tuple(ablations.ABLATIONS))
 
 
 def baseline_rows(weights: Path) -> list[Row]:
