@@ -10,7 +10,7 @@ from atvg.evaluation.intervals import LEVEL, RESAMPLES, Interval, differences, d
 from atvg.evaluation.protocol import ALL, Measured, Score, by_source, summarise
 from atvg.evaluation.report import COLUMNS, FOOTNOTE, Column, expert, number
 from atvg.paper.parts import Cell, Part, Table
-from atvg.paper.study import OURS, STILL, TRUTH, Study, baseline_titles
+from atvg.paper.study import FRAMES_ABLATED, OURS, STILL, TRUTH, Study, baseline_titles
 from atvg.paper.verdict import CONTESTS, EVERYWHERE, Verdict, headline, judge
 
 _MAIN = ("mouth_r", "lmd_mouth", "jitter")  # the contests that the paper is about
@@ -62,7 +62,8 @@ def ablation(study: Study) -> Part:
     """The same figures for a small family of VG-nets, each trained with one change."""
     measured = study.ablated
     bounds = _intervals(measured)
-    result = summarise(measured, study.pack, study.split, study.frames)
+    frames = min(FRAMES_ABLATED, study.frames or FRAMES_ABLATED)
+    result = summarise(measured, study.pack, study.split, frames)
     known = {a.title: a for a in ablations.ABLATIONS.values()}
     notes = {a.name: dict(ablations.training_notes(a.name, study.weights)) for a in known.values()}
     result["training"] = notes
@@ -78,7 +79,8 @@ def ablation(study: Study) -> Part:
         (
             "A small VG-net was trained from scratch for each row, alike but for the one change; they compare with "
             f"“{known[ablations.REFERENCE].title}” of the same family and not with ATVG. Rows named “oracle” are "
-            "driven by the true landmarks, the others by the sound. “wins” means that the full network does.",
+            f"driven by the true landmarks, the others by the sound. “wins” means that the full network does. Of each "
+            f"clip the first {frames} frames are measured.",
             f"What all share: {_settings(reference)}.",
         ),
         (),
