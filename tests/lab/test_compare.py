@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from atvg.audio import load_audio
-from atvg.config import SyncNetConfig
+from atvg.config import BaselineConfig, SyncNetConfig
 from atvg.errors import BadAudioError, BadSettingError, CheckpointError, OutputError
 from atvg.evaluation.baselines import BASELINES, Baseline, load_baseline
 from atvg.evaluation.sync import SyncExpert
@@ -26,7 +26,7 @@ class Painter(Baseline):
     """A system that does one thing to the photo, in the place of one of the compared ones."""
 
     def __init__(self, title: str, paint):
-        super().__init__()
+        super().__init__(BaselineConfig())
         self.title, self.paint, self.nothing = title, paint, torch.nn.Parameter(torch.zeros(1))
 
     def forward(self, seen):
