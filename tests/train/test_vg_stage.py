@@ -183,7 +183,7 @@ class TestTurn:
         def __init__(self, face: np.ndarray, crop: np.ndarray):
             self.face, self.crop = face, torch.tensor(crop).permute(2, 0, 1)
 
-        def batch(self, rng: np.random.Generator, batch: int, steps: int) -> Windows:
+        def batch(self, rng: np.random.Generator, batch: int, steps: int, stride: int = 1) -> Windows:
             clip = []
             for t in range(1 + steps):
                 points = turn_points(self.face, head_centre(self.face), Pose(yaw=6 * t, roll=-3 * t))
@@ -256,7 +256,7 @@ class TestTurn:
         build = stage(speech_only=0.5, batch=64)
         windows = build.bank.batch(np.random.default_rng(0), 64, 2)
         windows.landmarks[:, 1:, 17:27, 1] -= 3
-        build.bank.batch = lambda rng, batch, steps: windows
+        build.bank.batch = lambda rng, batch, steps, stride: windows
         _, _, _, landmarks, turned, *_ = build.batch(np.random.default_rng(0))
         raised = (turned.landmarks - landmarks)[:, :, 17:27, 1].mean(dim=(1, 2))
         assert 20 <= (raised.abs() < 0.01).sum() <= 44
