@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from atvg.config import CROP_SIZE, N_MFCC_STORED, SyncNetConfig
+from atvg.nets.blocks import conv
 
 SEEN = 5  # frames that make up one look at the mouth
 ROWS, COLUMNS = slice(68, 116), slice(32, 96)  # of the canonical crop: mouths and chins of all faces lie within
@@ -22,19 +23,13 @@ def mouths(pictures: Tensor) -> Tensor:
     return torch.einsum("...chw,c->...hw", pictures[..., ROWS, COLUMNS], pictures.new_tensor(_LUMA))
 
 
-def _conv(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
-    )
-
-
 class Eye(nn.Module):
     """Looks of five frames, (N, 5, 48, 64) in [−1, 1] → codes of unit length, (N, codes)."""
 
     def __init__(self, config: SyncNetConfig):
         super().__init__()
         widths = (SEEN, *config.picture_widths)
-        layers = [_conv(before, after, 2) for before, after in zip(widths, widths[1:], strict=False)]  # → 3×4
+        layers = [conv(before, after, 2) for before, after in zip(widths, widths[1:], strict=False)]  # → 3×4
         self.layers = nn.Sequential(
             *layers, nn.Flatten(), nn.Dropout(config.dropout), nn.Linear(12 * widths[-1], config.codes)
         )

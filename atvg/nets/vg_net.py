@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from atvg.config import CROP_SIZE, N_LANDMARKS, VGNetConfig
+from atvg.nets.blocks import conv
 from atvg.nets.conv_gru import ConvGRU
 from atvg.warp import border, warp
 
@@ -69,19 +70,13 @@ def _per_frame(x: Tensor, steps: int) -> Tensor:
     return x[:, None].expand(-1, steps, *x.shape[1:]).flatten(0, 1)
 
 
-def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
-    )
-
-
 class Residual(nn.Module):
     """x + conv(conv(x)), normalised."""
 
     def __init__(self, width: int):
         super().__init__()
         self.body = nn.Sequential(
-            _conv(width, width), nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
+            conv(width, width), nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -138,10 +133,10 @@ class VGNet(nn.Module):
         d64, d32, d16 = config.decoder_widths
         self.photo_encoder = nn.ModuleList(
             [
-                nn.Sequential(nn.PixelUnshuffle(2), _conv(12, p64), _conv(p64, p64)),
-                nn.Sequential(_conv(p64, p32, 2), _conv(p32, p32)),
-                nn.Sequential(_conv(p32, p16, 2), _conv(p16, p16)),
-                nn.Sequential(_conv(p16, p8, 2), _conv(p8, p8)),
+                nn.Sequential(nn.PixelUnshuffle(2), conv(12, p64), conv(p64, p64)),
+                nn.Sequential(conv(p64, p32, 2), conv(p32, p32)),
+                nn.Sequential(conv(p32, p16, 2), conv(p16, p16)),
+                nn.Sequential(conv(p16, p8, 2), conv(p8, p8)),
             ]
         )
         self.photo_skips = nn.ModuleList(
@@ -183,7 +178,7 @@ class VGNet(nn.Module):
             self.landmark_in = nn.Conv2d(N_LANDMARKS, l32, 3, padding=1, bias=False)
             self.example_in = nn.Conv2d(N_LANDMARKS, l32, 3, padding=1, bias=False)
             self.landmark_norm = nn.Sequential(nn.BatchNorm2d(l32), nn.ReLU())
-            self.landmark_encoder = nn.ModuleList([_conv(l32, l16, 2), _conv(l16, l8, 2)])
+            self.landmark_encoder = nn.ModuleList([conv(l32, l16, 2), conv(l16, l8, 2)])
             return l32, l16
         # Ablation: a vector of coordinates, as in the authors' code.
         self.landmark_in = nn.Linear(2 * N_LANDMARKS, _VECTOR_WIDTH)

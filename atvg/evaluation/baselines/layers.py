@@ -7,16 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from atvg.config import SyncNetConfig
+from atvg.nets.blocks import conv
 from atvg.nets.sync_net import SEEN, Ear, Eye, SyncNet, mouths
 
 GROUND = 4  # side of the smallest maps
-
-
-def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    """3×3 convolution, batch norm, ReLU."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
-    )
 
 
 class Speech(nn.Module):
