@@ -62,7 +62,7 @@ class OnePass(nn.Module):
 
 
 class VGStage(VideoStage):
-    """Photo = a random frame of a clip; target = a window of the same clip, with its true landmarks.
+    """Photo = a frame of a clip; target = a window of the same clip, with its true landmarks.
 
     A `DirectNet`, the ablation, gets the window's sound in place of landmarks, and all else alike.
     """
