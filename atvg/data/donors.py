@@ -28,10 +28,11 @@ ABOUT = {
     "licence": "CC BY 4.0, https://creativecommons.org/licenses/by/4.0/",
 }
 _ABOVE, _BELOW = 6, 12  # crop pixels that are looked at above and below the upper lip's inner edge
-_LEVEL = 0.9  # luma of a row's bright parts, relative to white
+_LEVEL = 0.93  # luma of a row's bright parts, relative to white
 _OWN = 0.5  # how much of what tells one row's level and tint from the others' it keeps
-_USUAL_TINT = np.array([1.01, 1.0, 0.93])  # of teeth under white light, RGB ÷ luma
-_CROWN = 9.0  # crop pixels from the edge of an upper incisor to its neck, and on under the gum
+_CONTRAST = 0.8  # power by which lines between teeth are made darker
+_USUAL_TINT = np.array([1.055, 0.985, 0.935])  # of teeth under white light, RGB ÷ luma
+_CROWN = 7.5  # crop pixels from the edge of an upper incisor to its neck, and on under the gum
 _LUMA = np.array([0.299, 0.587, 0.114])
 
 # Half widths of upper teeth as they stand in the row, crop pixels, and of the jaw's: its incisors are narrower.
@@ -199,7 +200,14 @@ def _even(picture: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     tint = _USUAL_TINT * (mean / (mean @ _LUMA) / _USUAL_TINT) ** _OWN
     level = np.percentile((picture @ _LUMA)[alpha > 0.8], 80)
     wanted = _LEVEL * (level / _LEVEL) ** _OWN if level < _LEVEL else _LEVEL
-    return picture * (tint / (mean / (mean @ _LUMA)) * wanted / level)
+    picture = picture * (tint / (mean / (mean @ _LUMA)) * wanted / level)
+    # Studio light from all sides hides the lines between teeth that lips' shadow shows.
+    luma = cv2.GaussianBlur((picture @ _LUMA).astype(np.float32), (0, 0), 0.8)  # no grain
+    near = cv2.GaussianBlur(luma * sure, (0, 0), 0.8 * FINE) / cv2.GaussianBlur(sure, (0, 0), 0.8 * FINE)
+    picture = picture * ((luma / near).clip(0.5, 1.1) ** _CONTRAST)[..., None]
+    # Gums and lips end where the row begins: their colour stays out of it.
+    around = [cv2.GaussianBlur(part, (0, 0), 0.3 * FINE) for part in (picture * sure[..., None], sure)]
+    return np.where(sure[..., None] > 0.5, picture, around[0] / around[1][..., None])
 
 
 def _lengthen(colour: np.ndarray, alpha: np.ndarray, edge: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -211,11 +219,11 @@ def _lengthen(colour: np.ndarray, alpha: np.ndarray, edge: np.ndarray) -> tuple[
     columns = first + np.flatnonzero(seen[first:last])
     top = np.interp(ticks, columns, (alpha > 0.85).argmax(axis=0)[columns])
     # Papillae come down between teeth, and lips shade their necks: colours are taken from further in.
-    start = np.minimum(top + 0.8 * FINE, edge - 1.5 * FINE)
+    start = np.minimum(top + 0.3 * FINE, edge - 1.5 * FINE)
     x = np.broadcast_to(ticks.clip(first, last - 1), alpha.shape).astype(np.float32)
     y = np.maximum(rows, start).astype(np.float32)
     calm = cv2.GaussianBlur(colour.astype(np.float32), (0, 0), sigmaX=1, sigmaY=0.8 * FINE)
-    covered = 1 / (1 + np.exp((rows - start - 0.5 * FINE) / (0.25 * FINE)))
+    covered = 1 / (1 + np.exp((rows - start - 0.2 * FINE) / (0.2 * FINE)))
     long, calm = (cv2.remap(part, x, y, cv2.INTER_LINEAR) for part in (colour.astype(np.float32), calm))
     long = long + (calm - long) * covered[..., None].astype(np.float32)
     within = 1 / (1 + np.exp((rows - edge + 1.2 * FINE) / (0.2 * FINE)))  # notches are at the edge alone

@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from atvg.errors import CheckpointError
-from atvg.motion.tone import luma, read_tone, sample, smoothstep
+from atvg.motion.bite import place_rows
+from atvg.motion.tone import luma, read_tone
 
 INDEX = "teeth.json"
 FINE = 6  # texture pixels per crop pixel: faces of 1000 pixels have 6 or 7
@@ -30,11 +31,11 @@ _ANCHORS = [31, 32, 33, 34, 35, *range(48, 60)]  # nose base and outer lips: wha
 _CHIN, _LOWER_LIP = [7, 8, 9], [56, 57, 58, 65, 66, 67]
 _SHOWN = 2.0  # crop pixels of upper incisor below a resting upper lip
 _ARCH = 0.05  # crop pixels⁻¹: how fast the row recedes from its middle to its sides
-_OVERBITE = 0.9  # crop pixels by which the upper incisors hide the lower ones, jaws closed
-_CROWN = 8.7  # crop pixels above the upper incisors' edge where their gum begins
+_CROWN = 6.5  # crop pixels above the upper incisors' edge where their gum begins
 _FLOOR = 6.5  # crop pixels below the lower incisors' edge where theirs does
-# The crop's part in which a mouth can lie, x and y in crop pixels; elsewhere all is dark.
-_REGION = (16, 112), (58, 128)
+_INNER = (0.82, 0.74, 0.71)  # what reaches the jaw's row of the light, reddened by lips and tongue
+_SHADOW = (0.88, 1.03, 1.06)  # what the lips take of each colour, being red themselves
+_MARGIN = 4.0  # crop pixels around the inner lips that are painted; beyond, where no mask of lips shows it, all is dark
 
 
 class Donors(NamedTuple):
@@ -119,12 +120,13 @@ def fit_teeth(
     shown = torch.as_tensor(_SHOWN if shown is None else shown, device=points.device).float().expand(batch)
     amount = torch.as_tensor(amount, device=points.device).float().expand(batch)
     tone = read_tone(photo, points)
-    place, turn, bite, seen, own = _place(photo, landmarks.float(), shown, tone.white)
+    stand = place_rows(photo, landmarks.float(), shown, tone.white)
 
     upper, lower = donors.upper[which], donors.lower[which]
     upper, lower = (_plain(row, tone.flat) for row in (upper, lower))
     level = upper[:, :3].sum(dim=(2, 3)) / upper[:, 3].sum(dim=(1, 2))[:, None].clamp(min=1)
-    white = (tone.white * 0.96).lerp(own / level.clamp(min=0.1), seen[:, None]).clamp(0, 1)
+    own = stand.own / level.clamp(min=0.1)
+    white = tone.white.lerp(own / own.amax(dim=1, keepdim=True).clamp(min=1), stand.seen[:, None])
     alpha = amount[:, None, None, None]
     skin = luma(tone.skin)[:, None]
     cavity = 0.25 * tone.skin * photo.new_tensor([1.0, 0.62, 0.60]) + 0.01
@@ -133,75 +135,25 @@ def fit_teeth(
     colours = torch.stack([cavity, tongue, gums, white], dim=1)
     anchors = F.pad(points[:, _ANCHORS], (0, 1), value=1.0)
     return Teeth(
-        upper * alpha, lower * alpha, place, torch.linalg.pinv(anchors).transpose(1, 2), turn, bite,
+        upper * alpha, lower * alpha, stand.place, torch.linalg.pinv(anchors).transpose(1, 2), stand.turn, stand.bite,
         colours, tone.palette, tone.grey, tone.flat,
     )  # fmt: skip
 
 
 def _plain(row: Tensor, flat: Tensor) -> Tensor:
     """Rows (B, 4, H, W) as a drawing shows them, as far as the picture is one: one colour without lines."""
-    size = 2 * FINE + 1
-    closed = -F.max_pool2d(-F.max_pool2d(row[:, 3:], size, 1, FINE), size, 1, FINE)
+    if not bool((flat > 0).any()):
+        return row
+    closed = -_widened(-_widened(row[:, 3:]))
+    even = F.avg_pool2d(closed, (1, 6 * FINE + 1), 1, (0, 3 * FINE), count_include_pad=False)
+    closed = torch.sigmoid(10 * (even - 0.5))
     colour = row[:, :3].sum(dim=(2, 3), keepdim=True) / row[:, 3:].sum(dim=(2, 3), keepdim=True).clamp(min=1)
     return row.lerp(torch.cat([closed * colour, closed], dim=1), flat[:, None, None, None])
 
 
-def _place(photo: Tensor, landmarks: Tensor, shown: Tensor, white: Tensor) -> tuple[Tensor, ...]:
-    """Where the rows stand: `Teeth.place`, `turn` and `bite`; how far the photo shows its own teeth, their colour."""
-    points = landmarks[..., :2]
-    corners, eyes = points[:, 54] - points[:, 48], points[:, 45] - points[:, 36]
-    axis = F.normalize(F.normalize(corners, dim=-1) + F.normalize(eyes, dim=-1), dim=-1)
-    down = torch.stack([-axis[:, 1], axis[:, 0]], dim=-1)
-    sine = _sine_of_yaw(landmarks)
-    middle = (points[:, [33, 51, 62]].sum(dim=1) + (points[:, 48] + points[:, 54]) / 2) / 4
-    scale = (corners.norm(dim=-1) / 25).sqrt().clamp(0.8, 1.1)
-
-    def height(indices: list[int]) -> Tensor:  # below the middle, along the face
-        return ((points[:, indices].mean(dim=1) - middle) * down).sum(dim=-1)
-
-    lip, gap = height([61, 62, 63]), height([65, 66, 67]) - height([61, 62, 63])
-    edge, seen, own = _own_teeth(photo, middle, axis, down, lip, gap, white)
-    rest = lip + shown
-    edge = rest.lerp(edge, seen)
-    origin = middle + down * edge[:, None]
-    linear = torch.stack([axis, down], dim=1) / scale[:, None, None]
-    place = torch.cat([linear, -linear @ origin[..., None]], dim=-1)
-    # Closed jaws keep their overbite; an open mouth has its lower teeth at the lower lip.
-    bite = (lip + gap + 0.3 - edge) / scale
-    bite = -_OVERBITE + F.softplus((bite + _OVERBITE) * 2) / 2
-    return place, sine, bite, seen, own
-
-
-def _sine_of_yaw(landmarks: Tensor) -> Tensor:
-    """By the depth of the outer eye corners if there is any, else by where the nose stands between them; (B,)."""
-    across = landmarks[:, 45] - landmarks[:, 36]
-    if landmarks.shape[-1] > 2:
-        tangent = across[:, 2] / across[:, 0].clamp(min=1)
-    else:
-        nose = landmarks[:, 30, 0] - (landmarks[:, 36, 0] + landmarks[:, 45, 0]) / 2
-        tangent = nose / across[:, 0].clamp(min=1) / 0.3
-    tangent = tangent.clamp(-0.7, 0.7)
-    return tangent / (1 + tangent**2).sqrt()
-
-
-def _own_teeth(
-    photo: Tensor, middle: Tensor, axis: Tensor, down: Tensor, lip: Tensor, gap: Tensor, white: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The bright column between parted lips: where it ends below `middle` (B,), how sure it is (B,), its RGB (B, 3)."""
-    rows, columns = torch.linspace(0, 1, 24, device=photo.device), torch.linspace(-3, 3, 7, device=photo.device)
-    depth = lip[:, None] + rows * gap.clamp(min=0)[:, None]  # (B, 24)
-    places = middle[:, None, None] + depth[..., None, None] * down[:, None, None]
-    places = places + columns[:, None] * axis[:, None, None]  # (B, 24, 7, 2)
-    colour = sample((photo.float() + 1) / 2, places.flatten(1, 2)).unflatten(1, (24, 7)).mean(dim=2)
-    bright = luma(colour)
-    red = (colour[..., 0] - colour[..., 1]) / bright.clamp(min=0.05)
-    red = red - ((white[:, 0] - white[:, 1]) / luma(white).clamp(min=0.05))[:, None]
-    tooth = smoothstep(bright / luma(white)[:, None], 0.55, 0.75) * (1 - smoothstep(red, 0.15, 0.3))
-    # From the brightest place down, until it is no tooth any more.
-    reached = torch.where(rows < 0.35, 1.0, tooth).cummin(dim=1).values
-    sure = smoothstep(tooth[:, 4:12].mean(dim=1), 0.4, 0.7) * smoothstep(gap, 2.0, 4.0)
-    mean = (colour * tooth[..., None]).sum(dim=1) / tooth.sum(dim=1, keepdim=True).clamp(min=1e-3)
-    return lip + gap.clamp(min=0) * reached.mean(dim=1), sure, mean
+def _widened(alpha: Tensor) -> Tensor:
+    """The greatest value within a crop pixel."""
+    return F.max_pool2d(F.max_pool2d(alpha, (2 * FINE + 1, 1), 1, (FINE, 0)), (1, 2 * FINE + 1), 1, (0, FINE))
 
 
 @torch.no_grad()
@@ -217,14 +169,25 @@ def unseen(teeth: Teeth, still: Tensor, landmarks: Tensor, xs: Tensor, ys: Tenso
         (B·T, 3, H, W) in [−1, 1].
     """
     still, landmarks = still[..., :2].float(), landmarks[..., :2].float()
-    columns, rows = (_within(ticks, low, high) for ticks, (low, high) in zip((xs, ys), _REGION, strict=True))
-    dark = _toned(teeth.colours[:, 0, :, None, None] * 0.5, teeth)
+    mouth = landmarks[:, :, 60:68]
+    low, high = mouth.amin(dim=2) - _MARGIN, mouth.amax(dim=2) + _MARGIN  # (B, T, 2)
+    columns, rows = (_within(ticks, *ends) for ticks, ends in zip((xs, ys), _ends(low, high), strict=True))
+    dark = _toned(teeth.colours[:, 0, :, None, None] * 0.5, teeth)[:, None] * 2 - 1
     shape = (*landmarks.shape[:2], 3, len(ys), len(xs))
-    painted = (dark * 2 - 1)[:, None].expand(shape).clone().flatten(0, 1)
-    x, y = xs[columns], ys[rows]
+    painted = dark.expand(shape).clone()
+    x, y = xs[columns].float(), ys[rows].float()
     if len(x) and len(y):
-        painted[:, :, rows, columns] = _paint(teeth, still, landmarks, x, y) * 2 - 1
-    return painted
+        # Each frame has its own box: what it shows does not depend on the frames it is painted with.
+        across = (x >= low[..., :1]) & (x <= high[..., :1])
+        down = (y >= low[..., 1:]) & (y <= high[..., 1:])
+        inside = (down[..., None] & across[:, :, None])[:, :, None]
+        painted[..., rows, columns] = torch.where(inside, _paint(teeth, still, landmarks, x, y) * 2 - 1, dark)
+    return painted.flatten(0, 1)
+
+
+def _ends(low: Tensor, high: Tensor) -> list[tuple[float, float]]:
+    """Least and greatest x, then y, of all frames."""
+    return list(zip(low.amin(dim=(0, 1)).tolist(), high.amax(dim=(0, 1)).tolist(), strict=True))
 
 
 def _within(ticks: Tensor, low: float, high: float) -> slice:
@@ -233,7 +196,7 @@ def _within(ticks: Tensor, low: float, high: float) -> slice:
 
 
 def _paint(teeth: Teeth, still: Tensor, landmarks: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """As `unseen`, within its region: (B·T, 3, H, W) in [0, 1]."""
+    """As `unseen`: (B, T, 3, H, W) in [0, 1]."""
     to_row = _to_row(teeth, still)
     x, y = x[None, None, None, :], y[None, None, :, None]
     across, down = (
@@ -258,11 +221,15 @@ def _paint(teeth: Teeth, still: Tensor, landmarks: Tensor, x: Tensor, y: Tensor)
     made = (cavity * 0.55).lerp(tongue * 0.62, soft[:, :, None])
     gum = torch.sigmoid((jaw_down - _FLOOR) / 0.3) * side
     made = made.lerp(gums * 0.6, gum[:, :, None])
-    made = made * (1 - lower[:, :, 3:]) + lower[:, :, :3] * white * (0.74 * side)[:, :, None]
+    made = (
+        made * (1 - lower[:, :, 3:])
+        + lower[:, :, :3] * white * white.new_tensor(_INNER)[:, None, None] * side[:, :, None]
+    )
     gum = torch.sigmoid((-_CROWN - down) / 0.3) * side
     made = made.lerp(gums, gum[:, :, None])
     made = made * (1 - upper[:, :, 3:]) + upper[:, :, :3] * white * side[:, :, None]
-    return _toned((made * light[:, :, None]).transpose(1, 2), teeth).transpose(1, 2).flatten(0, 1)
+    shade = (1 - light)[:, :, None] * light.new_tensor(_SHADOW)[:, None, None]
+    return _toned((made * (1 - shade)).transpose(1, 2), teeth).transpose(1, 2)
 
 
 def _to_row(teeth: Teeth, still: Tensor) -> Tensor:
@@ -285,7 +252,7 @@ def _unroll(across: Tensor, sine: Tensor) -> Tensor:
 def _jaw(still: Tensor, landmarks: Tensor) -> Tensor:
     """How far the jaw has moved since the photo, (B, T, 2) crop pixels: bone follows the chin more than the lip."""
     moved = landmarks - still
-    return 0.6 * moved[:, :, _CHIN].mean(dim=2) + 0.4 * moved[:, :, _LOWER_LIP].mean(dim=2)
+    return 0.8 * moved[:, :, _CHIN].mean(dim=2) + 0.2 * moved[:, :, _LOWER_LIP].mean(dim=2)
 
 
 def _row(row: Tensor, across: Tensor, down: Tensor, rows: tuple[int, int], fine: float) -> Tensor:
@@ -294,7 +261,9 @@ def _row(row: Tensor, across: Tensor, down: Tensor, rows: tuple[int, int], fine:
     ``fine``: texture pixels from one place to the next.
     """
     reach = int(0.475 * fine)
-    row = F.avg_pool2d(F.avg_pool2d(row, (2 * reach + 1, 1), 1, (reach, 0)), (1, 2 * reach + 1), 1, (0, reach))
+    for axis, padding in ((2, (0, 0, reach, reach)), (3, (reach, reach))):  # sums of slices: pooling takes 3 × as long
+        padded, size = F.pad(row, padding), row.shape[axis]
+        row = sum(padded.narrow(axis, i, size) for i in range(2 * reach + 1)) / (2 * reach + 1)
     low, high = rows
     grid = torch.stack([across * (2 / WIDTH), (down - low) * (2 / (high - low)) - 1], dim=-1)
     batch, steps, height, width = across.shape
@@ -308,7 +277,7 @@ def _light(landmarks: Tensor, x: Tensor, y: Tensor) -> Tensor:
     top, bottom = _curve(landmarks[:, :, 60:65], x), _curve(landmarks[:, :, [60, 67, 66, 65, 64]], x)
     gap = (bottom - top).clamp(min=0)
     below = (y - top).clamp(min=0)
-    return (1 - 0.45 * torch.exp(-below / 1.2)) * (gap + 0.35) / (gap + 1.1)
+    return (1 - 0.42 * torch.exp(-below / 1.1)) * (gap + 0.4) / (gap + 0.9)
 
 
 def _curve(points: Tensor, x: Tensor) -> Tensor:

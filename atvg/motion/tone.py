@@ -14,10 +14,12 @@ from atvg.config import CROP_SIZE
 _LUMA = (0.299, 0.587, 0.114)
 _SKIN_TINT = (1.19, 0.95, 0.79)  # RGB ÷ luma of skin under white light, much the same from pale to dark
 _SCLERA_TINT = (1.03, 0.99, 0.985)  # likewise of what is sampled as the white of the eye at 128²
+_BOUNCE = 0.18  # share of the light in a mouth that has come by way of skin and lips
+_SHADE = 1.18  # lids shade the white of the eye, and 128² mixes it with lashes: teeth of twelve smiles ÷ their eyes
 _UPPER_LIDS, _LOWER_LIDS = ((36, 37, 38, 39), (42, 43, 44, 45)), ((36, 41, 40, 39), (42, 47, 46, 45))
 _LIPS = ((50, 61), (51, 62), (52, 63), (58, 67), (57, 66), (56, 65))  # outer and inner lip, one above the other
-_GREY_SPREAD = (0.008, 0.022)  # chroma that luma does not tell: from one-coloured pictures to colour photographs
-_FLAT_SLOPE = (0.0012, 0.003)  # median step between neighbouring pixels of a cheek: drawings, photographs
+_GREY_SPREAD = (0.014, 0.022)  # chroma that luma does not tell ÷ luma: from one-coloured pictures to colour photographs
+_FLAT_SLOPE = (0.001, 0.003)  # median step between neighbouring pixels of a cheek ÷ its luma: drawings, photographs
 
 
 class Tone(NamedTuple):
@@ -66,9 +68,8 @@ def read_tone(photo: Tensor, landmarks: Tensor) -> Tone:
     face = sample(photo, low[:, None] + mesh * (high - low)[:, None])
     palette, grey = _palette(face)
     grid = luma(patches).unflatten(1, cheeks.shape[1:4])
-    # Over two pixels: bilinear sampling between the same two would make steps of a plain colour's own.
     steps = torch.cat([grid.diff(dim=-1).abs().flatten(1), grid.diff(dim=-2).abs().flatten(1)], dim=1)
-    flat = 1 - smoothstep(steps.median(dim=1).values, *_FLAT_SLOPE)
+    flat = 1 - smoothstep(steps.median(dim=1).values / luma(skin).clamp(min=0.02), *_FLAT_SLOPE)
     return Tone(_white(photo, landmarks, skin, luma(face)), skin, lips, palette, grey, flat)
 
 
@@ -90,7 +91,7 @@ def _palette(face: Tensor) -> tuple[Tensor, Tensor]:
     normal = powers.transpose(1, 2) @ powers + 1e-3 * torch.eye(3, device=face.device)
     palette = torch.linalg.solve(normal, powers.transpose(1, 2) @ chroma)
     spread = (chroma - powers @ palette).square().mean(dim=(1, 2)).sqrt()
-    return palette, 1 - smoothstep(spread, *_GREY_SPREAD)
+    return palette, 1 - smoothstep(spread / bright.mean(dim=1).clamp(min=0.02), *_GREY_SPREAD)
 
 
 def _white(photo: Tensor, landmarks: Tensor, skin: Tensor, face: Tensor) -> Tensor:
@@ -119,9 +120,12 @@ def _white(photo: Tensor, landmarks: Tensor, skin: Tensor, face: Tensor) -> Tens
     sure = (clear * (0.4 + 0.6 * paler))[:, None]
 
     eye_tint = eye / eye_luma.clamp(min=0.02)[:, None] / photo.new_tensor(_SCLERA_TINT)
-    skin_tint = skin / skin_luma.clamp(min=0.02)[:, None] / photo.new_tensor(_SKIN_TINT)
-    tint = (skin_tint.clamp(0.5, 1.6) ** 0.7).lerp(eye_tint.clamp(0.5, 1.6), sure)
-    level = guess[:, None].lerp(eye_luma[:, None], sure)
+    bounced = (skin / skin_luma.clamp(min=0.02)[:, None]).clamp(0.5, 1.6)
+    # Red skin is no red light: only how warm it is counts.
+    warmth = (bounced / photo.new_tensor(_SKIN_TINT)).log()
+    warmth = 0.3 * (warmth[:, 0] - warmth[:, 2])[:, None] * photo.new_tensor([1.0, 0.0, -1.0])
+    tint = warmth.exp().lerp(eye_tint.clamp(0.5, 1.6), sure) * bounced**_BOUNCE
+    level = guess[:, None].lerp(_SHADE * eye_luma[:, None], sure)
     return (tint / luma(tint)[:, None] * level).clamp(0, 1)
 
 
