@@ -62,11 +62,20 @@ Box = tuple[slice, slice]
 """Rows and columns of the photo."""
 
 
+class Uncovered(NamedTuple):
+    """What lies behind lips or lids, in a box of the photo, and how far a frame shows it."""
+
+    box: Box
+    shows: np.ndarray  # (h, w, 1) float32 in [0, 1], S_t
+    inside: np.ndarray  # (h, w, 3) float32 in [0, 255]: the photo's own where it is known, else teeth over the dark
+
+
 class Composition(NamedTuple):
     """One frame on the photo's own pixels, in the box where it differs from the photo.
 
     ``motion = base + residual``, rounded, and ``frame = attention · motion + (1 − attention) · photo``. All pictures
-    are (H, W, 3) uint8 RGB but the residual, (H, W, 3) int16; attention is (H, W) float32.
+    are (H, W, 3) uint8 RGB but the residual, (H, W, 3) float32; attention is (H, W) float32. ``uncovered`` tells what
+    the base shows between the lips, and between lids that move.
     """
 
     box: Box
@@ -76,6 +85,7 @@ class Composition(NamedTuple):
     motion: np.ndarray
     attention: np.ndarray
     frame: np.ndarray
+    uncovered: tuple[Uncovered, ...] = ()
 
 
 class _Still(NamedTuple):
@@ -120,11 +130,15 @@ class Paster:
 
     def paste(self, chunk: "Chunk") -> Iterator[np.ndarray]:
         """The frames of a chunk, uint8 pictures of the photo's size."""
+        return (picture for picture, _ in self.frames(chunk))
+
+    def frames(self, chunk: "Chunk") -> Iterator[tuple[np.ndarray, Composition | None]]:
+        """The same, each with what it is made of; see `compositions`."""
         for still, made in self._composed(chunk):
             picture = still.photo if chunk.turns else still.photo.copy()
             if made is not None:
                 picture[made.box] = made.frame
-            yield picture
+            yield picture, made
 
     def compositions(self, chunk: "Chunk") -> Iterator[Composition | None]:
         """What the frames of a chunk are made of; None where a frame is the photo itself."""
@@ -145,14 +159,13 @@ class Paster:
             moving = [patch for patch in patches if patch.moves(t)]
             base = self._warped(still.photo, shifts[t], moving, t, box)
             residual = self._laid(residuals[t], _WHOLE, box, cv2.INTER_CUBIC)
-            for patch in moving:
-                self._uncover(base, residual, photo, patch, t, box)
+            uncovered = tuple(self._uncover(base, residual, photo, patch, t, box) for patch in moving)
             motion = cv2.add(base, residual, dtype=cv2.CV_8U)
             if self._tone is not None:
                 motion = self._tone(motion)
             attention = self._laid(weight, _WHOLE, box)
             frame = cv2.blendLinear(motion, photo, attention, 1 - attention)
-            yield still, Composition(box, photo, base, residual, motion, attention, frame)
+            yield still, Composition(box, photo, base, residual, motion, attention, frame, uncovered)
 
     def _stills(self, chunk: "Chunk") -> list[_Still]:
         if not chunk.turns:
@@ -221,16 +234,18 @@ class Paster:
 
     def _uncover(
         self, base: np.ndarray, residual: np.ndarray, photo: np.ndarray, patch: _Patch, t: int, box: Box
-    ) -> None:
+    ) -> Uncovered:
         """Puts what lies behind lips or lids into a box of the base, and silences the residual where nobody knows."""
         where, shows = self._part(patch, patch.shows[t], box)
         showed = self._part(patch, patch.showed[t], box)[1][..., None]
         shows = shows[..., None]
         behind = base[where] if patch.behind is None else self._part(patch, patch.behind[t], box)[1]
-        inside = behind + showed * (photo[where] - behind)
+        inside = behind + showed * (photo[where].astype(np.float32) - behind)
         base[where] = (base[where] + shows * (inside - base[where]) + 0.5).clip(0, 255)
         if patch.behind is not None:
             residual[where] *= 1 - shows * (1 - showed)
+        whole = tuple(slice(own.start + low.start, own.stop + low.start) for own, low in zip(where, box, strict=True))
+        return Uncovered(whole, shows, inside)
 
     def _part(self, patch: _Patch, values: np.ndarray, box: Box) -> tuple[Box, np.ndarray]:
         """Which part of a box of the photo a patch covers, and its values (h, w, …) there."""
