@@ -435,7 +435,8 @@ class Drawer:
             motion = self._tone(motion)
             frames = compose(attention[..., None], motion, as_pixels(ground.photo).cpu().numpy())
         base, shift = as_pixels(base).cpu().numpy(), shift.cpu().numpy()
-        return Drawing(frames, attention, motion, base, shift, landmarks, self._teeth)
+        teeth = self._teeth and Teeth(*(part.cpu() for part in self._teeth))
+        return Drawing(frames, attention, motion, base, shift, landmarks, teeth)
 
     def _paint(self, landmarks: Tensor, ground: Ground) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Frames, attention and motion."""
@@ -476,7 +477,9 @@ class Result(Chunk):
     audio: speech.Audio
 
     def save(self, path: str | os.PathLike, frame: str = "full", panels: str | os.PathLike | None = None) -> None:
-        """Writes an MP4 with the sound; ``frame`` is ``"full"`` (the whole photo) or ``"crop"``.
+        """Writes an MP4 with the sound; ``frame`` is ``"full"`` (the whole photo), ``"face"`` or ``"crop"``.
+
+        See `atvg.render.render` for what those are.
 
         Raises:
             OutputError: the file cannot be written.

@@ -10,7 +10,9 @@ from atvg.render import render, rendering
 from atvg.video import VideoWriter
 
 
-@pytest.mark.parametrize(("frame", "shape"), [("full", (512, 512, 3)), ("crop", (128, 128, 3))])
+@pytest.mark.parametrize(
+    ("frame", "shape"), [("full", (512, 512, 3)), ("face", (156, 156, 3)), ("crop", (128, 128, 3))]
+)
 def test_every_step_shows_the_newest_picture(animator, face, tmp_path, frame, shape):
     wave, video, arrays = sample_voice(0.88), tmp_path / "out.mp4", tmp_path / "out.npz"
     steps = list(rendering(face, animator.stream(face, wave), wave, video, frame, arrays=arrays))
@@ -19,6 +21,7 @@ def test_every_step_shows_the_newest_picture(animator, face, tmp_path, frame, sh
     assert imageio_ffmpeg.count_frames_and_secs(str(video))[0] == 22
     with np.load(arrays) as saved:
         assert len(saved["frames"]) == 22 and "photos" not in saved, "a still head's photo follows from the matrix"
+        assert saved["base"].shape == (22, 128, 128, 3) and saved["shift"].shape == (22, 64, 64, 2)
 
 
 def test_who_stops_watching_leaves_no_file(animator, face, tmp_path):
@@ -41,7 +44,7 @@ def test_the_turned_photos_are_among_the_arrays_of_a_moving_head(animator, face,
 
 
 def test_an_unknown_frame_is_refused(animator, face, tmp_path):
-    with pytest.raises(BadSettingError, match="full, crop"):
+    with pytest.raises(BadSettingError, match="full, face, crop"):
         render(face, animator.stream(face, sample_voice(0.4)), sample_voice(0.4), tmp_path / "out.mp4", frame="half")
 
 
