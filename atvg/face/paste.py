@@ -167,7 +167,7 @@ class Paster:
         return [self._patch(opening, *both, chunk.teeth) for opening in (MOUTH, *EYES)]
 
     def _patch(self, opening: Opening, before: Tensor, after: Tensor, teeth: Teeth) -> _Patch:
-        points = torch.cat([before, after])[:, list(opening.upper + opening.lower)].flatten(0, 1)
+        points = torch.cat([before, after])[:, opening.points].flatten(0, 1)
         margin = _AROUND if opening is MOUTH else _ABOVE
         low = (points.amin(dim=0).floor() - margin).int().tolist()
         high = (points.amax(dim=0).ceil() + margin).int().tolist()
@@ -180,7 +180,7 @@ class Paster:
             behind = unseen(teeth, before[None], after[None], xs, ys).permute(0, 2, 3, 1)
             behind = ((behind + 1) * 127.5).contiguous().numpy()
         else:
-            lid = lid_shift(before, after, xs, ys).numpy()
+            lid = lid_shift(opening, before, after, xs, ys).numpy()
         shows = between(after, opening, xs, ys, self._soft).numpy()
         showed = known(before, opening, xs, ys, self._soft).numpy()
         return _Patch(tuple(low), shows, showed, fill_shift(before, opening, xs, ys).numpy(), lid, behind)
