@@ -226,9 +226,10 @@ class Paster:
         where, shows = self._part(patch, patch.shows[t], box)
         showed = self._part(patch, patch.showed[t], box)[1][..., None]
         shows = shows[..., None]
-        behind = base[where] if patch.behind is None else self._part(patch, patch.behind[t], box)[1]
-        inside = behind + showed * (photo[where] - behind)
-        base[where] = (base[where] + shows * (inside - base[where]) + 0.5).clip(0, 255)
+        under, kept = base[where].astype(np.float32), photo[where].astype(np.float32)
+        behind = under if patch.behind is None else self._part(patch, patch.behind[t], box)[1]
+        inside = behind + showed * (kept - behind)
+        base[where] = (under + shows * (inside - under) + 0.5).clip(0, 255)
         if patch.behind is not None:
             residual[where] *= 1 - shows * (1 - showed)
 
