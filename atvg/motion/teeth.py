@@ -24,6 +24,7 @@ _SHOWN = 2.0  # crop pixels of upper incisor below a resting upper lip
 _ARCH = 0.05  # crop pixels⁻¹: how fast the row recedes from its middle to its sides
 _CROWN = 6.5  # crop pixels above the upper incisors' edge where their gum begins
 _FLOOR = 6.5  # crop pixels below the lower incisors' edge where theirs does
+_TONGUE = 2.6  # crop pixels by which the tongue rises above the edge of the lower incisors
 _INNER = (0.82, 0.74, 0.71)  # what reaches the jaw's row of the light, reddened by lips and tongue
 _SHADOW = (0.93, 1.02, 1.04)  # what the lips take of each colour, being red themselves
 _MARGIN = 4.0  # crop pixels around the inner lips that are painted; beyond, where no mask of lips shows it, all is dark
@@ -185,8 +186,8 @@ def _paint(teeth: Teeth, still: Tensor, landmarks: Tensor, x: Tensor, y: Tensor)
     side = (1 / (1 + (across / 9.5) ** 4)).lerp(torch.ones_like(down), flat)
 
     # Back to front: throat, tongue, the jaw's gum and row, the skull's gum and row.
-    soft = torch.sigmoid((jaw_down + 0.6) / 1.0) * torch.exp(-((jaw_across / 9) ** 4)) * 0.55
-    made = (cavity * 0.55).lerp(tongue * 0.62, soft[:, :, None])
+    soft = 0.6 * torch.sigmoid((jaw_down + _TONGUE - 0.03 * jaw_across**2) / 0.7) * torch.exp(-((jaw_across / 9) ** 4))
+    made = (cavity * 0.55).lerp(tongue * 0.8, soft[:, :, None])
     gum = torch.sigmoid((jaw_down - _FLOOR) / 0.3) * side
     made = made.lerp(gums * 0.6, gum[:, :, None])
     made = (
