@@ -66,7 +66,7 @@ def read_tone(photo: Tensor, landmarks: Tensor) -> Tone:
     low, high = landmarks.amin(dim=1), landmarks.amax(dim=1)
     ticks = torch.linspace(0.06, 0.94, 24, device=photo.device)
     mesh = torch.stack(torch.meshgrid(ticks, ticks, indexing="xy"), dim=-1).flatten(0, 1)
-    calm = F.avg_pool2d(photo, 5, 1, 2)  # JPEG colours even a sepia picture a little, here and there
+    calm = F.avg_pool2d(photo, 4)  # JPEG colours even a sepia picture a little, here and there
     face = sample(calm, low[:, None] + mesh * (high - low)[:, None])
     palette, grey = _palette(face)
     grid = luma(patches).unflatten(1, cheeks.shape[1:4])
