@@ -10,9 +10,9 @@ from atvg.animator import Chunk
 from atvg.config import CROP_SIZE
 from atvg.face import geometry
 from atvg.face.close_up import CloseUp
+from atvg.face.composition import Composition
 from atvg.face.face import Face
 from atvg.face.landmarks import MOUTH, OUTLINES
-from atvg.face.paste import Composition
 from atvg.video import text_mask
 
 # One dark theme for all pictures and figures.

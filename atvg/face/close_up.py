@@ -7,8 +7,8 @@ import numpy as np
 
 from atvg.config import CROP_SIZE
 from atvg.face import geometry
+from atvg.face.composition import Box
 from atvg.face.face import Face
-from atvg.face.paste import Box
 
 MOST = 512  # pixels of a side; of a larger square more would be a video of the whole photo
 _LEAST = 128  # photo pixels that the square spans, whatever the face's size: the label is to be legible
