@@ -193,7 +193,7 @@ def _takes(
 
     def by_atvg() -> np.ndarray:
         speech = hear(animator, face, voice, settings)
-        return draw(animator, face.crop, face.crop_landmarks, speech, settings.beta).frames
+        return draw(animator, face.crop, face.crop_landmarks, speech, settings).frames
 
     def by_baseline(baseline: Baseline) -> np.ndarray:
         return np.concatenate(list(baseline.stream(face.crop, mfcc_rows(voice, count))))
