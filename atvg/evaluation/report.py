@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from atvg.errors import OutputError
+from atvg.evaluation.rows import SHUT
 from atvg.evaluation.sync import TOLERANCE
 
 Figures = Mapping[str, float]
@@ -52,6 +53,8 @@ COLUMNS = (
     Column("PSNR mouth, dB ↑", "psnr_mouth", 2),
     Column("CPBD (÷ truth)", "cpbd", 3, share=True),
     Column("CPBD mouth (÷ truth)", "cpbd_mouth", 3, share=True),
+    Column("detail ÷ photo (copy: 1)", "detail", 2),
+    Column("opening share (÷ truth)", "opening_share", 2, share=True),
     Column("mouth r ↑", "mouth_r", 2),
     Column("mouth std ÷ truth", "mouth_std_ratio", 2),
     Column("jitter ÷ truth ↓", "jitter", 2),
@@ -63,7 +66,12 @@ COLUMNS = (
 
 FOOTNOTE = (
     "\\* the wrapped-uint8 figure of the authors' script: comparable with the paper's figures only, "
-    "not with a true PSNR. – : undefined, for instance r of a mouth that never moves."
+    "not with a true PSNR. – : undefined, for instance r of a mouth that never moves. Detail is that of chin, cheeks "
+    "and lips, divided by that of the photo which the row itself was drawn from: exactly 1 for a copy, less for what "
+    "is softer."
+)
+_SHUT_NOTE = (
+    f"Rows that end in “{SHUT}” are drawn from the clip's frame with the most closed mouth, not from its first."
 )
 
 
@@ -77,6 +85,8 @@ def to_markdown(result: Mapping[str, Any]) -> str:
     left_out = result["unsynced_clips_left_out"]
     parts.append(f"Means over clips; {left_out} clip(s) without sound that fits their lips were left out.")
     parts.append(expert(result["sync_expert"]))
+    if any(name.endswith(SHUT) for name in rows):
+        parts.append(_SHUT_NOTE)
     return "\n\n".join([*parts, FOOTNOTE]) + "\n"
 
 
