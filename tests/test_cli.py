@@ -232,6 +232,8 @@ def test_a_real_process_prints_one_line_whatever_the_native_libraries_say(half_s
         "train at -p nowhere -o run --minutes -1",
         "evaluate -p nowhere -o report.json",
         "evaluate -p nowhere -o report.json --workers 0",
+        "evaluate -p nowhere -o report.json --photos nowhere",
+        "evaluate -p nowhere -o report.json --photos .",
         "paper -p nowhere -o out --parts table",
         "paper -p nowhere -o out --parts fig9",
         "paper -p nowhere -o out --frames 1",

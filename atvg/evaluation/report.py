@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +86,8 @@ def to_markdown(result: Mapping[str, Any]) -> str:
     left_out = result["unsynced_clips_left_out"]
     parts.append(f"Means over clips; {left_out} clip(s) without sound that fits their lips were left out.")
     parts.append(expert(result["sync_expert"]))
+    if "photographs" in result:
+        parts.append(_photographs(result["photographs"]))
     if any(name.endswith(SHUT) for name in rows):
         parts.append(_SHUT_NOTE)
     return "\n\n".join([*parts, FOOTNOTE]) + "\n"
@@ -99,6 +102,18 @@ def expert(found: Mapping[str, Figures]) -> str:
     return (
         f"Sync expert, real clips with their sound moved by a known number of frames, offset found within "
         f"±{TOLERANCE} frame: {'; '.join(told) or 'no clip is long enough'}."
+    )
+
+
+def _photographs(found: Mapping[str, Any]) -> str:
+    """In a sentence, what was measured on photographs, and how many were left out, by reason."""
+    detail, share = (number(found[name], 2) for name in ("detail", "opening_share"))
+    reasons = Counter(found["left_out"].values()).most_common()
+    return (
+        f"Photographs at their own resolution: detail ÷ photo {detail}, opening share {share}, means over "
+        f"{len(found['photos'])} photograph(s); {len(found['left_out'])} left out"
+        + "".join(f"{'; ' if i else ': '}{count} because {reason}" for i, (reason, count) in enumerate(reasons))
+        + "."
     )
 
 

@@ -239,6 +239,14 @@ class TestReport:
         text = report.to_markdown(result | {"rows": {"copy": {"all": figures}}})
         assert "nan" not in text and "| – (–) |" in text
 
+    def test_markdown_tells_of_photographs_and_why_some_were_left_out(self, result):
+        left_out = {"a.jpg": "no face is found", "b.jpg": "several faces compete", "c.jpg": "no face is found"}
+        found = {"detail": 0.456, "opening_share": 0.62, "photos": {"d.png": {}}, "left_out": left_out}
+        text = report.to_markdown(result | {"photographs": found})
+        assert "detail ÷ photo 0.46, opening share 0.62, means over 1 photograph(s); 3 left out: " in text
+        assert "2 because no face is found; 1 because several faces compete." in text
+        assert "hotograph" not in report.to_markdown(result)
+
     def test_json_carries_what_was_evaluated_and_how(self, result, tmp_path):
         path = tmp_path / "report.json"
         report.write_json(result | {"undefined": math.nan}, path)
