@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 from atvg import audio as speech
 from atvg import checkpoint
 from atvg.config import N_MFCC_STORED, ROWS_PER_FRAME, check_number, shown
-from atvg.engine import Engine, check_engine, make_engine
+from atvg.engine import Engine, as_pixels, check_engine, make_engine
 from atvg.errors import BadSettingError
 from atvg.face import geometry
 from atvg.face.carry import Carried
@@ -26,10 +26,14 @@ from atvg.face.image import Photo
 from atvg.face.placing import Numbers
 from atvg.face.turn import HeadTurn
 from atvg.idle import IdleModel, blink
+from atvg.motion.layers import Layers
+from atvg.motion.monochrome import Monochrome
+from atvg.motion.teeth import Teeth, fit_teeth, load_donors
 from atvg.nets.at_net import ATNet
-from atvg.nets.vg_net import Turned, VGNet, turn
+from atvg.nets.vg_net import Ground, Turned, VGNet, turn
 from atvg.pose import Pose
 from atvg.shape import ShapeModel, denormalise_offset, normalise, uncross_lips
+from atvg.warp import CELLS
 
 CHUNK = 10  # frames drawn at once: 0.4 s of video, a good batch for a CPU
 _ENGINES = 4  # compiled networks kept, one for each β that was asked for: 75 MB each
@@ -52,6 +56,7 @@ class Settings:
     pose: Pose = field(default_factory=Pose)
     mouth_gain: float = 1.0  # movement of the mouth about its rest, 0..3
     smoothing: float = 0.8  # standard deviation in frames, 0..5
+    teeth: float = 1.0  # how much of the teeth shows that no photo of a shut mouth can tell, 0..1
     natural: bool = False  # the head moves a little and the eyes blink, as real ones did
     seed: int = 0
 
@@ -59,6 +64,7 @@ class Settings:
         check_number("beta", self.beta, 0, 2)
         check_number("mouth gain", self.mouth_gain, 0, 3)
         check_number("smoothing", self.smoothing, 0, 5)
+        check_number("teeth", self.teeth, 0, 1)
         if not isinstance(self.pose, Pose):
             raise BadSettingError(f"pose must be an atvg.Pose, not {type(self.pose).__name__}")
         if not isinstance(self.natural, bool):
@@ -75,10 +81,13 @@ class Chunk:
         start: index of the first frame in the clip.
         frames, motion: (T, 128, 128, 3) uint8 RGB.
         photos: (T, 128, 128, 3) uint8 RGB, the face's crop with its head turned; one and the same while it stays still.
+        base: (T, 128, 128, 3) uint8 RGB, what motion was drawn over: ``motion = base + residual``.
+        shift: (T, 64, 64, 2) float32 crop pixels, how far away each place of the warped photo has its source.
         attention: (T, 128, 128) float32 in [0, 1].
         landmarks: (T, 68, 2) float32 crop pixels.
         codes: (T, K) float32, AT-net's output after gain and smoothing.
         turns: T turns of the head beyond the face's own pose; none while it stays still.
+        teeth: what lies behind the lips, of one photo; None if the network draws without layers.
     """
 
     start: int
@@ -86,9 +95,12 @@ class Chunk:
     attention: np.ndarray
     motion: np.ndarray
     photos: np.ndarray
+    base: np.ndarray
+    shift: np.ndarray
     landmarks: np.ndarray
     codes: np.ndarray
     turns: tuple[HeadTurn, ...]
+    teeth: Teeth | None
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -96,10 +108,10 @@ class Chunk:
     def cut(self, first: int, last: int) -> "Chunk":
         """Frames first..last − 1 of this stretch."""
         parts = {name: getattr(self, name)[first:last] for name in (*_ARRAYS, "turns")}
-        return Chunk(start=self.start + first, **parts)
+        return Chunk(start=self.start + first, teeth=self.teeth, **parts)
 
 
-_ARRAYS = ("frames", "attention", "motion", "photos", "landmarks", "codes")
+_ARRAYS = ("frames", "attention", "motion", "photos", "base", "shift", "landmarks", "codes")
 
 
 class Animator:
@@ -239,10 +251,15 @@ class Animator:
 
     @torch.inference_mode()
     def drawer(
-        self, photo_crop: np.ndarray, example: np.ndarray, beta: float = 0.5, recurrent: bool = True
+        self,
+        photo_crop: np.ndarray,
+        example: np.ndarray,
+        beta: float = 0.5,
+        recurrent: bool = True,
+        teeth: float = 1.0,
     ) -> "Drawer":
-        """VG-net ready to draw one photo, (128, 128, 3) uint8 with landmarks (68, 2) in crop pixels; see `Drawer`."""
-        return Drawer(self.engine(beta), photo_crop, example, recurrent)
+        """VG-net ready to draw one photo, (128, 128, 3) uint8 with landmarks (68, 2+) in crop pixels; see `Drawer`."""
+        return Drawer(self.engine(beta), photo_crop, example, recurrent, teeth)
 
     @torch.inference_mode()
     def draw(
@@ -257,7 +274,7 @@ class Animator:
 
         Args:
             photo_crop: (128, 128, 3) uint8.
-            example: (68, 2) its landmarks, crop pixels.
+            example: (68, 2+) its landmarks, crop pixels.
             landmarks: (T, 68, 2) those of the frames.
             moved: how the head moves, from `atvg.face.carry`; it stays as in the photo if None.
 
@@ -269,7 +286,7 @@ class Animator:
         for first in range(0, len(landmarks), CHUNK):
             part = slice(first, first + CHUNK)
             turned = moved and drawer.carried(Carried(moved.sources[part], moved.targets[part]))
-            parts.append(drawer.draw(landmarks[part], turned)[0])
+            parts.append(drawer.draw(landmarks[part], turned).frames)
         return np.concatenate(parts)
 
     def engine(self, beta: float = 0.5) -> Engine:
@@ -334,7 +351,7 @@ class Performance:
 
     def __init__(self, animator: Animator, face: Face, settings: Settings):
         self._animator, self._face = animator, face
-        self._drawer = animator.drawer(face.crop, face.crop_landmarks[:, :2], settings.beta)
+        self._drawer = animator.drawer(face.crop, face.crop_landmarks, settings.beta, teeth=settings.teeth)
         self._idle = animator.idle.sample(settings.seed) if settings.natural else None
         self._shown = 0
 
@@ -350,46 +367,88 @@ class Performance:
             photos = np.stack([turn.of_crop(face.crop, face.matrix) for turn in turns])
             turned, closure = self._drawer.turned(photos, seen[..., :2]), np.array([m.closure for m in moments])
         landmarks = blink(self._animator.landmarks(codes, seen), closure)
-        frames, attention, motion = self._drawer.draw(landmarks, turned)
         self._shown += count
-        return Chunk(self._shown - count, frames, attention, motion, photos, landmarks, codes, turns)
+        return self._drawer.draw(landmarks, turned).chunk(self._shown - count, photos, codes, turns)
+
+
+class Drawing(NamedTuple):
+    """T drawn frames; see `Chunk` for what each is."""
+
+    frames: np.ndarray
+    attention: np.ndarray
+    motion: np.ndarray
+    base: np.ndarray
+    shift: np.ndarray
+    landmarks: np.ndarray
+    teeth: Teeth | None
+
+    def chunk(self, start: int, photos: np.ndarray, codes: np.ndarray, turns: tuple[HeadTurn, ...] = ()) -> Chunk:
+        """These frames, with what they were drawn from."""
+        return Chunk(start=start, photos=photos, codes=codes, turns=turns, **self._asdict())
 
 
 class Drawer:
     """VG-net at work on one photo, stretch by stretch: keeps the photo's code and the recurrent state.
 
-    With ``recurrent=False`` the MMCRNN forgets after every frame, as if each were the first.
+    Args:
+        engine: what draws.
+        photo_crop: (128, 128, 3) uint8.
+        example: (68, 2+) its landmarks, crop pixels.
+        recurrent: if not, the MMCRNN forgets after every frame, as if each were the first.
+        teeth: how much of them shows that the photo does not, 0..1.
     """
 
-    def __init__(self, engine: Engine, photo_crop: np.ndarray, example: np.ndarray, recurrent: bool = True):
+    def __init__(
+        self,
+        engine: Engine,
+        photo_crop: np.ndarray,
+        example: np.ndarray,
+        recurrent: bool = True,
+        teeth: float = 1.0,
+    ):
         self._engine, self._recurrent = engine, recurrent
         self._device = next(engine.net.parameters()).device
-        self._photo = self._images(photo_crop[None])
-        self._code = engine.net.encode_photo(self._photo, self._tensor(example)[None])
+        self._photo, marks = self._images(photo_crop[None]), self._tensor(example)[None]
+        self._tone = Monochrome.of(photo_crop)
+        self._teeth = None
+        if engine.net.config.layers:
+            self._teeth = fit_teeth(load_donors(device=self._device), self._photo, marks, teeth)
+        self._code = engine.net.encode_photo(self._photo, marks[..., :2], self._teeth)
         self._state = self._code.start
 
     @torch.inference_mode()
-    def draw(self, landmarks: np.ndarray, turned: Turned | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def draw(self, landmarks: np.ndarray, turned: Turned | None = None) -> Drawing:
         """The next T frames.
 
         Args:
             landmarks: (T, 68, 2) crop pixels.
             turned: from `turned` or `carried`; the head stays as in the photo if None.
-
-        Returns:
-            frames (T, 128, 128, 3) uint8, attention (T, 128, 128) float32, motion (T, 128, 128, 3) uint8.
         """
-        places = self._tensor(landmarks)
-        photo, warped = self._engine.net.pictures(self._code, places[None], turned)
+        marks = self._tensor(landmarks)
+        ground = self._engine.net.ground(self._code, marks[None], turned)
+        frames, attention, motion = self._paint(marks, ground)
+        if ground.layers is None:
+            base, shift = ground.photo, ground.photo.new_zeros(len(marks), CELLS, CELLS, 2)
+        else:
+            base, shift = ground.layers.base, ground.layers.shift
+        if self._tone is not None:
+            motion = self._tone(motion)
+            frames = compose(attention[..., None], motion, as_pixels(ground.photo).cpu().numpy())
+        base, shift = as_pixels(base).cpu().numpy(), shift.cpu().numpy()
+        return Drawing(frames, attention, motion, base, shift, landmarks, self._teeth)
+
+    def _paint(self, landmarks: Tensor, ground: Ground) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Frames, attention and motion."""
         if self._recurrent:
-            drawn = self._engine.draw(self._code, places, photo, warped, self._state)
+            drawn = self._engine.draw(self._code, landmarks, ground, self._state)
             self._state = drawn.states[-1:]
             return drawn[:3]
         parts = []
-        for t in range(len(places)):
-            frame = slice(t, t + 1)
-            over = (photo[frame], None if warped is None else warped[frame])
-            parts.append(self._engine.draw(self._code, places[frame], *over, self._code.start)[:3])
+        for t in range(len(landmarks)):
+            one = slice(t, t + 1)
+            over = ground.layers and Layers(*(part[one] for part in ground.layers))
+            alone = Ground(ground.photo[one], over)
+            parts.append(self._engine.draw(self._code, landmarks[one], alone, self._code.start)[:3])
         frames, attention, motion = map(np.concatenate, zip(*parts, strict=True))
         return frames, attention, motion
 
@@ -427,14 +486,14 @@ class Result(Chunk):
         render(self.face, [self], self.audio, path, frame=frame, panels=panels)
 
 
-def join(chunks: list[Chunk]) -> dict[str, np.ndarray]:
+def join(chunks: list[Chunk]) -> dict[str, Any]:
     """What consecutive chunks hold, by name, joined."""
     turns = tuple(turn for chunk in chunks for turn in chunk.turns)
     joined = {name: np.concatenate([getattr(c, name) for c in chunks]) for name in _ARRAYS if name != "photos" or turns}
     if not turns:  # one and the same picture
         photo = chunks[0].photos[0]
         joined["photos"] = np.broadcast_to(photo, (len(joined["frames"]), *photo.shape))
-    return {**joined, "turns": turns}
+    return {**joined, "turns": turns, "teeth": chunks[0].teeth}
 
 
 def regroup(chunks: Iterable[Chunk], size: int) -> Iterator[Chunk]:
@@ -450,6 +509,11 @@ def regroup(chunks: Iterable[Chunk], size: int) -> Iterator[Chunk]:
                 waiting = []
     if waiting:
         yield Chunk(start=waiting[0].start, **join(waiting))
+
+
+def compose(attention: np.ndarray, motion: np.ndarray, photo: np.ndarray) -> np.ndarray:
+    """α ⊙ m + (1 − α) ⊙ photo of uint8 pictures, rounded; α (…, 1) in [0, 1]."""
+    return (attention * motion + (1 - attention) * photo + 0.5).astype(np.uint8)
 
 
 def make_settings(values: dict[str, Any]) -> Settings:

@@ -101,7 +101,7 @@ def _stages(animator: Any, photo: np.ndarray, wave: np.ndarray, runs: int) -> di
     chunks = list(animator.stream(face, wave))
     landmarks, codes = (np.concatenate([getattr(c, name) for c in chunks]) for name in ("landmarks", "codes"))
     paster, panels = Paster(face), PanelRenderer(face.crop, face.crop_landmarks[:, :2])
-    pictures = [picture for c in chunks[:2] for picture in paster.paste(c.attention, c.motion)]
+    pictures = [picture for c in chunks[:2] for picture in paster.paste(c)]
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.mp4"
@@ -118,7 +118,7 @@ def _stages(animator: Any, photo: np.ndarray, wave: np.ndarray, runs: int) -> di
             "at_net": lambda: animator.codes_from_rows(rows, face.crop_landmarks),
             "shape": lambda: animator.landmarks(codes, face.crop_landmarks),
             "vg_net": lambda: animator.draw(face.crop, face.crop_landmarks[:, :2], landmarks),
-            "paste_back": lambda: _exhaust(p for c in chunks for p in paster.paste(c.attention, c.motion)),
+            "paste_back": lambda: _exhaust(p for c in chunks for p in paster.paste(c)),
             "encode": encode,
             "panels": lambda: _exhaust(panels.render(c.frames, c.attention, c.motion, c.landmarks) for c in chunks),
             "first_frame": lambda: next(iter(animator.stream(animator.read_face(photo), wave))),

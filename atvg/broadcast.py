@@ -196,7 +196,7 @@ class _Broadcast:
     def _aired(self, chunk: Chunk | None, began: float) -> Aired:
         pictures = []
         if chunk is not None:
-            for picture in self._paster.paste(chunk.attention, chunk.motion, chunk.turns):
+            for picture in self._paster.paste(chunk):
                 stamp(picture[None])
                 pictures.append(_jpeg(picture))
         self._last = time.monotonic()

@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="atvg", description="One face photo + speech → a video of that face saying it.")
     parser.add_argument("--version", action="version", version=f"atvg {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
-    for add in (_add_animate, _add_prepare, _add_train, _add_evaluate, _add_paper, _add_bench, _add_app):
+    for add in (_add_animate, _add_prepare, _add_train, _add_evaluate, _add_paper, _add_teeth, _add_bench, _add_app):
         add(commands)
     return parser
 
@@ -271,6 +271,24 @@ def _paper(options: argparse.Namespace) -> None:
         options.engine,
     )  # fmt: skip
     print(f"{options.output / PAGE}: {', '.join(parts)}; {len(written)} files")
+
+
+def _add_teeth(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("teeth", help="cut the teeth of smiling people out of their photos, for other mouths")
+    command.add_argument("donors", metavar="DONORS_DIR", type=Path)
+    command.add_argument("-o", "--output", metavar="DIR", type=Path, required=True)
+    command.add_argument("--skip", metavar="A,B,…", default="", help="names of photos, without ending, to leave out")
+    command.add_argument("--detector", default="auto", help="auto (default), mediapipe or face-alignment")
+    command.set_defaults(run=_teeth)
+
+
+def _teeth(options: argparse.Namespace) -> None:
+    from atvg.data.donors import make_donors
+    from atvg.face.detector import make_detector
+
+    skip = tuple(name.strip() for name in options.skip.split(","))
+    names = make_donors(options.donors, options.output, make_detector(options.detector), skip)
+    print(f"{options.output}: {', '.join(names)}")
 
 
 def _add_bench(commands: argparse._SubParsersAction) -> None:

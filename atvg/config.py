@@ -54,6 +54,8 @@ class VGNetConfig:
             frame starts from the photo (``"none"``).
         landmark_maps: landmarks enter as maps; as a vector otherwise.
         warp: motion is drawn over the photo warped by the landmarks; from nothing otherwise.
+        layers: what lies behind lips and lids is not warped with them, see `atvg.motion.layers`; without, or without
+            `warp`, the photo is one sheet.
         attention: drawn for each frame (``"dynamic"``), one learnt map for all frames of everybody (``"static"``), or
             α = 1, so that the motion map is the frame (``"none"``).
         driver: frames are driven by ``"landmarks"``, or by ``"audio"`` without any; see `atvg.nets.direct_net`.
@@ -70,6 +72,7 @@ class VGNetConfig:
     recurrence: Literal["time", "batch", "none"] = "time"
     landmark_maps: bool = True
     warp: bool = True
+    layers: bool = True
     attention: Literal["dynamic", "static", "none"] = "dynamic"
     driver: Literal["landmarks", "audio"] = "landmarks"
 

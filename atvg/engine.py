@@ -19,8 +19,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from atvg.config import ROWS_PER_FRAME, WINDOW_ROWS
 from atvg.errors import BadSettingError
 from atvg.face.carry import Carried
+from atvg.motion.layers import Layers
 from atvg.nets.direct_net import DirectNet
-from atvg.nets.vg_net import Frames, PhotoCode, VGNet, turn
+from atvg.nets.vg_net import Frames, Ground, PhotoCode, VGNet, turn
 
 ENGINES = ("auto", "torch", "openvino", "openvino-int8")
 BLOCK = 5  # frames that compiled networks draw at once
@@ -88,16 +89,16 @@ class TorchEngine:
         self.net = net
 
     @torch.inference_mode()
-    def draw(self, code: PhotoCode, landmarks: Tensor, photo: Tensor, warped: Tensor | None, state: Tensor) -> Drawn:
+    def draw(self, code: PhotoCode, landmarks: Tensor, ground: Ground, state: Tensor) -> Drawn:
         """Draws T frames of one photo.
 
         Args:
             code: of the photo.
             landmarks: (T, 68, 2) crop pixels.
-            photo, warped: `VGNet.pictures`.
+            ground: `VGNet.ground`.
             state: (1, hidden, 8, 8), the MMCRNN's state before the first frame.
         """
-        made, states = self.net.paint(code, landmarks[None], photo, warped, state)
+        made, states = self.net.paint(code, landmarks[None], ground, state)
         frames, attention, motion = (part.cpu().contiguous().numpy() for part in _as_arrays(made))
         return Drawn(frames, attention, motion, states[0])
 
@@ -136,12 +137,14 @@ class OpenVINOEngine:
         self._compiled = _compile(_quantised(net) if int8 else _folded(net))
 
     @torch.inference_mode()
-    def draw(self, code: PhotoCode, landmarks: Tensor, photo: Tensor, warped: Tensor, state: Tensor) -> Drawn:
+    def draw(self, code: PhotoCode, landmarks: Tensor, ground: Ground, state: Tensor) -> Drawn:
         """As `TorchEngine.draw`. Threads may draw at the same time."""
         request = self._compiled.create_infer_request()
         parts = []
+        over = ground.layers
+        masks = torch.cat([over.unknown, over.changed], dim=1)
         for first in range(0, len(landmarks), BLOCK):
-            inputs = [_block(values, first) for values in (landmarks, photo, warped)]
+            inputs = [_block(values, first) for values in (landmarks, ground.photo, over.base, masks)]
             count = min(BLOCK, len(landmarks) - first)
             inputs += [code.example, *code.skips, state]
             request.infer([value.contiguous().numpy() for value in inputs], share_inputs=True)
@@ -164,21 +167,25 @@ class _Export(nn.Module):
         self.net = net
 
     def forward(
-        self, landmarks: Tensor, photo: Tensor, warped: Tensor, example: Tensor,
+        self, landmarks: Tensor, photo: Tensor, base: Tensor, masks: Tensor, example: Tensor,
         skip_64: Tensor, skip_32: Tensor, skip_16: Tensor, skip_8: Tensor, state: Tensor,
     ) -> tuple[Tensor, ...]:  # fmt: skip
         code = PhotoCode(photo, landmarks, example, (skip_64, skip_32, skip_16, skip_8), state)
-        made, states = self.net.paint(code, landmarks[None], photo, warped, state)
+        unknown, changed = masks.split(1, dim=1)
+        ground = Ground(photo, Layers(base, unknown, changed, landmarks))  # the shift is not read
+        made, states = self.net.paint(code, landmarks[None], ground, state)
         return *_as_arrays(made), states[0]
 
 
 def _as_arrays(made: Frames) -> tuple[Tensor, Tensor, Tensor]:
     """The frames of one clip as pictures have to be: pixels and motion (T, H, W, 3) uint8, attention (T, H, W)."""
 
-    def pixels(images: Tensor) -> Tensor:
-        return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+    return as_pixels(made.frame[0]), made.attention[0, :, 0], as_pixels(made.motion[0])
 
-    return pixels(made.frame[0]), made.attention[0, :, 0], pixels(made.motion[0])
+
+def as_pixels(images: Tensor) -> Tensor:
+    """(T, 3, H, W) in [−1, 1] → (T, H, W, 3) uint8."""
+    return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 
 
 def _block(values: Tensor, first: int) -> Tensor:
@@ -196,7 +203,7 @@ def calibrate(net: VGNet, passes: Iterable[tuple[Tensor, ...]]) -> None:
 
     Args:
         passes: typical arguments, at least one set: photos (B, 3, 128, 128), example landmarks (B, 68, 2), signals
-            (B, T, …), and how the head is `Turned` or None.
+            (B, T, …), how the head is `Turned` or None, and the `Teeth` or None.
     """
     layers = net.frame_layers()
     ranges = torch.zeros_like(net.input_ranges)
@@ -214,8 +221,8 @@ def calibrate(net: VGNet, passes: Iterable[tuple[Tensor, ...]]) -> None:
     hooks = [layer.register_forward_pre_hook(watch(i)) for i, layer in enumerate(layers.values())]
     try:
         net.eval()
-        for photo, example, signal, turned in passes:
-            net(net.encode_photo(photo, example), signal, None, turned)
+        for photo, example, signal, turned, teeth in passes:
+            net(net.encode_photo(photo, example, teeth), signal, None, turned)
     finally:
         net.train(training)
         for hook in hooks:
@@ -305,7 +312,8 @@ def _compile(net: VGNet) -> Any:
     photo, landmarks = torch.zeros(1, 3, 128, 128), torch.full((1, 68, 2), 64.0)
     code = net.encode_photo(photo, landmarks)
     pictures = photo.expand(BLOCK, -1, -1, -1).contiguous()
-    example = (landmarks.expand(BLOCK, -1, -1).contiguous(), pictures, pictures, code.example, *code.skips, code.start)
+    example = (landmarks.expand(BLOCK, -1, -1).contiguous(), pictures, pictures, pictures[:, :2].contiguous())
+    example = (*example, code.example, *code.skips, code.start)
     traced = torch.jit.trace(_Export(net), example, check_trace=False)
     model = openvino.convert_model(traced, example_input=example)
     model.reshape({place: list(value.shape) for place, value in zip(model.inputs, example, strict=True)})

@@ -83,7 +83,7 @@ def rendering(
             stack.push(lambda kind, error, trace: None if kind else made.append(Path(panels)))
         side = stack.enter_context(VideoWriter(panels, PanelRenderer.size, sound)) if panels else None
         for chunk in stack.enter_context(contextlib.closing(ahead(iter(chunks)))):
-            pasted = paster.paste(chunk.attention, chunk.motion, chunk.turns) if paster else chunk.frames.copy()
+            pasted = paster.paste(chunk) if paster else chunk.frames.copy()
             for picture in pasted:
                 stamp(picture[None])
                 video.write(picture[None])

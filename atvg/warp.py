@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_SMOOTHING = 0.01  # of the spline, in units of the picture's side: landmarks are not exact to the pixel
-_GRID = 32  # the shift is computed on a coarse grid and enlarged
+_SMOOTHING = 0.004  # of the spline, in units of the picture's side: landmarks are not exact to the pixel
+CELLS = 64  # the shift is computed on a coarse grid, so many cells a side, and enlarged
 
 
 @torch.no_grad()
@@ -40,6 +40,41 @@ def spline_shift(sources: Tensor, targets: Tensor, places: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+def shift_grid(sources: Tensor, targets: Tensor, size: int, cells: int = CELLS) -> Tensor:
+    """`spline_shift` on a coarse grid over a square picture: the warp is smooth, and can be enlarged.
+
+    Args:
+        sources, targets: (B, N, 2) pixels.
+        size: side of the picture, pixels.
+
+    Returns:
+        (B, cells, cells, 2) pixels; values belong to the middles of the cells.
+    """
+    coarse = (_pixels(cells, sources.device) + 0.5) / cells - 0.5 / size
+    return (spline_shift(sources / size, targets / size, coarse.flatten(0, 1)) * size).unflatten(1, (cells, cells))
+
+
+def places(shift: Tensor, size: int) -> Tensor:
+    """Where each pixel of a square picture has its source, by a coarse grid: (B, G, G, 2) → (B, size, size, 2)."""
+    fine = F.interpolate(shift.permute(0, 3, 1, 2), size=(size, size), mode="bilinear", align_corners=False)
+    return _pixels(size, shift.device) + fine.permute(0, 2, 3, 1)
+
+
+def resample(images: Tensor, places: Tensor, mode: str = "bicubic") -> Tensor:
+    """Square pictures (B, C, S, S) as seen at `places` (B, H, W, 2), pixels; beyond the border it is repeated.
+
+    Returns:
+        (B, C, H, W) float32, each within the range of its picture.
+    """
+    size, images = images.shape[-1], images.float()
+    # grid_sample counts from −1 to 1 between the outer edges of the picture.
+    found = F.grid_sample(images, (places + 0.5) * (2 / size) - 1, mode, padding_mode="border", align_corners=False)
+    if mode != "bicubic":
+        return found
+    return found.clamp(images.amin(dim=(1, 2, 3), keepdim=True), images.amax(dim=(1, 2, 3), keepdim=True))
+
+
+@torch.no_grad()
 def warp(images: Tensor, sources: Tensor, targets: Tensor) -> Tensor:
     """Warps square pictures (B, C, S, S) so that control points move from `sources` to `targets`, (B, N, 2) pixels.
 
@@ -47,18 +82,7 @@ def warp(images: Tensor, sources: Tensor, targets: Tensor) -> Tensor:
         (B, C, S, S) float32, each within the range of its input; places without a source repeat the border.
     """
     size = images.shape[-1]
-    coarse = (_pixels(_GRID, images.device) + 0.5) / _GRID - 0.5 / size
-    shift = spline_shift(sources / size, targets / size, coarse.flatten(0, 1)) * size
-    shift = shift.transpose(1, 2).unflatten(2, (_GRID, _GRID))
-    shift = F.interpolate(shift, size=(size, size), mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
-    places = _pixels(size, images.device) + shift
-    # grid_sample counts from −1 to 1 between the outer edges of the picture.
-    images = images.float()
-    warped = F.grid_sample(
-        images, (places + 0.5) * (2 / size) - 1, mode="bicubic", padding_mode="border", align_corners=False
-    )
-    low, high = images.amin(dim=(1, 2, 3), keepdim=True), images.amax(dim=(1, 2, 3), keepdim=True)
-    return warped.clamp(low, high)
+    return resample(images, places(shift_grid(sources, targets, size), size))
 
 
 def border(size: int, count: int = 8) -> Tensor:

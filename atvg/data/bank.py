@@ -11,6 +11,7 @@ from torch import Tensor
 
 from atvg.config import CROP_SIZE, N_MFCC_STORED, ROWS_PER_FRAME, WINDOW_ROWS
 from atvg.data.pack import Clip, read_pack
+from atvg.data.pairs import Extremes, draw_pair, extremes
 from atvg.data.storage import AnyPath
 from atvg.errors import PackError
 
@@ -39,6 +40,7 @@ class Entry:
     identity: str
     start: int
     length: int
+    ends: Extremes
 
 
 class VideoBank:
@@ -50,6 +52,7 @@ class VideoBank:
     Args:
         driver: somebody whose errors are wanted with the landmarks.
         sound: whether windows come with what is heard in them; clips whose sound does not fit are left out then.
+        contrast: share of the samples that lead from a shut mouth to an open one or back, see `draw_pair`.
 
     Raises:
         PackError: an unreadable pack, or sound is wanted and no clip has any that fits.
@@ -62,6 +65,7 @@ class VideoBank:
         device: torch.device,
         driver: Driver | None = None,
         sound: bool = False,
+        contrast: float = 0.0,
     ):
         clips = [clip for clip in read_pack(pack_dir, split, with_frames=False) if clip.sync or not sound]
         if sound and not clips:
@@ -73,6 +77,7 @@ class VideoBank:
         self.errors = np.concatenate([driver(clip) for clip in clips]).astype(np.float32) if driver else None
         self.rows = np.concatenate([clip.mfcc for clip in clips]) if sound else None
         self.entries: list[Entry] = []
+        self._contrast = contrast
         start = 0
         for clip in read_pack(pack_dir, split):
             if sound and not clip.sync:
@@ -80,7 +85,8 @@ class VideoBank:
             end = start + len(clip)
             self.frames[start:end] = torch.from_numpy(clip.frames).to(device).permute(0, 3, 1, 2)
             self.landmarks[start:end], self.transforms[start:end] = clip.landmarks, clip.transforms
-            self.entries.append(Entry(clip.key, clip.source, clip.identity, start, len(clip)))
+            ends = extremes(clip.landmarks)
+            self.entries.append(Entry(clip.key, clip.source, clip.identity, start, len(clip), ends))
             start = end
         self._chances = sqrt_chances([(entry.identity, entry.length) for entry in self.entries])
         self._people = np.array([number_of(entry.identity) for entry in self.entries])
@@ -90,9 +96,7 @@ class VideoBank:
         rows, drawn = [], rng.choice(len(self.entries), size=batch, p=self._chances)
         for which in drawn:
             entry = self.entries[which]
-            photo = entry.start + rng.integers(entry.length)
-            first = entry.start + rng.integers(max(1, entry.length - stride * (steps - 1)))
-            rows.append([photo, *np.minimum(first + stride * np.arange(steps), entry.start + entry.length - 1)])
+            rows.append(entry.start + draw_pair(rng, entry.length, steps, stride, entry.ends, self._contrast))
         chosen = np.array(rows)
         errors = None if self.errors is None else self.errors[chosen]
         sound = people = None

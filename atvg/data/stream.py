@@ -9,6 +9,7 @@ import torch
 
 from atvg.data.bank import Driver, Windows, no_sound, number_of, row_numbers
 from atvg.data.pack import Clip, Shard, shards, unpack_clip
+from atvg.data.pairs import Extremes, draw_pair, extremes
 from atvg.data.storage import AnyPath, opened
 
 _POOL = 512  # clips held at a time: enough people for a mixed batch, a gigabyte of one-second clips
@@ -33,22 +34,23 @@ class StreamBank:
         rank: int = 0,
         world: int = 1,
         sound: bool = False,
+        contrast: float = 0.0,
     ):
         found = shards(pack_dir, split)
         order = np.random.default_rng([rank, world]).permutation(len(found))
-        self.device, self._driver, self._sound = device, driver, sound
+        self.device, self._driver, self._sound, self._contrast = device, driver, sound, contrast
         self._no_sound = no_sound(pack_dir, split)
         self._shards = [found[i] for i in order]
-        self._queue: queue.Queue[Clip | Exception] = queue.Queue(_AHEAD)
+        self._queue: queue.Queue[tuple[Clip, Extremes] | Exception] = queue.Queue(_AHEAD)
         threading.Thread(target=self._read, daemon=True).start()
         # A small split is read once, not over and over until the pool is full.
         first = self._next()
         self._pool = [first]
         while len(self._pool) < _POOL:
-            clip = self._next()
-            if clip.key == first.key:
+            following = self._next()
+            if following[0].key == first[0].key:
                 break
-            self._pool.append(clip)
+            self._pool.append(following)
         self._oldest = 0
 
     def batch(self, rng: np.random.Generator, batch: int, steps: int, stride: int = 1) -> Windows:
@@ -59,10 +61,8 @@ class StreamBank:
         """
         images, landmarks, transforms, errors, sound, people = [], [], [], [], [], []
         for which in rng.integers(len(self._pool), size=batch):
-            clip = self._pool[which]
-            first = rng.integers(max(1, len(clip) - stride * (steps - 1)))
-            window = np.minimum(first + stride * np.arange(steps), len(clip) - 1)
-            chosen = np.concatenate([[rng.integers(len(clip))], window])
+            clip, ends = self._pool[which]
+            chosen = draw_pair(rng, len(clip), steps, stride, ends, self._contrast)
             images.append(clip.frames[chosen])
             landmarks.append(clip.landmarks[chosen])
             transforms.append(clip.transforms[chosen])
@@ -78,12 +78,12 @@ class StreamBank:
         optional = (np.stack(parts) if parts else None for parts in (errors, sound, people))
         return Windows(pictures, np.stack(landmarks), np.stack(transforms), *optional)
 
-    def _next(self) -> Clip:
-        clip = self._queue.get()
-        if isinstance(clip, Exception):
-            self._queue.put(clip)  # the reader has stopped: whoever asks again is told again
-            raise clip
-        return clip
+    def _next(self) -> tuple[Clip, Extremes]:
+        found = self._queue.get()
+        if isinstance(found, Exception):
+            self._queue.put(found)  # the reader has stopped: whoever asks again is told again
+            raise found
+        return found
 
     def _read(self) -> None:
         try:
@@ -107,7 +107,7 @@ class StreamBank:
                 members = {ending: sample[ending] for ending in ("json", "npz", "mp4")}
                 clip = unpack_clip(sample["__key__"], members)
                 if clip.sync or not self._sound:
-                    self._queue.put(clip)
+                    self._queue.put((clip, extremes(clip.landmarks)))
                     used += 1
                 count += 1
             shard.compare_count(count)

@@ -1,24 +1,41 @@
-"""Putting the animated crop back into the whole photo, at the photo's own resolution.
+"""Composing the animated face on the photo's own pixels.
 
-The composition α·m + (1−α)·photo is done again on the photo's pixels, with α and m enlarged: where α is 0 a pixel of
-the photo stays bit for bit what it was, where α is 1 nothing of the old mouth shines through, and no seam can show.
+The equation of `atvg.motion.layers` is computed a second time, at the photo's resolution: the photo itself is warped,
+masks and teeth are drawn in its pixels, and only VG-net's residual and α are enlarged. Where α is 0 a pixel of the
+photo stays bit for bit what it was; where α is 1 nothing of the old mouth shines through, and no seam can show.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from math import ceil
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
+import torch
+from torch import Tensor
 
 from atvg.config import CROP_SIZE
 from atvg.face import geometry
 from atvg.face.face import Face
-from atvg.face.turn import HeadTurn
+from atvg.motion.layers import EYES, MOUTH, SOFT, Opening, between, columns, fill_shift, known, lid_shift
+from atvg.motion.monochrome import Monochrome
+from atvg.motion.teeth import Teeth, unseen
+from atvg.warp import CELLS
+
+if TYPE_CHECKING:
+    from atvg.animator import Chunk
 
 _QUIET, _LOUD = 0.02, 0.10  # α below the first leaves a pixel alone; above the second it is used as it is
 _MARGIN = 7  # pixels of the crop beyond the outline of the face
 _JAW_DROP = 12  # how far below the photo's chin a jaw may open
 _FEATHER = 3.5  # standard deviation of the mask's soft edge
+_EDGE = 1.5  # photo pixels: how soft the edge of a lip or lid is
+_AROUND = 3  # crop pixels beyond an opening that its masks reach, softness included
+_ABOVE = 12  # crop pixels beyond an eye that its lids move
+_DENSEST = 8  # samples in a crop pixel: teeth hold no finer detail
+_STILL = 0.1  # crop pixels by which lids may move unnoticed
+_WHOLE = np.eye(2, 3)  # crop pixels → crop pixels
+_GRID = np.array([[1, 0, 0.5], [0, 1, 0.5]]) * (CROP_SIZE / CELLS) - 0.5 * np.array([[0, 0, 1], [0, 0, 1]])
 
 
 def face_mask(landmarks: np.ndarray) -> np.ndarray:
@@ -41,62 +58,223 @@ def face_mask(landmarks: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(mask, (0, 0), _FEATHER)
 
 
+Box = tuple[slice, slice]
+"""Rows and columns of the photo."""
+
+
+class Composition(NamedTuple):
+    """One frame on the photo's own pixels, in the box where it differs from the photo.
+
+    ``motion = base + residual``, rounded, and ``frame = attention · motion + (1 − attention) · photo``. All pictures
+    are (H, W, 3) uint8 RGB but the residual, (H, W, 3) int16; attention is (H, W) float32.
+    """
+
+    box: Box
+    photo: np.ndarray
+    base: np.ndarray
+    residual: np.ndarray
+    motion: np.ndarray
+    attention: np.ndarray
+    frame: np.ndarray
+
+
+class _Still(NamedTuple):
+    """The photo with its head turned as in one frame."""
+
+    photo: np.ndarray
+    landmarks: np.ndarray  # (68, 2) crop pixels
+    mask: np.ndarray  # `face_mask`
+
+    @classmethod
+    def of(cls, photo: np.ndarray, landmarks: np.ndarray) -> "_Still":
+        return cls(photo, landmarks[:, :2].astype(np.float32), face_mask(landmarks))
+
+
+class _Patch(NamedTuple):
+    """An opening in T frames, over a box of the crop, finer than its pixels."""
+
+    low: tuple[int, int]  # x and y of its corner, crop pixels
+    shows: np.ndarray  # (T, h, w) S_t
+    showed: np.ndarray  # (T, h, w) S_0
+    fill: np.ndarray  # (T, h, w) `fill_shift`, crop pixels
+    lid: np.ndarray | None  # (T, h, w) `lid_shift`, of an eye
+    behind: np.ndarray | None  # (T, h, w, 3) what the photo does not tell, [0, 255], of the mouth
+
+    def moves(self, t: int) -> bool:
+        """Whether frame t shows it otherwise than the photo."""
+        return self.lid is None or bool(np.abs(self.lid[t]).max() > _STILL)
+
+
 class Paster:
-    """Pastes frames into one photo; everything that is the same for all frames is computed once."""
+    """Composes frames on one photo; everything that is the same for all frames is computed once."""
 
     def __init__(self, face: Face):
         self._photo, self._to_crop = face.photo, face.matrix
-        self._mask = face_mask(face.crop_landmarks)
         self._back = geometry.invert(face.matrix)
-        # Cubic interpolation costs the same for each pixel that is made. So the crop is first enlarged by a whole
-        # factor, which is fast, to about the photo's scale, and turned into place linearly, which then blurs little.
-        self._factor = max(1, ceil(geometry.scale_of(self._back)))
-        self._enlarged = np.array([[1, 0, 0.5], [0, 1, 0.5]]) / self._factor - [[0, 0, 0.5], [0, 0, 0.5]]
+        self._linear = self._back[:, :2].astype(np.float32)
+        scale = float(geometry.scale_of(self._back))  # photo pixels in a crop pixel
+        self._density = int(np.clip(ceil(scale), 1, _DENSEST))
+        self._soft = float(np.clip(_EDGE / scale, 1 / _DENSEST, SOFT))
+        self._tone = Monochrome.of(face.crop)
+        self._own = _Still.of(face.photo, face.crop_landmarks)
 
-    def paste(self, attention: np.ndarray, motion: np.ndarray, turns: Sequence[HeadTurn] = ()) -> Iterator[np.ndarray]:
-        """α (T, 128, 128) in [0, 1] and motion (T, 128, 128, 3) uint8 → T uint8 pictures of the photo's size.
-
-        ``turns`` are the T turns of the head that motion was drawn for; none if it stays still.
-        """
-        for t, (alpha, drawn) in enumerate(zip(attention, motion, strict=True)):
-            if turns:
-                mask = face_mask(geometry.apply(self._to_crop, turns[t].landmarks))
-                picture = turns[t].of_photo(self._photo)
-            else:
-                mask, picture = self._mask, self._photo.copy()
-            weight = _settle(alpha) * mask
-            where = self._where(weight)
-            if where is not None:
-                patch = picture[where]
-                drawn, weight = self._moved(drawn, weight, where)
-                picture[where] = cv2.blendLinear(drawn, patch, weight, 1 - weight)
+    def paste(self, chunk: "Chunk") -> Iterator[np.ndarray]:
+        """The frames of a chunk, uint8 pictures of the photo's size."""
+        for still, made in self._composed(chunk):
+            picture = still.photo if chunk.turns else still.photo.copy()
+            if made is not None:
+                picture[made.box] = made.frame
             yield picture
 
-    def _where(self, weight: np.ndarray) -> tuple[slice, slice] | None:
-        """The rows and columns of the photo that pixels of the crop with any weight go to; None if there are none."""
+    def compositions(self, chunk: "Chunk") -> Iterator[Composition | None]:
+        """What the frames of a chunk are made of; None where a frame is the photo itself."""
+        return (made for _, made in self._composed(chunk))
+
+    def _composed(self, chunk: "Chunk") -> Iterator[tuple[_Still, Composition | None]]:
+        stills = self._stills(chunk)
+        patches = self._patches(chunk, np.stack([still.landmarks for still in stills])) if chunk.teeth else []
+        shifts = chunk.shift @ self._linear.T  # photo pixels
+        residuals = chunk.motion.astype(np.float32) - chunk.base
+        for t, still in enumerate(stills):
+            weight = _settle(chunk.attention[t]) * still.mask
+            box = self._box(weight)
+            if box is None:
+                yield still, None
+                continue
+            photo = np.ascontiguousarray(still.photo[box])
+            moving = [patch for patch in patches if patch.moves(t)]
+            base = self._warped(still.photo, shifts[t], moving, t, box)
+            residual = self._laid(residuals[t], _WHOLE, box, cv2.INTER_CUBIC)
+            for patch in moving:
+                self._uncover(base, residual, photo, patch, t, box)
+            motion = cv2.add(base, residual, dtype=cv2.CV_8U)
+            if self._tone is not None:
+                motion = self._tone(motion)
+            attention = self._laid(weight, _WHOLE, box)
+            frame = cv2.blendLinear(motion, photo, attention, 1 - attention)
+            yield still, Composition(box, photo, base, residual, motion, attention, frame)
+
+    def _stills(self, chunk: "Chunk") -> list[_Still]:
+        if not chunk.turns:
+            return [self._own] * len(chunk)
+        return [
+            _Still.of(turn.of_photo(self._photo), geometry.apply(self._to_crop, turn.landmarks)) for turn in chunk.turns
+        ]
+
+    def _patches(self, chunk: "Chunk", before: np.ndarray) -> list[_Patch]:
+        """Mouth and eyes of the frames, from the landmarks (T, 68, 2) of the photo with its head turned."""
+        both = torch.from_numpy(before), torch.from_numpy(chunk.landmarks)
+        return [self._patch(opening, *both, chunk.teeth) for opening in (MOUTH, *EYES)]
+
+    def _patch(self, opening: Opening, before: Tensor, after: Tensor, teeth: Teeth) -> _Patch:
+        points = torch.cat([before, after])[:, opening.points].flatten(0, 1)
+        margin = _AROUND if opening is MOUTH else _ABOVE
+        low = (points.amin(dim=0).floor() - margin).int().tolist()
+        high = (points.amax(dim=0).ceil() + margin).int().tolist()
+        xs, ys = (
+            columns((end - start + 1) * self._density, self._density, start)
+            for start, end in zip(low, high, strict=True)
+        )
+        lid = behind = None
+        if opening is MOUTH:
+            behind = unseen(teeth, before[None], after[None], xs, ys).permute(0, 2, 3, 1)
+            behind = ((behind + 1) * 127.5).contiguous().numpy()
+        else:
+            lid = lid_shift(opening, before, after, xs, ys).numpy()
+        shows = between(after, opening, xs, ys, self._soft).numpy()
+        showed = known(before, opening, xs, ys, self._soft).numpy()
+        return _Patch(tuple(low), shows, showed, fill_shift(before, opening, xs, ys).numpy(), lid, behind)
+
+    def _warped(self, photo: np.ndarray, shift: np.ndarray, patches: list[_Patch], t: int, box: Box) -> np.ndarray:
+        """The photo with its openings hidden, moved by `shift` (64, 64, 2) photo pixels and by its lids, in a box."""
+        sources = self._laid(shift, _GRID, box, border=cv2.BORDER_REPLICATE)
+        for patch in patches:
+            if patch.lid is not None:
+                where, lid = self._part(patch, patch.lid[t], box)
+                sources[where] += lid[..., None] * self._linear[:, 1]
+        reach = ceil(np.abs(sources).max()) + 3
+        around = tuple(
+            slice(max(0, side.start - reach), min(side.stop + reach, length))
+            for side, length in zip(box, photo.shape, strict=False)
+        )
+        for axis, side in ((1, 0), (0, 1)):
+            ticks = np.arange(box[side].start, box[side].stop, dtype=np.float32) - around[side].start
+            sources[..., axis] += ticks if axis == 0 else ticks[:, None]
+        window = photo[around]
+        if any(patch.fill[t].any() for patch in patches):
+            window = self._hidden(window, patches, t, around)
+        return cv2.remap(window, sources, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+
+    def _hidden(self, window: np.ndarray, patches: list[_Patch], t: int, box: Box) -> np.ndarray:
+        """A box of the photo with the openings in it hidden."""
+        window = window.copy()
+        for patch in patches:
+            (rows, columns), fill = self._part(patch, patch.fill[t], box)
+            if not fill.size:
+                continue
+            x, y = np.meshgrid(*(np.arange(s.start, s.stop, dtype=np.float32) for s in (columns, rows)))
+            across, down = self._linear[:, 1]
+            window[rows, columns] = cv2.remap(
+                window, x + across * fill, y + down * fill, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            )
+        return window
+
+    def _uncover(
+        self, base: np.ndarray, residual: np.ndarray, photo: np.ndarray, patch: _Patch, t: int, box: Box
+    ) -> None:
+        """Puts what lies behind lips or lids into a box of the base, and silences the residual where nobody knows."""
+        where, shows = self._part(patch, patch.shows[t], box)
+        showed = self._part(patch, patch.showed[t], box)[1][..., None]
+        shows = shows[..., None]
+        behind = base[where] if patch.behind is None else self._part(patch, patch.behind[t], box)[1]
+        inside = behind + showed * (photo[where] - behind)
+        base[where] = (base[where] + shows * (inside - base[where]) + 0.5).clip(0, 255)
+        if patch.behind is not None:
+            residual[where] *= 1 - shows * (1 - showed)
+
+    def _part(self, patch: _Patch, values: np.ndarray, box: Box) -> tuple[Box, np.ndarray]:
+        """Which part of a box of the photo a patch covers, and its values (h, w, …) there."""
+        height, width = values.shape[:2]
+        low, high = np.array(patch.low) - 0.5, np.array(patch.low) - 0.5 + np.array([width, height]) / self._density
+        rows, columns = self._reached(low, high, box)
+        to_crop = np.array([[1, 0, 0.5], [0, 1, 0.5]]) / self._density + [[0, 0, low[0]], [0, 0, low[1]]]
+        laid = self._laid(values, to_crop, (rows, columns))
+        top, left = box[0].start, box[1].start
+        return (slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)), laid
+
+    def _box(self, weight: np.ndarray) -> Box | None:
+        """The part of the photo that pixels of the crop with any weight go to; None if there are none."""
         rows, columns = (np.flatnonzero(weight.any(axis=axis)) for axis in (1, 0))
         if not len(rows):
             return None
-        (top, bottom), (left, right) = ((side[0] - 1, side[-1] + 1) for side in (rows, columns))
-        corners = np.array([[left, top], [right, top], [left, bottom], [right, bottom]], np.float64)
-        corners = geometry.apply(self._back, corners)
-        limit = self._photo.shape[1::-1]
-        low = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, limit)
-        high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 1, 0, limit)
-        return (slice(low[1], high[1]), slice(low[0], high[0])) if (high > low).all() else None
+        height, width = self._photo.shape[:2]
+        corners = np.array([[columns[0], rows[0]], [columns[-1], rows[-1]]]) + [[-1], [1]]
+        box = self._reached(*corners, (slice(0, height), slice(0, width)))
+        return box if all(side.stop > side.start for side in box) else None
 
-    def _moved(
-        self, drawn: np.ndarray, weight: np.ndarray, where: tuple[slice, slice]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Motion and weight of the crop, as they lie in that part of the photo."""
-        rows, columns = where
-        back = self._back - [[0, 0, columns.start], [0, 0, rows.start]]
+    def _reached(self, low: np.ndarray, high: np.ndarray, box: Box) -> Box:
+        """The part of a box of the photo that the rectangle of the crop between two corners reaches."""
+        corners = np.array([[low[0], low[1]], [high[0], low[1]], [low[0], high[1]], [high[0], high[1]]], np.float64)
+        corners = geometry.apply(self._back, corners)
+        first, last = np.floor(corners.min(axis=0)).astype(int), np.ceil(corners.max(axis=0)).astype(int) + 1
+        return tuple(
+            slice(*np.clip([first[axis], last[axis]], side.start, side.stop).tolist())
+            for axis, side in zip((1, 0), box, strict=True)
+        )
+
+    def _laid(
+        self,
+        values: np.ndarray,
+        to_crop: np.ndarray,
+        box: Box,
+        interpolation: int = cv2.INTER_LINEAR,
+        border: int = cv2.BORDER_CONSTANT,
+    ) -> np.ndarray:
+        """A map (h, w, …) whose places are crop pixels by a matrix, as it lies in a box of the photo."""
+        rows, columns = box
+        matrix = geometry.compose(self._back - [[0, 0, columns.start], [0, 0, rows.start]], to_crop)
         size = (columns.stop - columns.start, rows.stop - rows.start)
-        if self._factor > 1:
-            drawn = cv2.resize(drawn, None, fx=self._factor, fy=self._factor, interpolation=cv2.INTER_CUBIC)
-        finer = geometry.compose(back, self._enlarged)
-        drawn = cv2.warpAffine(drawn, finer, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return drawn, cv2.warpAffine(weight, back, size, flags=cv2.INTER_LINEAR)
+        return cv2.warpAffine(values, matrix, size, flags=interpolation, borderMode=border)
 
 
 def _settle(alpha: np.ndarray) -> np.ndarray:

@@ -86,13 +86,12 @@ def draw_parts(
     recurrent: bool = True,
 ) -> Iterator[Chunk]:
     """The same, chunk by chunk."""
-    drawer = animator.drawer(photo, example[:, :2], beta, recurrent)
+    drawer = animator.drawer(photo, example, beta, recurrent)
     for start in range(0, len(speech.codes), CHUNK):
         part = slice(start, start + CHUNK)
         landmarks, codes = speech.landmarks[part], speech.codes[part]
-        frames, attention, motion = drawer.draw(landmarks)
-        photos = np.broadcast_to(photo, frames.shape)
-        yield Chunk(start, frames, attention, motion, photos, landmarks, codes, ())
+        photos = np.broadcast_to(photo, (len(codes), *photo.shape))
+        yield drawer.draw(landmarks).chunk(start, photos, codes)
 
 
 def whole(chunks: Iterable[Chunk]) -> Chunk:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from atvg.config import N_MFCC_STORED, VGNetConfig
+from atvg.motion.teeth import Teeth
 from atvg.nets.vg_net import Encoded, PhotoCode, VGNet
 
 _WIDTHS = (64, 128, 192)  # channels of the convolutions over a window, as AT-net has them
@@ -53,8 +54,8 @@ class DirectNet(VGNet):
         )
         return 0, 0
 
-    def encode_photo(self, photo: Tensor, example: Tensor | None = None) -> PhotoCode:
-        """photo (B, 3, 128, 128) in [−1, 1] → what every frame shares; landmarks are not read."""
+    def encode_photo(self, photo: Tensor, example: Tensor | None = None, teeth: Teeth | None = None) -> PhotoCode:
+        """photo (B, 3, 128, 128) in [−1, 1] → what every frame shares; landmarks and teeth are not read."""
         nothing = photo.new_zeros(len(photo), 0)
         return PhotoCode(photo, nothing, nothing, *self._photo_features(photo))
 

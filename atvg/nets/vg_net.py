@@ -4,8 +4,8 @@ Image and landmarks are encoded apart, fused at 8² by the MMCRNN over time, and
 convolutions run at ≤ 64², between a pixel-unshuffle and a pixel-shuffle. Whatever depends on the photo alone is
 computed once per photo, so a frame costs only its landmarks' share.
 
-Motion is drawn over the photo warped by the landmarks: skin and lips are carried along with their texture, and the
-network adds what a warp cannot know, such as teeth, the inside of the mouth and new folds.
+Motion is drawn over a base: the photo warped by the landmarks, so that skin and lips are carried along with their
+texture, and mouth and eyes in layers (`atvg.motion.layers`). The network adds what neither knows, such as new folds.
 """
 
 from typing import NamedTuple
@@ -15,9 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from atvg.config import CROP_SIZE, N_LANDMARKS, VGNetConfig
+from atvg.motion.layers import Layers, layers, lip_shift
+from atvg.motion.teeth import Teeth
 from atvg.nets.blocks import conv
 from atvg.nets.conv_gru import ConvGRU
-from atvg.warp import border, warp
+from atvg.warp import places, resample, warp
 
 HEAT_SIZE = 32  # side of the landmark maps
 _VECTOR_WIDTH = 256
@@ -32,6 +34,7 @@ class PhotoCode(NamedTuple):
     example: Tensor  # what these landmarks add to the encoder of each frame's
     skips: tuple[Tensor, Tensor, Tensor, Tensor]  # what the photo adds at 64², 32², 16² and 8²
     start: Tensor  # (B, hidden, 8, 8), the MMCRNN's state before the first frame
+    teeth: Teeth | None = None  # what may come to light between the lips, if the network draws in layers
 
 
 class Turned(NamedTuple):
@@ -47,6 +50,13 @@ def turn(photo: Tensor, sources: Tensor, targets: Tensor) -> Turned:
     photos = photo[:, None].expand(-1, steps, -1, -1, -1).flatten(0, 1)
     moved = warp(photos, sources.flatten(0, 1), targets.flatten(0, 1)).unflatten(0, (batch, steps))
     return Turned(moved, targets[:, :, :N_LANDMARKS])
+
+
+class Ground(NamedTuple):
+    """What N = B·T frames are drawn over: the photo, and unless the network draws from nothing, its layers."""
+
+    photo: Tensor  # (N, 3, 128, 128) in [−1, 1], turned or as it is
+    layers: Layers | None
 
 
 class Frames(NamedTuple):
@@ -155,7 +165,6 @@ class VGNet(nn.Module):
         if config.warp:
             self.warped_64 = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(24, d64, 3, padding=1, bias=False))
             self.warped_32 = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(96, d32, 3, padding=1, bias=False))
-            self.register_buffer("border", border(CROP_SIZE), persistent=False)
         self.motion_head = nn.Sequential(nn.Conv2d(d64, 12, 3, padding=1), nn.PixelShuffle(2))
         if config.warp:  # begin with the warped photo itself
             nn.init.zeros_(self.motion_head[0].weight)
@@ -193,9 +202,16 @@ class VGNet(nn.Module):
         once = ("photo_encoder", "photo_skips", "start", "example_in")
         return {n: m for n, m in self.named_modules() if isinstance(m, nn.Conv2d) and not n.startswith(once)}
 
-    def encode_photo(self, photo: Tensor, example: Tensor) -> PhotoCode:
-        """photo (B, 3, 128, 128) in [−1, 1], its landmarks (B, 68, 2) in crop pixels → what every frame shares."""
-        return PhotoCode(photo, example, self.example_in(self._landmarks(example)), *self._photo_features(photo))
+    def encode_photo(self, photo: Tensor, example: Tensor, teeth: Teeth | None = None) -> PhotoCode:
+        """What every frame shares.
+
+        Args:
+            photo: (B, 3, 128, 128) in [−1, 1].
+            example: (B, 68, 2) its landmarks, crop pixels.
+            teeth: what may come to light between its lips; without, a network that draws in layers draws it itself.
+        """
+        example_code = self.example_in(self._landmarks(example))
+        return PhotoCode(photo, example, example_code, *self._photo_features(photo), teeth)
 
     def _photo_features(self, photo: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
         """Photos (B, 3, 128, 128) → `PhotoCode.skips` and `PhotoCode.start`."""
@@ -220,36 +236,40 @@ class VGNet(nn.Module):
         Returns:
             the frames and the state after the last one.
         """
-        photo, warped = self.pictures(code, signal, turned)
-        made, states = self.paint(code, signal, photo, warped, state)
+        made, states = self.paint(code, signal, self.ground(code, signal, turned), state)
         return made, states[:, -1]
 
-    def pictures(self, code: PhotoCode, signal: Tensor, turned: Turned | None = None) -> tuple[Tensor, Tensor | None]:
-        """What each frame is drawn over: the photo, turned or as it is, and the same warped by its landmarks.
+    def ground(self, code: PhotoCode, signal: Tensor, turned: Turned | None = None) -> Ground:
+        """What each frame is drawn over: the photo, turned or as it is, and its layers, moved by the landmarks."""
+        with torch.autocast(signal.device.type, enabled=False):  # a bfloat16 knows a place to half a pixel
+            return self._ground(code, signal, turned)
 
-        Returns:
-            both (B·T, 3, 128, 128) in [−1, 1]; no warped ones if the network was made without.
-        """
+    def _ground(self, code: PhotoCode, signal: Tensor, turned: Turned | None) -> Ground:
         steps = signal.shape[1]
-        photo = _per_frame(code.photo, steps) if turned is None else turned.photo.flatten(0, 1)
+        own = Turned(code.photo[:, None], code.landmarks[:, None]) if turned is None else turned
+        photo = own.photo.expand(-1, steps, -1, -1, -1).flatten(0, 1)
         if not self.config.warp:
-            return photo, None
-        before = _per_frame(code.landmarks, steps) if turned is None else turned.landmarks.flatten(0, 1)
-        return photo, self._warp(photo, before, signal.flatten(0, 1))
+            return Ground(photo, None)
+        if self.config.layers:
+            return Ground(photo, layers(*own, signal, code.teeth))
+        shift = lip_shift(own.landmarks.expand_as(signal).flatten(0, 1), signal.flatten(0, 1))
+        nowhere = torch.zeros_like(photo[:, :1])
+        return Ground(photo, Layers(resample(photo, places(shift, CROP_SIZE)), nowhere, nowhere, shift))
 
     def paint(
-        self, code: PhotoCode, signal: Tensor, photo: Tensor, warped: Tensor | None, state: Tensor | None = None
+        self, code: PhotoCode, signal: Tensor, ground: Ground, state: Tensor | None = None
     ) -> tuple[Frames, Tensor]:
-        """Draws over `pictures`: all that is learnt, and nothing but operations that a compiler knows.
+        """Draws over `ground`: all that is learnt, and nothing but operations that a compiler knows.
 
         Returns:
             the frames and the state after each of them, (B, T, hidden, 8, 8).
         """
         batch, steps = signal.shape[:2]
+        photo, over = ground
         encoded = self._encode(signal.flatten(0, 1), _per_frame(code.example, steps))
         skip_64, skip_32, skip_16, skip_8 = (_per_frame(skip, steps) for skip in code.skips)
-        if warped is not None:
-            both = torch.cat([warped, photo], dim=1)
+        if over is not None:
+            both = torch.cat([over.base, photo], dim=1)
             skip_64, skip_32 = skip_64 + self.warped_64(both), skip_32 + self.warped_32(both)
 
         x = self.fuse(self.landmark_bottom(encoded.at_8) + skip_8).unflatten(0, (batch, steps))
@@ -258,11 +278,14 @@ class VGNet(nn.Module):
         x = self.stages[0](x, skip_16, encoded.at_16)
         x = self.stages[1](x, skip_32, encoded.at_32)
         x = self.stages[2](x, skip_64)
-        motion = self._motion(self.motion_head(x), warped)
+        motion = self._motion(self.motion_head(x), over)
         if self.config.attention == "none":
             frame, attention = motion, torch.ones_like(motion[:, :1])
         else:
             attention = self.attention_head(x)
+            if over is not None and self.config.attention == "dynamic":
+                # What lips have covered or uncovered is never half there.
+                attention = attention + over.changed * (1 - attention)
             frame = attention * motion + (1 - attention) * photo
         return Frames(*(part.unflatten(0, (batch, steps)) for part in (frame, attention, motion))), states
 
@@ -291,13 +314,9 @@ class VGNet(nn.Module):
             return landmark_maps(landmarks, self.config.heat_sigma)
         return (landmarks / (CROP_SIZE / 2) - 1).flatten(1)
 
-    def _warp(self, photo: Tensor, before: Tensor, after: Tensor) -> Tensor:
-        """Moves the landmarks of (N, 3, 128, 128) pictures, their edge stays."""
-        edge = self.border.expand(len(photo), -1, -1)
-        return warp(photo, torch.cat([before, edge], dim=1), torch.cat([after, edge], dim=1))
-
-    def _motion(self, drawn: Tensor, warped: Tensor | None) -> Tensor:
-        if warped is None:
-            return torch.tanh(drawn)
+    def _motion(self, residual: Tensor, over: Layers | None) -> Tensor:
+        if over is None:
+            return torch.tanh(residual)
+        motion = over.base + residual * (1 - over.unknown)
         # In training the sum may leave [−1, 1]: cut off there, it would get no gradient that brings it back.
-        return warped + drawn if self.training else (warped + drawn).clamp(-1, 1)
+        return motion if self.training else motion.clamp(-1, 1)

@@ -53,6 +53,7 @@ class VideoSettings(RunSettings):
     batch: int = 6
     frames: int = 4
     stride: int = 1  # frames between those of a sample
+    contrast: float = 0.4  # share of samples that lead from a shut mouth to an open one or back
     beta: float = 0.5
     pixel: float = 10.0  # weights of the loss terms
     gradient: float = 4.0
@@ -97,6 +98,7 @@ class BaselineSettings(VideoSettings):
     batch: int = 8
     frames: int = 3
     stride: int = 5  # neighbours say nearly the same
+    contrast: float = 0.0
     landmark_noise: float = 0.0
     speech_only: float = 0.0
     others: float = 1.0  # weight of a system's own loss terms beside those of its pictures

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from atvg import losses
 from atvg.checkpoint import DIRECT_NET, VG_NET, load_at_net, save_net
@@ -17,6 +18,8 @@ from atvg.data.pack import Clip
 from atvg.data.storage import AnyPath
 from atvg.engine import calibrate
 from atvg.face.landmarks import SPEAKING
+from atvg.motion.layers import Layers
+from atvg.motion.teeth import Teeth, fit_teeth, load_donors
 from atvg.nets.direct_net import DirectNet, make_net
 from atvg.nets.discriminator import Discriminator
 from atvg.nets.vg_net import Frames, Turned, VGNet
@@ -26,6 +29,20 @@ from atvg.train.stage import make_player, update
 from atvg.train.video_stage import Batch, VideoStage, picture_terms
 
 _CALIBRATION = 4  # batches that tell in which range the inputs of each layer lie
+_STILL, _MOVED = 0.2, 0.8  # crop pixels: up to the first a place counts as still, from the second on as moved
+_SHOWN = (2.0, 0.6)  # crop pixels of the upper incisors below a resting lip: mean and standard deviation
+_BARE = 1.0  # up to this share of the teeth may be missing, seldom much of it
+
+
+class Inputs:
+    """All that B clips are drawn from. No tuple: Fabric would round what lies in one to bfloat16, and landmarks with
+    it to half a pixel."""
+
+    def __init__(
+        self, photo: Tensor, example: Tensor, signal: Tensor, turned: Turned | None = None, teeth: Teeth | None = None
+    ):
+        self.photo, self.example, self.signal = photo, example, signal
+        self.turned, self.teeth = turned, teeth
 
 
 class OnePass(nn.Module):
@@ -35,13 +52,17 @@ class OnePass(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, photo: Tensor, example: Tensor, signal: Tensor, turned: Turned | None) -> Frames:
-        made, _ = self.net(self.net.encode_photo(photo, example), signal, turned=turned)
-        return Frames(*(part.float() for part in made))
+    def forward(self, given: Inputs) -> tuple[Frames, Tensor | None]:
+        """The frames, and where the photo is warped for them, (B, T, 1, 128, 128) in [0, 1]."""
+        code = self.net.encode_photo(given.photo, given.example, given.teeth)
+        ground = self.net.ground(code, given.signal, given.turned)
+        made, _ = self.net.paint(code, given.signal, ground)
+        moved = None if ground.layers is None else _moved(ground.layers, given.signal.shape[:2])
+        return Frames(*(part.float() for part in made)), moved
 
 
 class VGStage(VideoStage):
-    """Photo = a random frame of a clip; target = a window of the same clip, with its true landmarks.
+    """Photo = a frame of a clip; target = a window of the same clip, with its true landmarks.
 
     A `DirectNet`, the ablation, gets the window's sound in place of landmarks, and all else alike.
     """
@@ -56,6 +77,8 @@ class VGStage(VideoStage):
         if direct:
             net.mfcc_mean.copy_(self.sound_mean)
             net.mfcc_std.copy_(self.sound_std)
+        layered = config.warp and config.layers
+        self._donors = load_donors(device=fabric.device) if layered else None
         self.players = {"main": make_player(fabric, net, settings, (0.9, 0.99), OnePass(net))}
         if settings.discriminator > 0:
             judge = Discriminator(DiscriminatorConfig(regression=settings.regression > 0))
@@ -65,10 +88,10 @@ class VGStage(VideoStage):
         settings = self.settings
         rng = np.random.default_rng([settings.seed, self.fabric.global_rank, step])
         batch = self.batch(rng)
-        photo, example, real, landmarks, turned = batch[:5]
+        example, real, landmarks = batch.example, batch.real, batch.landmarks
         main = self.players["main"]
-        made = main.net(photo, example, signal_of(batch), turned)
-        terms = generator_terms(real, made, landmarks, settings, self._attends)
+        made, moved = main.net(self._inputs(batch, rng))
+        terms = generator_terms(real, made, landmarks, settings, self._attends, moved)
         judge = self.players.get("judge")
         if judge is not None:
             judged = judge.net(made.frame, example)
@@ -99,10 +122,11 @@ class VGStage(VideoStage):
     @torch.no_grad()
     def sample(self, net: nn.Module) -> Tensor:
         """Rows: photo, truth, frame, attention, motion of the last frame of each clip of a fixed batch."""
-        batch = self.batch(np.random.default_rng(0))
-        photo, example, real, _, turned = batch[:5]
+        rng = np.random.default_rng(0)
+        batch = self.batch(rng)
+        photo, real = batch.photo, batch.real
         was_training = net.training
-        made = OnePass(net.eval())(photo, example, signal_of(batch), turned)
+        made, _ = OnePass(net.eval())(self._inputs(batch, rng))
         net.train(was_training)
         rows = [
             photo, real[:, -1], made.frame[:, -1].float(),
@@ -115,10 +139,24 @@ class VGStage(VideoStage):
         calibrate(net, (self._typical(i) for i in range(_CALIBRATION)))
         save_net(folder, self.name, net, {**notes, "beta": self.settings.beta})
 
-    def _typical(self, index: int) -> tuple[Tensor, Tensor, Tensor, Turned | None]:
+    def _typical(self, index: int) -> tuple[Tensor, Tensor, Tensor, Turned | None, Teeth | None]:
         """Arguments for the network, from a batch that no step draws."""
-        batch = self.batch(np.random.default_rng([self.settings.seed, index]))
-        return batch.photo, batch.example, signal_of(batch), batch.turned
+        rng = np.random.default_rng([self.settings.seed, index])
+        given = self._inputs(self.batch(rng), rng)
+        return given.photo, given.example, given.signal, given.turned, given.teeth
+
+    def _inputs(self, batch: Batch, rng: np.random.Generator) -> Inputs:
+        return Inputs(batch.photo, batch.example, signal_of(batch), batch.turned, self._teeth(batch, rng))
+
+    def _teeth(self, batch: Batch, rng: np.random.Generator) -> Teeth | None:
+        """Donors for the photos: any of them, showing more or less, so that the network can live with all."""
+        if self._donors is None:
+            return None
+        count, device = len(batch.photo), batch.photo.device
+        which = torch.as_tensor(rng.integers(len(self._donors.upper), size=count), device=device)
+        shown = torch.as_tensor(rng.normal(*_SHOWN, count), dtype=torch.float32, device=device)
+        amount = torch.as_tensor(1 - _BARE * rng.random(count) ** 4, dtype=torch.float32, device=device)
+        return fit_teeth(self._donors, batch.photo, batch.example, amount, which, shown)
 
 
 def at_net_errors(folder: Path) -> Driver:
@@ -149,14 +187,32 @@ def signal_of(batch: Batch) -> Tensor:
     return batch.landmarks if batch.sound is None else batch.sound
 
 
+def _moved(over: Layers, clips: tuple[int, int]) -> Tensor:
+    """Where the warp moves the photo, (B, T, 1, 128, 128) in [0, 1]."""
+    distance = over.shift.norm(dim=-1)[:, None]
+    distance = F.interpolate(distance, size=(CROP_SIZE, CROP_SIZE), mode="bilinear", align_corners=False)
+    return ((distance - _STILL) / (_MOVED - _STILL)).clamp(0, 1).unflatten(0, clips)
+
+
 def generator_terms(
-    real: Tensor, made: Frames, landmarks: Tensor, settings: VGSettings, attends: bool = True
+    real: Tensor,
+    made: Frames,
+    landmarks: Tensor,
+    settings: VGSettings,
+    attends: bool = True,
+    moved: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """The weighted losses of the generator without its judge; of its attention only if it `attends`."""
+    """The weighted losses of the generator without its judge; of its attention only if it `attends`.
+
+    ``moved`` (B, T, 1, 128, 128) in [0, 1] says where the photo is warped: half of a moved picture over half of the
+    still one is a blur, most of all on the photo's own pixels.
+    """
     attention = made.attention if settings.loss == "dynamic" else None
     terms = picture_terms(real, made.frame, landmarks, settings, attention)
     if attends:
-        lips = losses.mouth_box(landmarks, CROP_SIZE, margin=0.0)
+        wanted = losses.mouth_box(landmarks, CROP_SIZE, margin=0.0)
+        if moved is not None:
+            wanted = torch.maximum(wanted, moved)
         terms["sparsity"] = settings.sparsity * losses.attention_sparsity(made.attention)
-        terms["presence"] = settings.presence * losses.attention_presence(made.attention, lips)
+        terms["presence"] = settings.presence * losses.attention_presence(made.attention, wanted)
     return terms

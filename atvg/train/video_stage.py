@@ -33,7 +33,7 @@ class Batch(NamedTuple):
 
 
 class VideoStage(Stage):
-    """Photo = a random frame of a clip; target = a window of the same clip.
+    """Photo = a frame of a clip; target = a window of the same clip, in a share of the samples one unlike the photo.
 
     Attributes:
         sound_mean, sound_std: (20,) statistics of the MFCC, if the stage hears.
@@ -55,11 +55,12 @@ class VideoStage(Stage):
             self.sound_mean, self.sound_std = (torch.as_tensor(x, dtype=torch.float32) for x in statistics)
         self._speaking = torch.zeros(N_LANDMARKS, 1, dtype=torch.bool, device=fabric.device)
         self._speaking[SPEAKING] = True
+        asked = {"sound": hears, "contrast": settings.contrast}
         if settings.stream:
             ranks = (fabric.global_rank, fabric.world_size)
-            self.bank = StreamBank(pack_dir, "train", fabric.device, driver, *ranks, sound=hears)
+            self.bank = StreamBank(pack_dir, "train", fabric.device, driver, *ranks, **asked)
         else:
-            self.bank = VideoBank(pack_dir, "train", fabric.device, driver, sound=hears)
+            self.bank = VideoBank(pack_dir, "train", fabric.device, driver, **asked)
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Draws and augments; one draw serves the photo, the turned photos and the frames of a sample."""
