@@ -167,5 +167,4 @@ def composed(animator: Animator, face: Face, rows: np.ndarray) -> Iterator[np.nd
     codes = animator.codes_from_rows(rows, face.crop_landmarks)
     performance, paster = Performance(animator, face, Settings()), Paster(face)
     for start in range(0, len(codes), CHUNK):
-        chunk = performance.show(codes[start : start + CHUNK])
-        yield from paster.paste(chunk.attention, chunk.motion, chunk.turns)
+        yield from paster.paste(performance.show(codes[start : start + CHUNK]))
