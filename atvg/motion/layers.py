@@ -57,7 +57,9 @@ class Layers(NamedTuple):
     """What N frames are drawn over, besides the photo."""
 
     base: Tensor  # (N, 3, 128, 128) in [−1, 1]
-    unknown: Tensor  # (N, 1, 128, 128) in [0, 1]: between the lips, where the photo does not tell what is there
+    # (N, 1, 128, 128) in [0, 1], where the residual is silent: between the lips what the photo does not tell, and lids
+    # that come down, of which there are too few in training to do better than their own skin
+    unknown: Tensor
     changed: Tensor  # (N, 1, 128, 128) in [0, 1]: what lips or lids have covered or uncovered since the photo
     shift: Tensor  # (N, 64, 64, 2) crop pixels: how far away each place of the warped photo has its source
 
@@ -150,6 +152,7 @@ def lid_shift(eye: Opening, before: Tensor, after: Tensor, xs: Tensor, ys: Tenso
     (top, bottom), (top_now, bottom_now) = edges(before, eye, xs), edges(after, eye, xs)
     opened = (bottom - top).clamp(min=0)
     closing = (opened - (bottom_now - top_now)).clamp(min=0) / (opened + _SHUT)
+    above = rows < (top_now + bottom_now)[:, None] / 2
     to_brow = _TO_BROW * (top - _curve(before[:, list(_BROWS[eye]), :2].float(), xs))
     for edge, edge_now, room, up in (
         (top, top_now, to_brow.clamp(*_ROOM), 1.0), (bottom, bottom_now, torch.full_like(top, _ROOM[0]), -1.0)
@@ -158,10 +161,10 @@ def lid_shift(eye: Opening, before: Tensor, after: Tensor, xs: Tensor, ys: Tenso
         room_now = (room + up * (edge_now - edge)).clamp(min=_LASHES + 0.5)[:, None]
         room = room[:, None]
         stretched = _LASHES + (away - _LASHES) * ((room - _LASHES) / (room_now - _LASHES))
-        source = torch.where(away < _LASHES, away, stretched)
+        source = torch.where(away < _LASHES, torch.where(away < 0, away * (1 - closing[:, None]), away), stretched)
         if up < 0:  # beyond the wet rim, which shut lids hide
             source = source + _RIM * closing[:, None] * (1 - away / room_now)
-        moved = (away > -0.5) & (away < room_now)
+        moved = (above if up > 0 else ~above) & (away > -SOFT) & (away < room_now)
         total = total + torch.where(moved, edge[:, None] - up * source - rows, 0)
     return total
 
@@ -187,7 +190,7 @@ def layers(photo: Tensor, still: Tensor, landmarks: Tensor, teeth: Teeth | None)
     source, now = photos.clone(), each(before)
     shift = lip_shift(now, after)
     sources = places(shift, CROP_SIZE)
-    changed = torch.zeros(len(after), 1, CROP_SIZE, CROP_SIZE, device=photo.device)
+    changed, unknown = torch.zeros(2, len(after), 1, CROP_SIZE, CROP_SIZE, device=photo.device)
     moving = [MOUTH, *(eye for eye in EYES if not torch.equal(now[:, eye.points], after[:, eye.points]))]
     boxes = [_box(torch.cat([before, after])[:, opening.points], opening) for opening in moving]
     for opening, (rows, across) in zip(moving, boxes, strict=True):
@@ -196,23 +199,27 @@ def layers(photo: Tensor, still: Tensor, landmarks: Tensor, teeth: Teeth | None)
         if opening is not MOUTH:
             lid = lid_shift(opening, now, after, ticks[across], ticks[rows])
             sources[:, rows, across, 1] += lid
-            changed[:, 0, rows, across] += ((lid.abs() - _STILL) / _STILL).clamp(0, 0.5)
+            skin = ((lid.abs() - _STILL) / _STILL).clamp(0, 1)
+            changed[:, 0, rows, across] += skin / 2
+            lower = (edges(after, opening, ticks[across])[0] - edges(now, opening, ticks[across])[0]) / _STILL - 1
+            unknown[:, 0, rows, across] += skin * lower.clamp(0, 1)[:, None]
     base = warped = resample(each(source), sources)
     base, photos = base.clone(), each(photos)
-    unknown = torch.zeros_like(changed)
     for opening, (rows, across) in zip(moving, boxes, strict=True):
         part = (..., rows, across)
         x, y = ticks[across], ticks[rows]
-        shows, before_ = between(after, opening, x, y)[:, None], between(before, opening, x, y)[:, None]
-        showed = each(known(before, opening, x, y)[:, None])
+        shows, showed = between(after, opening, x, y)[:, None], each(known(before, opening, x, y)[:, None])
+        change = shows - each(between(before, opening, x, y)[:, None])
         behind = warped[part]
         if opening is MOUTH and teeth is not None:
             behind = unseen(teeth, still.expand_as(landmarks), landmarks, x, y)
-            unknown[part] = shows * (1 - showed)
+            unknown[part] += shows * (1 - showed)
+        elif opening is not MOUTH:
+            unknown[part] += (-2 * change).clamp(min=0)
         inside = behind + showed * (photos[part] - behind)
         base[part] = base[part] + shows * (inside - base[part])
-        changed[part] += (shows - each(before_)).abs()
-    return Layers(base, unknown, (2 * changed).clamp(max=1), shift)
+        changed[part] += change.abs()
+    return Layers(base, unknown.clamp(max=1), (2 * changed).clamp(max=1), shift)
 
 
 def _box(points: Tensor, opening: Opening) -> tuple[slice, slice]:
