@@ -72,8 +72,7 @@ def oracle_row(
         at = photo(clip)
         background = background_movement(clip.transforms, clip.transforms[at])
         moved = carry(clip.landmarks[at], clip.landmarks, background, _HEAD_SMOOTHING)
-        flat = clip.landmarks[..., :2]
-        return animator.draw(clip.frames[at], flat[at], disturb(flat), moved=moved)
+        return animator.draw(clip.frames[at], clip.landmarks[at], disturb(clip.landmarks[..., :2]), moved=moved)
 
     return Row(_named(name, photo), draw, photo)
 
@@ -84,7 +83,7 @@ def audio_row(animator: "Animator", name: str = "ATVG", photo: Choice = first) -
     def draw(clip: Clip) -> np.ndarray:
         at = photo(clip)
         landmarks = animator.landmarks_from_rows(clip.mfcc, clip.landmarks[at])
-        return animator.draw(clip.frames[at], clip.landmarks[at, :, :2], landmarks)
+        return animator.draw(clip.frames[at], clip.landmarks[at], landmarks)
 
     return Row(_named(name, photo), draw, photo)
 

@@ -52,7 +52,7 @@ def test_rows_are_named_after_their_photo_and_drawn_from_it(clip):
 def test_all_that_is_said_of_the_photo_is_that_frames(clip):
     animator = Draws()
     rows.oracle_row(animator, photo=rows.most_shut).draw(clip)
-    assert np.array_equal(animator.example, clip.landmarks[SHUT, :, :2])
+    assert np.array_equal(animator.example, clip.landmarks[SHUT])
     sources, targets = animator.moved
     edge = np.isin(targets[SHUT], [0, 127]).all(axis=1)  # corners of the crop: background
     assert edge.any()
@@ -61,4 +61,4 @@ def test_all_that_is_said_of_the_photo_is_that_frames(clip):
         np.testing.assert_allclose(by, np.broadcast_to([t - SHUT, 0], by.shape), atol=1e-4)
     rows.audio_row(animator, photo=rows.most_shut).draw(clip)
     assert np.array_equal(animator.heard_for, clip.landmarks[SHUT])
-    assert np.array_equal(animator.example, clip.landmarks[SHUT, :, :2])
+    assert np.array_equal(animator.example, clip.landmarks[SHUT])
