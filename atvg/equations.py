@@ -150,8 +150,8 @@ def layers(recording: Recording, t: int) -> dict[str, np.ndarray]:
 
 
 def layers_equation(tiles: Mapping[str, np.ndarray], stacked: bool = False) -> np.ndarray:
-    """What `layers` returned, as equations: in two lines, or ``stacked`` in four for narrow screens; uint8 RGB."""
-    return _laid_out(tiles, _LAYERS_COLUMN if stacked else _LAYERS, len(tiles["base"]))
+    """What `layers` returned, as equations in two lines, or ``stacked`` for narrow screens in four; uint8 RGB."""
+    return _laid_out(tiles, *((_LAYERS_COLUMN, _TILE) if stacked else (_LAYERS, len(tiles["base"]))))
 
 
 def _laid_out(tiles: Mapping[str, np.ndarray], layout: Layout, side: int) -> np.ndarray:

@@ -23,8 +23,8 @@ FACE, LIPS = (112, 200, 232), (255, 176, 66)
 CAPTIONS = ("Landmarks", "Attention", "Motion", "Result")
 SIDE = 320  # of a panel, pixels
 LARGE = 512  # of a picture that stands alone
-_MARGIN, _GAP, _CAPTION = 16, 12, 42  # round the panels, between them, and the height kept for the captions
-_CAPTION_SIZE, _SMALL_SIZE = 16, 12
+_MARGIN, _GAP, _CAPTION = 16, 12, 50  # round the panels, between them, and the height kept for the captions
+_CAPTION_SIZE, _SMALL_SIZE = 20, 15
 _LARGE_SIZE, _BAR = 20, 84  # of the text beside a large picture, and the width kept for its scale
 UNIT = ((1, "1"), (0.5, "0.5"), (0, "0"))  # where on a scale stands what
 
@@ -57,7 +57,7 @@ class PanelRenderer:
         self._ground = self._drawn(self._dimmed, face.crop_landmarks, MUTED, MUTED, width=1)
 
     def render(self, chunk: Chunk, t: int, picture: np.ndarray, made: Composition | None) -> np.ndarray:
-        """One frame → uint8 RGB (378, 1348, 3).
+        """One frame → uint8 RGB (386, 1348, 3).
 
         Args:
             chunk, t: the frame is the chunk's t-th. The colours of its attention always span 0..1, so that they do not

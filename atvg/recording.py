@@ -245,14 +245,8 @@ class Recording:
             BadSettingError: there is no such frame.
         """
         chunk = self.chunk(t)
-        return Moment(
-            photo=chunk.photos[0],
-            attention=chunk.attention[0],
-            motion=chunk.motion[0],
-            frame=chunk.frames[0],
-            landmarks=chunk.landmarks[0],
-            seconds=int(t) / FPS,
-        )
+        parts = (chunk.photos, chunk.attention, chunk.motion, chunk.frames, chunk.landmarks)
+        return Moment(*(part[0] for part in parts), seconds=int(t) / FPS)
 
     def chunk(self, t: int) -> Chunk:
         """Frame t as the animator drew it, copied.

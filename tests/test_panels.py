@@ -78,10 +78,10 @@ def render(renderer: PanelRenderer, chunk: Chunk, face: Face) -> np.ndarray:
 
 def panel(picture: np.ndarray, i: int) -> np.ndarray:
     """The i-th panel of a rendered frame, found by its size: equal margins, captions above."""
-    margin = picture.shape[0] - SIDE - 42
+    margin = picture.shape[0] - SIDE - 50
     gap = (picture.shape[1] - 2 * margin - 4 * SIDE) // 3
     left = margin + i * (SIDE + gap)
-    return picture[42 : 42 + SIDE, left : left + SIDE]
+    return picture[50 : 50 + SIDE, left : left + SIDE]
 
 
 def lit(picture: np.ndarray, colour: tuple) -> np.ndarray:

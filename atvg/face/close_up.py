@@ -32,14 +32,18 @@ class CloseUp:
     @classmethod
     def of(cls, face: Face) -> "CloseUp":
         """That of a face, already turned."""
-        back = geometry.invert(face.matrix)
-        sides = face.photo.shape[:2]
-        length = min(max(_LEAST, round(CROP_SIZE * float(geometry.scale_of(back)))), *sides)
+        return cls.around(face, slice(0, CROP_SIZE), slice(0, CROP_SIZE), _LEAST)
+
+    @classmethod
+    def around(cls, face: Face, rows: slice, columns: slice, least: int = 2) -> "CloseUp":
+        """That of a square of the crop; it spans at least so many pixels of the photo."""
+        back, sides = geometry.invert(face.matrix), face.photo.shape[:2]
+        length = round((rows.stop - rows.start) * float(geometry.scale_of(back)))
+        length = min(max(least, length), *sides)
         length = max(1, length - length % 2)
-        x, y = geometry.apply(back, np.full((1, 2), (CROP_SIZE - 1) / 2))[0]
-        lows = [
-            int(np.clip(round(at - (length - 1) / 2), 0, end - length)) for at, end in zip((y, x), sides, strict=True)
-        ]
+        middle = np.array([[columns.start + columns.stop - 1, rows.start + rows.stop - 1]]) / 2
+        lows = np.round(geometry.apply(back, middle)[0, ::-1] - (length - 1) / 2).astype(int)
+        lows = np.clip(lows, 0, np.array(sides) - length).tolist()
         return cls(tuple(slice(low, low + length) for low in lows), min(length, MOST))
 
     def cut(self, picture: np.ndarray) -> np.ndarray:
