@@ -6,6 +6,7 @@ photo stays bit for bit what it was; where α is 1 nothing of the old mouth shin
 """
 
 from collections.abc import Iterator
+from itertools import repeat
 from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +18,7 @@ from torch import Tensor
 from atvg.config import CROP_SIZE
 from atvg.face import geometry
 from atvg.face.face import Face
+from atvg.face.turn import HeadTurn
 from atvg.motion.layers import EYES, MOUTH, SOFT, Opening, between, columns, fill_shift, known, lid_shift
 from atvg.motion.monochrome import Monochrome
 from atvg.motion.teeth import Teeth, unseen
@@ -33,6 +35,7 @@ _EDGE = 1.5  # photo pixels: how soft the edge of a lip or lid is
 _AROUND = 3  # crop pixels beyond an opening that its masks reach, softness included
 _ABOVE = 12  # crop pixels beyond an eye that its lids move
 _DENSEST = 8  # samples in a crop pixel: teeth hold no finer detail
+_STRETCH = 10  # frames whose masks are drawn at once: a whole clip's would need gigabytes
 _STILL = 0.1  # crop pixels by which lids may move unnoticed
 _WHOLE = np.eye(2, 3)  # crop pixels → crop pixels
 _GRID = np.array([[1, 0, 0.5], [0, 1, 0.5]]) * (CROP_SIZE / CELLS) - 0.5 * np.array([[0, 0, 1], [0, 0, 1]])
@@ -131,11 +134,14 @@ class Paster:
         return (made for _, made in self._composed(chunk))
 
     def _composed(self, chunk: "Chunk") -> Iterator[tuple[_Still, Composition | None]]:
-        stills = self._stills(chunk)
-        patches = self._patches(chunk, np.stack([still.landmarks for still in stills])) if chunk.teeth else []
+        for first in range(0, len(chunk), _STRETCH):
+            yield from self._composed_at_once(chunk.cut(first, first + _STRETCH))
+
+    def _composed_at_once(self, chunk: "Chunk") -> Iterator[tuple[_Still, Composition | None]]:
+        patches = self._patches(chunk) if chunk.teeth else []
         shifts = chunk.shift @ self._linear.T  # photo pixels
         residuals = chunk.motion.astype(np.float32) - chunk.base
-        for t, still in enumerate(stills):
+        for t, still in enumerate(self._stills(chunk)):
             weight = _settle(chunk.attention[t]) * still.mask
             box = self._box(weight)
             if box is None:
@@ -154,16 +160,19 @@ class Paster:
             frame = cv2.blendLinear(motion, photo, attention, 1 - attention)
             yield still, Composition(box, photo, base, residual, motion, attention, frame)
 
-    def _stills(self, chunk: "Chunk") -> list[_Still]:
+    def _stills(self, chunk: "Chunk") -> Iterator[_Still]:
         if not chunk.turns:
-            return [self._own] * len(chunk)
-        return [
-            _Still.of(turn.of_photo(self._photo), geometry.apply(self._to_crop, turn.landmarks)) for turn in chunk.turns
-        ]
+            return repeat(self._own, len(chunk))
+        return (_Still.of(turn.of_photo(self._photo), self._seen(turn)) for turn in chunk.turns)
 
-    def _patches(self, chunk: "Chunk", before: np.ndarray) -> list[_Patch]:
-        """Mouth and eyes of the frames, from the landmarks (T, 68, 2) of the photo with its head turned."""
-        both = torch.from_numpy(before), torch.from_numpy(chunk.landmarks)
+    def _seen(self, turn: HeadTurn) -> np.ndarray:
+        """The photo's landmarks with its head turned, (68, 2) crop pixels."""
+        return geometry.apply(self._to_crop, turn.landmarks)[:, :2].astype(np.float32)
+
+    def _patches(self, chunk: "Chunk") -> list[_Patch]:
+        """Mouth and eyes of the frames."""
+        still = [self._seen(turn) for turn in chunk.turns] or [self._own.landmarks] * len(chunk)
+        both = torch.from_numpy(np.stack(still)), torch.tensor(chunk.landmarks)
         return [self._patch(opening, *both, chunk.teeth) for opening in (MOUTH, *EYES)]
 
     def _patch(self, opening: Opening, before: Tensor, after: Tensor, teeth: Teeth) -> _Patch:
