@@ -19,7 +19,7 @@ from atvg.errors import ATVGError, OutputError, PackError
 from atvg.face import geometry
 from atvg.face.detector import FaceDetector
 from atvg.face.face import Face, read_face
-from atvg.motion.teeth import FINE, INDEX, LOWER_ROWS, UPPER_ROWS, WIDTH, nose_width
+from atvg.motion.donors import FINE, INDEX, LOWER_ROWS, UPPER_ROWS, WIDTH, nose_width
 
 ABOUT = {
     "title": "Rows of teeth cut out of portraits, recoloured, lengthened under the lip and turned over for the jaw",
@@ -158,7 +158,7 @@ def _middle(bright: np.ndarray, edge: np.ndarray) -> float:
 
 
 def cut_rows(smile: Smile) -> np.ndarray:
-    """A smile → its upper row above the row of the jaw, RGBA uint8 as `atvg.motion.teeth.load_donors` reads it."""
+    """A smile → its upper row above the row of the jaw, RGBA uint8 as `atvg.motion.donors.load_donors` reads it."""
     middle = int(round(smile.middle))
     tilt = np.polyfit(np.arange(len(smile.edge)), smile.edge, 2)
     slope = np.polyval(np.polyder(tilt), middle)

@@ -37,8 +37,14 @@ _ABOVE = 12  # crop pixels beyond an eye that its lids move
 _DENSEST = 8  # samples in a crop pixel: teeth hold no finer detail
 _STRETCH = 10  # frames whose masks are drawn at once: a whole clip's would need gigabytes
 _STILL = 0.1  # crop pixels by which lids may move unnoticed
-_WHOLE = np.eye(2, 3)  # crop pixels → crop pixels
-_GRID = np.array([[1, 0, 0.5], [0, 1, 0.5]]) * (CROP_SIZE / CELLS) - 0.5 * np.array([[0, 0, 1], [0, 0, 1]])
+
+
+def _grid_to_crop(density: float) -> np.ndarray:
+    """2×3 matrix: pixels of a map over the crop, `density` in a crop pixel → crop pixels."""
+    return np.array([[1, 0, 0.5], [0, 1, 0.5]]) / density - [[0, 0, 0.5], [0, 0, 0.5]]
+
+
+_WHOLE, _FINER, _GRID = _grid_to_crop(1), _grid_to_crop(2), _grid_to_crop(CELLS / CROP_SIZE)
 
 
 def face_mask(landmarks: np.ndarray) -> np.ndarray:
@@ -150,7 +156,9 @@ class Paster:
             photo = np.ascontiguousarray(still.photo[box])
             moving = [patch for patch in patches if patch.moves(t)]
             base = self._warped(still.photo, shifts[t], moving, t, box)
-            residual = self._laid(residuals[t], _WHOLE, box, cv2.INTER_CUBIC)
+            # Cubic enlargement is dear in warpAffine, and twice the size is smooth enough to go on linearly.
+            finer = cv2.resize(residuals[t], None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+            residual = self._laid(finer, _FINER, box)
             for patch in moving:
                 self._uncover(base, residual, photo, patch, t, box)
             motion = cv2.add(base, residual, dtype=cv2.CV_8U)
@@ -170,13 +178,15 @@ class Paster:
         return geometry.apply(self._to_crop, turn.landmarks)[:, :2].astype(np.float32)
 
     def _patches(self, chunk: "Chunk") -> list[_Patch]:
-        """Mouth and eyes of the frames."""
-        still = [self._seen(turn) for turn in chunk.turns] or [self._own.landmarks] * len(chunk)
-        both = torch.from_numpy(np.stack(still)), torch.tensor(chunk.landmarks)
-        return [self._patch(opening, *both, chunk.teeth) for opening in (MOUTH, *EYES)]
+        """Mouth and moving eyes of the frames."""
+        before = np.stack([self._seen(turn) for turn in chunk.turns] or [self._own.landmarks] * len(chunk))
+        after = chunk.landmarks
+        moving = [eye for eye in EYES if not np.array_equal(before[:, eye.points], after[:, eye.points])]
+        both = torch.from_numpy(before), torch.tensor(after)
+        return [self._patch(opening, *both, chunk.teeth) for opening in (MOUTH, *moving)]
 
     def _patch(self, opening: Opening, before: Tensor, after: Tensor, teeth: Teeth) -> _Patch:
-        points = torch.cat([before, after])[:, list(opening.upper + opening.lower)].flatten(0, 1)
+        points = torch.cat([before, after])[:, opening.points].flatten(0, 1)
         margin = _AROUND if opening is MOUTH else _ABOVE
         low = (points.amin(dim=0).floor() - margin).int().tolist()
         high = (points.amax(dim=0).ceil() + margin).int().tolist()
@@ -189,7 +199,7 @@ class Paster:
             behind = unseen(teeth, before[None], after[None], xs, ys).permute(0, 2, 3, 1)
             behind = ((behind + 1) * 127.5).contiguous().numpy()
         else:
-            lid = lid_shift(before, after, xs, ys).numpy()
+            lid = lid_shift(opening, before, after, xs, ys).numpy()
         shows = between(after, opening, xs, ys, self._soft).numpy()
         showed = known(before, opening, xs, ys, self._soft).numpy()
         return _Patch(tuple(low), shows, showed, fill_shift(before, opening, xs, ys).numpy(), lid, behind)
@@ -235,9 +245,10 @@ class Paster:
         where, shows = self._part(patch, patch.shows[t], box)
         showed = self._part(patch, patch.showed[t], box)[1][..., None]
         shows = shows[..., None]
-        behind = base[where] if patch.behind is None else self._part(patch, patch.behind[t], box)[1]
-        inside = behind + showed * (photo[where] - behind)
-        base[where] = (base[where] + shows * (inside - base[where]) + 0.5).clip(0, 255)
+        under, kept = base[where].astype(np.float32), photo[where].astype(np.float32)
+        behind = under if patch.behind is None else self._part(patch, patch.behind[t], box)[1]
+        inside = behind + showed * (kept - behind)
+        base[where] = (under + shows * (inside - under) + 0.5).clip(0, 255)
         if patch.behind is not None:
             residual[where] *= 1 - shows * (1 - showed)
 
@@ -246,7 +257,7 @@ class Paster:
         height, width = values.shape[:2]
         low, high = np.array(patch.low) - 0.5, np.array(patch.low) - 0.5 + np.array([width, height]) / self._density
         rows, columns = self._reached(low, high, box)
-        to_crop = np.array([[1, 0, 0.5], [0, 1, 0.5]]) / self._density + [[0, 0, low[0]], [0, 0, low[1]]]
+        to_crop = _grid_to_crop(self._density) + [[0, 0, patch.low[0]], [0, 0, patch.low[1]]]
         laid = self._laid(values, to_crop, (rows, columns))
         top, left = box[0].start, box[1].start
         return (slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)), laid

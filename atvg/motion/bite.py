@@ -61,7 +61,7 @@ def _sine_of_yaw(landmarks: Tensor) -> Tensor:
         tangent = across[:, 2] / across[:, 0].clamp(min=1)
     else:
         nose = landmarks[:, 30, 0] - (landmarks[:, 36, 0] + landmarks[:, 45, 0]) / 2
-        tangent = nose / across[:, 0].clamp(min=1) / 0.3
+        tangent = nose / across[:, 0].clamp(min=1) / 0.5
     tangent = tangent.clamp(-0.7, 0.7)
     return tangent / (1 + tangent**2).sqrt()
 

@@ -40,18 +40,26 @@ class Opening(NamedTuple):
     upper: tuple[int, ...]
     lower: tuple[int, ...]
 
+    @property
+    def points(self) -> list[int]:
+        """All of them."""
+        return sorted({*self.upper, *self.lower})
+
 
 MOUTH = Opening((60, 61, 62, 63, 64), (60, 67, 66, 65, 64))
 EYES = (Opening((36, 37, 38, 39), (36, 41, 40, 39)), Opening((42, 43, 44, 45), (42, 47, 46, 45)))
 _EYE_POINTS = slice(36, 48)
-_BROWS = ((17, 18, 19, 20, 21), (22, 23, 24, 25, 26))
+_BROWS = dict(zip(EYES, ((17, 18, 19, 20, 21), (22, 23, 24, 25, 26)), strict=True))
+_AROUND, _ABOVE = 4, 13  # crop pixels beyond the points of the mouth or an eye that its layers reach
 
 
 class Layers(NamedTuple):
     """What N frames are drawn over, besides the photo."""
 
     base: Tensor  # (N, 3, 128, 128) in [−1, 1]
-    unknown: Tensor  # (N, 1, 128, 128) in [0, 1]: between the lips, where the photo does not tell what is there
+    # (N, 1, 128, 128) in [0, 1], where the residual is silent: between the lips what the photo does not tell, and lids
+    # that come down, of which there are too few in training to do better than their own skin
+    unknown: Tensor
     changed: Tensor  # (N, 1, 128, 128) in [0, 1]: what lips or lids have covered or uncovered since the photo
     shift: Tensor  # (N, 64, 64, 2) crop pixels: how far away each place of the warped photo has its source
 
@@ -126,13 +134,14 @@ def fill_shift(landmarks: Tensor, opening: Opening, xs: Tensor, ys: Tensor) -> T
 
 
 @torch.no_grad()
-def lid_shift(before: Tensor, after: Tensor, xs: Tensor, ys: Tensor) -> Tensor:
-    """How far above each place the lids have their source: skin comes down with the upper lid from below the brow.
+def lid_shift(eye: Opening, before: Tensor, after: Tensor, xs: Tensor, ys: Tensor) -> Tensor:
+    """How far above each place an eye's lids have their source: skin comes down with the upper one from below the brow.
 
     Lashes, the `_LASHES` next to the lid's edge, move as they are. Nothing beyond lids, corners and brow moves, so that
     glasses stay where they are.
 
     Args:
+        eye: one of `EYES`.
         before, after: (N, 68, 2+) crop pixels.
         xs, ys: (W,) and (H,) crop pixels.
 
@@ -140,23 +149,23 @@ def lid_shift(before: Tensor, after: Tensor, xs: Tensor, ys: Tensor) -> Tensor:
         (N, H, W) crop pixels, to be added to y.
     """
     rows, total = ys[:, None], 0.0
-    for eye, brow in zip(EYES, _BROWS, strict=True):
-        (top, bottom), (top_now, bottom_now) = edges(before, eye, xs), edges(after, eye, xs)
-        opened = (bottom - top).clamp(min=0)
-        closing = (opened - (bottom_now - top_now)).clamp(min=0) / (opened + _SHUT)
-        to_brow = _TO_BROW * (top - _curve(before[:, list(brow), :2].float(), xs))
-        for edge, edge_now, room, up in (
-            (top, top_now, to_brow.clamp(*_ROOM), 1.0), (bottom, bottom_now, torch.full_like(top, _ROOM[0]), -1.0)
-        ):  # fmt: skip
-            away = up * (edge_now[:, None] - rows)  # from the lid's edge, away from the eye
-            room_now = (room + up * (edge_now - edge)).clamp(min=_LASHES + 0.5)[:, None]
-            room = room[:, None]
-            stretched = _LASHES + (away - _LASHES) * ((room - _LASHES) / (room_now - _LASHES))
-            source = torch.where(away < _LASHES, away, stretched)
-            if up < 0:  # beyond the wet rim, which shut lids hide
-                source = source + _RIM * closing[:, None] * (1 - away / room_now)
-            moved = (away > -0.5) & (away < room_now)
-            total = total + torch.where(moved, edge[:, None] - up * source - rows, 0)
+    (top, bottom), (top_now, bottom_now) = edges(before, eye, xs), edges(after, eye, xs)
+    opened = (bottom - top).clamp(min=0)
+    closing = (opened - (bottom_now - top_now)).clamp(min=0) / (opened + _SHUT)
+    above = rows < (top_now + bottom_now)[:, None] / 2
+    to_brow = _TO_BROW * (top - _curve(before[:, list(_BROWS[eye]), :2].float(), xs))
+    for edge, edge_now, room, up in (
+        (top, top_now, to_brow.clamp(*_ROOM), 1.0), (bottom, bottom_now, torch.full_like(top, _ROOM[0]), -1.0)
+    ):  # fmt: skip
+        away = up * (edge_now[:, None] - rows)  # from the lid's edge, away from the eye
+        room_now = (room + up * (edge_now - edge)).clamp(min=_LASHES + 0.5)[:, None]
+        room = room[:, None]
+        stretched = _LASHES + (away - _LASHES) * ((room - _LASHES) / (room_now - _LASHES))
+        source = torch.where(away < _LASHES, torch.where(away < 0, away * (1 - closing[:, None]), away), stretched)
+        if up < 0:  # beyond the wet rim, which shut lids hide
+            source = source + _RIM * closing[:, None] * (1 - away / room_now)
+        moved = (above if up > 0 else ~above) & (away > -SOFT) & (away < room_now)
+        total = total + torch.where(moved, edge[:, None] - up * source - rows, 0)
     return total
 
 
@@ -178,27 +187,47 @@ def layers(photo: Tensor, still: Tensor, landmarks: Tensor, teeth: Teeth | None)
 
     ticks = columns(CROP_SIZE).to(photo.device)
     photos, before, after = photo.flatten(0, 1), still.flatten(0, 1), landmarks.flatten(0, 1)
-    shift = lip_shift(each(before), after)
-    lids = lid_shift(each(before), after, ticks, ticks)
+    source, now = photos.clone(), each(before)
+    shift = lip_shift(now, after)
     sources = places(shift, CROP_SIZE)
-    sources[..., 1] += lids
-    base = warped = resample(each(_filled(photos, before, ticks)), sources)
-    changed, photos = ((lids.abs() - _STILL) / _STILL).clamp(0, 0.5)[:, None], each(photos)
-    for opening in (*EYES, MOUTH):
-        shows = between(after, opening, ticks, ticks)[:, None]
-        showed = each(known(before, opening, ticks, ticks)[:, None])
-        told = opening is not MOUTH or teeth is None
-        behind = warped if told else unseen(teeth, still.expand_as(landmarks), landmarks, ticks, ticks)
-        base = base + shows * (behind + showed * (photos - behind) - base)
-        changed = changed + (shows - each(between(before, opening, ticks, ticks)[:, None])).abs()
-    unknown = torch.zeros_like(shows) if teeth is None else shows * (1 - showed)
-    return Layers(base, unknown, (2 * changed).clamp(max=1), shift)
+    changed, unknown = torch.zeros(2, len(after), 1, CROP_SIZE, CROP_SIZE, device=photo.device)
+    moving = [MOUTH, *(eye for eye in EYES if not torch.equal(now[:, eye.points], after[:, eye.points]))]
+    boxes = [_box(torch.cat([before, after])[:, opening.points], opening) for opening in moving]
+    for opening, (rows, across) in zip(moving, boxes, strict=True):
+        y = ticks[rows, None] + fill_shift(before, opening, ticks[across], ticks[rows])
+        source[..., rows, across] = resample(photos, torch.stack([ticks[across].expand_as(y), y], dim=-1), "bilinear")
+        if opening is not MOUTH:
+            lid = lid_shift(opening, now, after, ticks[across], ticks[rows])
+            sources[:, rows, across, 1] += lid
+            skin = ((lid.abs() - _STILL) / _STILL).clamp(0, 1)
+            changed[:, 0, rows, across] += skin / 2
+            lower = (edges(after, opening, ticks[across])[0] - edges(now, opening, ticks[across])[0]) / _STILL - 1
+            unknown[:, 0, rows, across] += skin * lower.clamp(0, 1)[:, None]
+    base = warped = resample(each(source), sources)
+    base, photos = base.clone(), each(photos)
+    for opening, (rows, across) in zip(moving, boxes, strict=True):
+        part = (..., rows, across)
+        x, y = ticks[across], ticks[rows]
+        shows, showed = between(after, opening, x, y)[:, None], each(known(before, opening, x, y)[:, None])
+        change = shows - each(between(before, opening, x, y)[:, None])
+        behind = warped[part]
+        if opening is MOUTH and teeth is not None:
+            behind = unseen(teeth, still.expand_as(landmarks), landmarks, x, y)
+            unknown[part] += shows * (1 - showed)
+        elif opening is not MOUTH:
+            unknown[part] += (-2 * change).clamp(min=0)
+        inside = behind + showed * (photos[part] - behind)
+        base[part] = base[part] + shows * (inside - base[part])
+        changed[part] += change.abs()
+    return Layers(base, unknown.clamp(max=1), (2 * changed).clamp(max=1), shift)
 
 
-def _filled(photos: Tensor, landmarks: Tensor, ticks: Tensor) -> Tensor:
-    """Photos (N, 3, 128, 128) with mouth and eyes hidden."""
-    y = ticks[:, None] + sum(fill_shift(landmarks, opening, ticks, ticks) for opening in (MOUTH, *EYES))
-    return resample(photos, torch.stack([ticks.expand_as(y), y], dim=-1), "bilinear")
+def _box(points: Tensor, opening: Opening) -> tuple[slice, slice]:
+    """Rows and columns of the crop that an opening of all faces may change, from its points (N, K, 2)."""
+    margin = _AROUND if opening is MOUTH else _ABOVE
+    low, high = points.flatten(0, 1).amin(dim=0) - margin, points.flatten(0, 1).amax(dim=0) + margin + 1
+    low, high = (ends.clamp(0, CROP_SIZE).int().tolist() for ends in (low, high))
+    return slice(low[1], high[1]), slice(low[0], high[0])
 
 
 def lip_shift(before: Tensor, after: Tensor) -> Tensor:

@@ -5,48 +5,29 @@ turns with it; the lower row and the tongue belong to the jaw. Everything is pai
 crop, so the same mouth can be drawn for the network and on the photo's own pixels.
 """
 
-import functools
-import json
-import os
-from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from atvg.errors import CheckpointError
 from atvg.motion.bite import place_rows
+from atvg.motion.donors import FINE, LOWER_ROWS, UPPER_ROWS, WIDTH, Donors, load_donors, nose_width
 from atvg.motion.tone import luma, read_tone
 
-INDEX = "teeth.json"
-FINE = 6  # texture pixels per crop pixel: faces of 1000 pixels have 6 or 7
-WIDTH = 36  # crop pixels that a row's picture spans
-UPPER_ROWS, LOWER_ROWS = (-12, 3), (-3, 10)  # crop pixels above and below the incisors' edge that it spans
-_SHIPPED = Path(__file__).resolve().parent.parent.parent / "assets" / "teeth"
+__all__ = ["Donors", "Teeth", "fit_teeth", "load_donors", "suitable", "unseen"]
 
 _ANCHORS = [31, 32, 33, 34, 35, *range(48, 60)]  # nose base and outer lips: what the upper row is seen to move with
 _CHIN, _LOWER_LIP = [7, 8, 9], [56, 57, 58, 65, 66, 67]
+_NOSES = 0.272, 0.014  # mean and deviation of `nose_width`, faces at rest
 _SHOWN = 2.0  # crop pixels of upper incisor below a resting upper lip
 _ARCH = 0.05  # crop pixels⁻¹: how fast the row recedes from its middle to its sides
 _CROWN = 6.5  # crop pixels above the upper incisors' edge where their gum begins
 _FLOOR = 6.5  # crop pixels below the lower incisors' edge where theirs does
+_TONGUE = 2.6  # crop pixels by which the tongue rises above the edge of the lower incisors
 _INNER = (0.82, 0.74, 0.71)  # what reaches the jaw's row of the light, reddened by lips and tongue
-_SHADOW = (0.88, 1.03, 1.06)  # what the lips take of each colour, being red themselves
+_SHADOW = (0.93, 1.02, 1.04)  # what the lips take of each colour, being red themselves
 _MARGIN = 4.0  # crop pixels around the inner lips that are painted; beyond, where no mask of lips shows it, all is dark
-
-
-class Donors(NamedTuple):
-    """The rows of D donors, `FINE` texture pixels per crop pixel, RGB multiplied by alpha.
-
-    A row's origin is the middle of its incisors' edge. It spans `WIDTH` crop pixels and `UPPER_ROWS` or `LOWER_ROWS`.
-    """
-
-    upper: Tensor  # (D, 4, H, W) RGB relative to white, times alpha; alpha, in [0, 1]
-    lower: Tensor  # (D, 4, H', W) likewise, of the jaw
-    noses: Tensor  # (D,) width of the donor's nose, see `nose_width`
 
 
 class Teeth(NamedTuple):
@@ -64,36 +45,15 @@ class Teeth(NamedTuple):
     flat: Tensor  # (B,)
 
 
-def load_donors(folder: str | os.PathLike | None = None, device: torch.device | str = "cpu") -> Donors:
-    """Reads the shipped rows, or those that ``atvg teeth`` has written to another folder; cached.
+def suitable(donors: Donors, landmarks: Tensor) -> Tensor:
+    """Donors (B,) whose noses are as wide among the donors' as the photos' (B, 68, 2+) are among people's.
 
-    Raises:
-        CheckpointError: missing or damaged.
+    Ranks are compared, since a smile widens the nose and the donors all smile.
     """
-    return _load_donors(Path(os.fsdecode(folder)) if folder is not None else _SHIPPED, torch.device(device))
-
-
-@functools.lru_cache(maxsize=4)
-def _load_donors(folder: Path, device: torch.device) -> Donors:
-    try:
-        noses = json.loads((folder / INDEX).read_text(encoding="utf-8"))["nose_widths"]
-        pictures = [np.array(Image.open(folder / f"{name}.png", formats=["PNG"]).convert("RGBA")) for name in noses]
-        both = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
-        sizes = [FINE * (low - high) for high, low in (UPPER_ROWS, LOWER_ROWS)]
-        if both.shape[2:] != (sum(sizes), WIDTH * FINE):
-            raise ValueError("another size")
-        widths = torch.tensor([float(width) for width in noses.values()])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise CheckpointError(f"the teeth in {folder} are missing or damaged; copy assets/teeth again") from None
-    both[:, :3] *= both[:, 3:]
-    upper, lower = both.to(device).split(sizes, dim=2)
-    return Donors(upper, lower, widths.to(device))
-
-
-def nose_width(landmarks: Tensor) -> Tensor:
-    """Width of the nose ÷ distance of the outer eye corners, (…, 68, 2+) → (…). Dentists choose incisors by it."""
-    nose, eyes = landmarks[..., 35, :2] - landmarks[..., 31, :2], landmarks[..., 45, :2] - landmarks[..., 36, :2]
-    return nose.norm(dim=-1) / eyes.norm(dim=-1).clamp(min=1e-3)
+    mean, deviation = _NOSES
+    share = torch.special.ndtr((nose_width(landmarks) - mean) / deviation)
+    count = len(donors.noses)
+    return donors.noses.argsort()[(share * count).long().clamp(max=count - 1)]
 
 
 @torch.no_grad()
@@ -111,16 +71,23 @@ def fit_teeth(
         photo: (B, 3, 128, 128) in [−1, 1].
         landmarks: (B, 68, 2 or 3) crop pixels; depth tells how the head is turned.
         amount: in [0, 1], one or (B,): 0 is toothless.
-        which: (B,) indices of donors; the one whose nose is most like the photo's by default.
+        which: (B,) indices of donors; by default `suitable` ones.
         shown: (B,) crop pixels of the upper incisors below the resting upper lip; 2 by default.
     """
-    batch, points = len(photo), landmarks[..., :2].float()
+    with torch.autocast(photo.device.type, enabled=False):
+        return _fit(donors, photo.float(), landmarks.float(), amount, which, shown)
+
+
+def _fit(
+    donors: Donors, photo: Tensor, landmarks: Tensor, amount: float | Tensor, which: Tensor | None, shown: Tensor | None
+) -> Teeth:
+    batch, points = len(photo), landmarks[..., :2]
     if which is None:
-        which = (nose_width(points)[:, None] - donors.noses).abs().argmin(dim=1)
+        which = suitable(donors, points)
     shown = torch.as_tensor(_SHOWN if shown is None else shown, device=points.device).float().expand(batch)
     amount = torch.as_tensor(amount, device=points.device).float().expand(batch)
     tone = read_tone(photo, points)
-    stand = place_rows(photo, landmarks.float(), shown, tone.white)
+    stand = place_rows(photo, landmarks, shown, tone.white)
 
     upper, lower = donors.upper[which], donors.lower[which]
     upper, lower = (_plain(row, tone.flat) for row in (upper, lower))
@@ -146,7 +113,7 @@ def _plain(row: Tensor, flat: Tensor) -> Tensor:
         return row
     closed = -_widened(-_widened(row[:, 3:]))
     even = F.avg_pool2d(closed, (1, 6 * FINE + 1), 1, (0, 3 * FINE), count_include_pad=False)
-    closed = torch.sigmoid(10 * (even - 0.5))
+    closed = torch.sigmoid(30 * (even - 0.5))
     colour = row[:, :3].sum(dim=(2, 3), keepdim=True) / row[:, 3:].sum(dim=(2, 3), keepdim=True).clamp(min=1)
     return row.lerp(torch.cat([closed * colour, closed], dim=1), flat[:, None, None, None])
 
@@ -177,11 +144,13 @@ def unseen(teeth: Teeth, still: Tensor, landmarks: Tensor, xs: Tensor, ys: Tenso
     painted = dark.expand(shape).clone()
     x, y = xs[columns].float(), ys[rows].float()
     if len(x) and len(y):
+        with torch.autocast(still.device.type, enabled=False):
+            made = _paint(teeth, still, landmarks, x, y)
         # Each frame has its own box: what it shows does not depend on the frames it is painted with.
         across = (x >= low[..., :1]) & (x <= high[..., :1])
         down = (y >= low[..., 1:]) & (y <= high[..., 1:])
         inside = (down[..., None] & across[:, :, None])[:, :, None]
-        painted[..., rows, columns] = torch.where(inside, _paint(teeth, still, landmarks, x, y) * 2 - 1, dark)
+        painted[..., rows, columns] = torch.where(inside, made * 2 - 1, dark)
     return painted.flatten(0, 1)
 
 
@@ -217,8 +186,8 @@ def _paint(teeth: Teeth, still: Tensor, landmarks: Tensor, x: Tensor, y: Tensor)
     side = (1 / (1 + (across / 9.5) ** 4)).lerp(torch.ones_like(down), flat)
 
     # Back to front: throat, tongue, the jaw's gum and row, the skull's gum and row.
-    soft = torch.sigmoid((jaw_down + 0.6) / 1.0) * torch.exp(-((jaw_across / 9) ** 4)) * 0.55
-    made = (cavity * 0.55).lerp(tongue * 0.62, soft[:, :, None])
+    soft = 0.6 * torch.sigmoid((jaw_down + _TONGUE - 0.03 * jaw_across**2) / 0.7) * torch.exp(-((jaw_across / 9) ** 4))
+    made = (cavity * 0.55).lerp(tongue * 0.8, soft[:, :, None])
     gum = torch.sigmoid((jaw_down - _FLOOR) / 0.3) * side
     made = made.lerp(gums * 0.6, gum[:, :, None])
     made = (

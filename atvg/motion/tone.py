@@ -18,8 +18,9 @@ _BOUNCE = 0.18  # share of the light in a mouth that has come by way of skin and
 _SHADE = 1.18  # lids shade the white of the eye, and 128² mixes it with lashes: teeth of twelve smiles ÷ their eyes
 _UPPER_LIDS, _LOWER_LIDS = ((36, 37, 38, 39), (42, 43, 44, 45)), ((36, 41, 40, 39), (42, 47, 46, 45))
 _LIPS = ((50, 61), (51, 62), (52, 63), (58, 67), (57, 66), (56, 65))  # outer and inner lip, one above the other
-_GREY_SPREAD = (0.014, 0.022)  # chroma that luma does not tell ÷ luma: from one-coloured pictures to colour photographs
-_FLAT_SLOPE = (0.001, 0.003)  # median step between neighbouring pixels of a cheek ÷ its luma: drawings, photographs
+# Chroma that luma does not tell ÷ luma, from one-coloured pictures to photographs in colour.
+_GREY_SPREAD = 0.0135, 0.0185
+_FLAT_SLOPE = 0.001, 0.003  # median step between neighbouring pixels of a cheek ÷ its luma: drawings, photographs
 
 
 class Tone(NamedTuple):
@@ -65,7 +66,8 @@ def read_tone(photo: Tensor, landmarks: Tensor) -> Tone:
     low, high = landmarks.amin(dim=1), landmarks.amax(dim=1)
     ticks = torch.linspace(0.06, 0.94, 24, device=photo.device)
     mesh = torch.stack(torch.meshgrid(ticks, ticks, indexing="xy"), dim=-1).flatten(0, 1)
-    face = sample(photo, low[:, None] + mesh * (high - low)[:, None])
+    calm = F.avg_pool2d(photo, 4)  # JPEG colours even a sepia picture a little, here and there
+    face = sample(calm, low[:, None] + mesh * (high - low)[:, None])
     palette, grey = _palette(face)
     grid = luma(patches).unflatten(1, cheeks.shape[1:4])
     steps = torch.cat([grid.diff(dim=-1).abs().flatten(1), grid.diff(dim=-2).abs().flatten(1)], dim=1)
@@ -110,14 +112,14 @@ def _white(photo: Tensor, landmarks: Tensor, skin: Tensor, face: Tensor) -> Tens
 
     skin_luma, eye_luma = luma(skin), luma(eye)
     bright = face.quantile(0.97, dim=1)
-    guess = torch.minimum(0.5 + 0.4 * skin_luma, 1.1 * bright)
+    guess = torch.minimum(0.5 + 0.4 * skin_luma, 1.4 * bright)
     opened = smoothstep(torch.stack(openness).amax(dim=0), 0.10, 0.18)
     # Dark glasses are darker than skin; a closed lid has its colour.
     chroma = ((eye[:, 0] - eye[:, 2]) / eye_luma.clamp(min=0.02)).abs()
     skin_chroma = ((skin[:, 0] - skin[:, 2]) / skin_luma.clamp(min=0.02)).abs()
     clear = smoothstep(eye_luma / skin_luma.clamp(min=0.05), 0.7, 0.95) * opened
-    paler = 1 - smoothstep(chroma / skin_chroma.clamp(min=0.05), 0.75, 1.1)
-    sure = (clear * (0.4 + 0.6 * paler))[:, None]
+    paler = 1 - smoothstep(chroma / skin_chroma.clamp(min=0.05), 0.75, 1.05)
+    sure = (clear * (0.1 + 0.9 * paler))[:, None]
 
     eye_tint = eye / eye_luma.clamp(min=0.02)[:, None] / photo.new_tensor(_SCLERA_TINT)
     bounced = (skin / skin_luma.clamp(min=0.02)[:, None]).clamp(0.5, 1.6)

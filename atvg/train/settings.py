@@ -64,7 +64,9 @@ class VideoSettings(RunSettings):
     sound_noise: float = 0.15  # standard deviations of the features, where sound drives
     at_errors: float = 0.5  # up to this share of AT-net's errors, if they are known, in half of the samples
     affine: float = 0.4  # share of samples that are scaled, turned and shifted
-    colour: float = 0.15
+    colour: float = 1.0  # strength of the changes of light and colours; 0 is none
+    grey: float = 0.08  # shares of samples that are grey, or monochrome with a tone
+    toned: float = 0.04
     speech_only: float = 0.3  # share of samples in which, as with AT-net, jaw and mouth alone leave the turned photo
     turn: bool = True  # give the network the photo in the head pose of each frame
     stream: bool = False  # read the pack while training, for packs larger than memory

@@ -29,7 +29,7 @@ from atvg.train.stage import make_player, update
 from atvg.train.video_stage import Batch, VideoStage, picture_terms
 
 _CALIBRATION = 4  # batches that tell in which range the inputs of each layer lie
-_STILL, _MOVED = 0.2, 0.8  # crop pixels: up to the first a place counts as still, from the second on as moved
+_STILL, _MOVED = 0.6, 1.4  # crop pixels: up to the first a place counts as still, from the second on as moved
 _SHOWN = (2.0, 0.6)  # crop pixels of the upper incisors below a resting lip: mean and standard deviation
 _BARE = 1.0  # up to this share of the teeth may be missing, seldom much of it
 

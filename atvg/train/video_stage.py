@@ -79,7 +79,7 @@ class VideoStage(Stage):
         flips = torch.as_tensor(rng.random(settings.batch) < 0.5, device=images.device)
         images, landmarks = mirror(images, landmarks, flips)
         images, landmarks = move(images, landmarks, rng, settings.affine)
-        images = shift_colours(images, rng, settings.colour)
+        images = shift_colours(images, rng, settings.colour, settings.grey, settings.toned)
         split = [1, settings.frames, len(images[0]) - 1 - settings.frames]
         (photo, real, base), (example, target, carried) = images.split(split, 1), landmarks.split(split, 1)
         noise = rng.normal(0, settings.landmark_noise, target.shape) * (rng.random((settings.batch, 1, 1, 1)) < 0.5)

@@ -97,20 +97,90 @@ class TestMove:
         assert pictures.abs().max() <= 1
 
 
+def spread(pictures: torch.Tensor) -> torch.Tensor:
+    """How colourful each sample is: (B, T, 3, H, W) → (B,)."""
+    return (pictures.amax(dim=2) - pictures.amin(dim=2)).flatten(1).amax(dim=1)
+
+
 class TestColours:
-    def test_photo_and_frames_of_a_sample_change_alike(self):
-        grey = torch.zeros(3, 2, 3, 128, 128)
-        shifted = shift_colours(grey, np.random.default_rng(0), 0.15)
+    @pytest.mark.parametrize("films", [{}, {"grey": 1.0}, {"toned": 1.0}], ids=["colours", "grey", "toned"])
+    def test_photo_and_frames_of_a_sample_change_alike(self, images, films):
+        alike = images[:, :1].expand_as(images)
+        shifted = shift_colours(alike, np.random.default_rng(0), 1.0, **films)
         torch.testing.assert_close(shifted[:, 0], shifted[:, 1])
-        assert (shifted[0] - shifted[1]).abs().max() > 0.01
+        same = images[:1].expand_as(images)
+        shifted = shift_colours(same, np.random.default_rng(0), 1.0, **films)
+        assert (shifted[0] - shifted[1]).abs().max() > 0.05  # but samples differ
 
     def test_a_strength_of_0_changes_nothing(self, images):
-        torch.testing.assert_close(shift_colours(images, np.random.default_rng(0), 0.0), images)
+        assert torch.equal(shift_colours(images, np.random.default_rng(0), 0.0), images)
 
-    def test_pixels_stay_in_range(self, images):
-        assert shift_colours(images, np.random.default_rng(0), 0.5).abs().max() <= 1
+    def test_beside_grey_samples_of_strength_0_the_others_stay(self, images):
+        mixed = shift_colours(images.repeat(20, 1, 1, 1, 1), np.random.default_rng(0), 0.0, grey=0.5)
+        coloured = spread(mixed) > 1e-5
+        assert 20 <= coloured.sum() <= 40
+        torch.testing.assert_close(mixed[coloured], images.repeat(20, 1, 1, 1, 1)[coloured])
 
-    def test_the_strength_bounds_the_change(self, images):
-        """Gain and offset each differ by at most 4/3 of the strength, for pixels of at most 1."""
-        change = (shift_colours(images, np.random.default_rng(0), 0.15) - images).abs().max()
-        assert 0.01 < change <= 2 * 4 / 3 * 0.15 + 1e-6
+    @pytest.mark.parametrize("strength", [0.5, 1.0, 2.0])
+    def test_pixels_stay_in_range(self, images, strength):
+        assert shift_colours(images, np.random.default_rng(0), strength, 0.3, 0.3).abs().max() <= 1
+
+    def test_the_inputs_are_not_changed(self, images):
+        before = images.clone()
+        shift_colours(images, np.random.default_rng(0), 1.0, 0.3, 0.3)
+        assert torch.equal(images, before)
+
+    def test_grey_pictures_have_equal_channels(self, images):
+        assert spread(shift_colours(images, np.random.default_rng(0), 1.0, grey=1.0)).max() < 1e-5
+
+    def test_toned_pictures_are_one_hue_from_dark_to_light(self, images):
+        """Each channel is a rising function of the brightness alone, but not the same one."""
+        ramp = torch.linspace(-0.8, 0.5, 128).expand(3, 1, 3, 128, 128)
+        toned = shift_colours(ramp, np.random.default_rng(0), 0.0, toned=1.0)
+        assert (toned.diff(dim=-1) >= 0).all() and (spread(toned) > 0.02).all()
+        saturated = ramp * torch.tensor([1.0, 0.2, -0.5])[:, None, None]
+        luma = torch.tensor([0.299, 0.587, 0.114])
+        brightness = (saturated * luma[:, None, None]).sum(dim=2, keepdim=True).expand_as(ramp)
+        torch.testing.assert_close(
+            shift_colours(saturated, np.random.default_rng(0), 0.0, toned=1.0),
+            shift_colours(brightness, np.random.default_rng(0), 0.0, toned=1.0),
+        )
+
+    def test_the_shares_asked_for_are_monochrome(self):
+        """A red ramp stays red unless it is on grey film, or takes the film's tone."""
+        red = torch.linspace(-1, 1, 16).expand(400, 1, 3, 16, 16) * torch.tensor([1.0, 0, 0])[:, None, None]
+        shifted = shift_colours(red, np.random.default_rng(0), 0.2, grey=0.2, toned=0.3)
+        assert (spread(shifted) < 1e-5).float().mean() == pytest.approx(0.2, abs=0.05)
+        # A tone is the same for all hues: with the brightness of the red, a blue looks like it.
+        blue = red.flip(2) * (0.299 / 0.114)
+        other = shift_colours(blue, np.random.default_rng(0), 0.2, grey=0.2, toned=0.3)
+        assert ((shifted - other).flatten(1).abs().amax(dim=1) < 1e-5).float().mean() == pytest.approx(0.5, abs=0.06)
+
+    def test_all_that_photographs_differ_in_is_drawn(self):
+        """Brightness, warmth and saturation of a skin tone, and how much lighter one side is than the other."""
+        skin = torch.tensor([0.4, 0.0, -0.2])[:, None, None].expand(200, 1, 3, 16, 16)
+        shifted = shift_colours(skin, np.random.default_rng(0), 1.0)
+        red, green, blue = shifted.mean(dim=(1, 3, 4)).unbind(dim=1)
+        assert green.min() < -0.2 and green.max() > 0.2
+        warmth = red - blue
+        assert warmth.min() < 0.2 and warmth.max() > 0.8
+        sides = shifted[..., 0].mean(dim=(1, 2, 3)) - shifted[..., -1].mean(dim=(1, 2, 3))
+        assert sides.min() < -0.2 and sides.max() > 0.2 and sides.mean().abs() < 0.05
+
+    def test_flat_pictures_stay_smooth(self):
+        """Neither softness nor the light makes edges, at the borders neither."""
+        shifted = shift_colours(torch.full((50, 1, 3, 32, 32), 0.1), np.random.default_rng(0), 1.0)
+        assert shifted.diff(dim=-1).abs().max() < 0.05 and shifted.diff(dim=-1).diff(dim=-1).abs().max() < 0.01
+
+    def test_some_samples_are_softened_and_some_sharpened(self, images):
+        """Of white noise, neighbours differ as much as pixels that lie further apart: less once it is softened."""
+        noise = (images[:1, :1] * 0.2).expand(100, 1, 3, 128, 128)
+        shifted = shift_colours(noise, np.random.default_rng(0), 1.0)
+        near, far = (shifted[..., n:] - shifted[..., :-n] for n in (1, 4))
+        ratio = near.abs().mean(dim=(1, 2, 3, 4)) / far.abs().mean(dim=(1, 2, 3, 4))
+        assert ratio.min() < 0.96 and ratio.max() > 1.04
+        assert ratio.median() == pytest.approx(1, abs=0.01)
+
+    def test_the_same_generator_draws_the_same(self, images):
+        one, other = (shift_colours(images, np.random.default_rng(4), 1.0, 0.1, 0.1) for _ in range(2))
+        assert torch.equal(one, other)

@@ -14,7 +14,7 @@ from atvg.train.settings import BaselineSettings
 
 SMALL = BaselineConfig((8, 8, 12, 12, 16), (16, 12, 12, 8, 8), 16)
 SMALL_NET = {"net.photo_widths": "8,8,12,12,16", "net.decoder_widths": "16,12,12,8,8", "net.codes": "16"}
-PLAIN = {"affine": 0.0, "colour": 0.0, "sound_noise": 0.0}
+PLAIN = {"affine": 0.0, "colour": 0.0, "grey": 0.0, "toned": 0.0, "sound_noise": 0.0}
 
 
 @pytest.fixture

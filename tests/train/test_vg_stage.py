@@ -19,7 +19,7 @@ from atvg.train.settings import VGSettings
 from atvg.train.vg_stage import VGStage, generator_terms
 
 SMALL = VGNetConfig(photo_widths=(8, 12, 16, 16), landmark_widths=(8, 12, 16), decoder_widths=(8, 12, 16), hidden=16)
-PLAIN = {"landmark_noise": 0.0, "affine": 0.0, "colour": 0.0, "speech_only": 0.0}
+PLAIN = {"landmark_noise": 0.0, "affine": 0.0, "colour": 0.0, "grey": 0.0, "toned": 0.0, "speech_only": 0.0}
 
 
 @pytest.fixture
