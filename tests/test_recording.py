@@ -29,8 +29,10 @@ def make_chunks(n_frames: int = T, size: int = 10, turning: bool = False):
         frames = attention[..., None] * motion + (1 - attention[..., None]) * photos
         yield Chunk(
             start, frames.round().astype(np.uint8), attention, motion.round().astype(np.uint8), photos,
-            random.uniform(0, 128, (n, 68, 2)).astype(np.float32), random.standard_normal((n, K)).astype(np.float32),
-            turns=(object(),) * n if turning else (),
+            base=photos, shift=np.zeros((n, 64, 64, 2), np.float32),
+            landmarks=random.uniform(0, 128, (n, 68, 2)).astype(np.float32),
+            codes=random.standard_normal((n, K)).astype(np.float32),
+            turns=(object(),) * n if turning else (), teeth=None,
         )  # fmt: skip
 
 
