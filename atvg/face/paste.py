@@ -294,6 +294,8 @@ class Paster:
         rows, columns = box
         matrix = geometry.compose(self._back - [[0, 0, columns.start], [0, 0, rows.start]], to_crop)
         size = (columns.stop - columns.start, rows.stop - rows.start)
+        if 0 in size:  # which OpenCV takes for the size of `values`
+            return np.zeros((*size[::-1], *values.shape[2:]), values.dtype)
         return cv2.warpAffine(values, matrix, size, flags=interpolation, borderMode=border)
 
 
