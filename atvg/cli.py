@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -214,24 +215,37 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--split", default="val", metavar="NAME")
     command.add_argument("-o", "--output", metavar="REPORT.json", type=Path, required=True)
     command.add_argument("--frames", type=int, metavar="N", help="of each clip, the first N only: a quick comparison")
+    command.add_argument("--workers", type=int, default=1, metavar="N", help="processes that measure (default 1)")
+    command.add_argument(
+        "--photos", metavar="DIR", help="also animate the photographs in DIR, and measure detail at their resolution"
+    )
     _add_weights(command)
     command.set_defaults(run=_evaluate)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
     from atvg import checkpoint
-    from atvg.animator import Animator
+    from atvg.evaluation.photographs import find_photographs, measure_photographs
     from atvg.evaluation.protocol import evaluate
     from atvg.evaluation.report import to_markdown, write_json
+    from atvg.evaluation.rows import evaluated_rows
     from atvg.video import check_output
 
     if options.frames is not None and options.frames < 2:
         raise BadSettingError(f"--frames is {options.frames}; give at least 2")
+    if options.workers < 1:
+        raise BadSettingError(f"--workers is {options.workers}; give at least 1")
     check_output(options.output, ".json")
+    album = None if options.photos is None else find_photographs(options.photos)
     folder = checkpoint.locate(options.weights)
-    animator = Animator.from_pretrained(folder, engine=options.engine)
+    make_rows = partial(evaluated_rows, folder, options.engine)
+    make_rows()  # what is wrong with the weights is said here, not by a process that ends
     notes = {name: checkpoint.notes(folder, name) for name in (checkpoint.AT_NET, checkpoint.VG_NET)}
-    result = evaluate(options.pack, options.split, animator, weights=notes, frames=options.frames)
+    limits = {"frames": options.frames, "workers": options.workers}
+    result = evaluate(options.pack, options.split, make_rows, notes, **limits)
+    if album is not None:
+        measured = measure_photographs(album, options.pack, options.split, folder, options.engine, **limits)
+        result["photographs"] = measured
     write_json(result, options.output)
     print(to_markdown(result))
 

@@ -8,7 +8,7 @@ from typing import Any
 from atvg import checkpoint
 from atvg.config import VGNetConfig
 from atvg.errors import BadSettingError, CheckpointError
-from atvg.evaluation.protocol import Row, audio_row, oracle_row
+from atvg.evaluation.rows import Row, audio_row, oracle_row
 from atvg.nets.direct_net import DirectNet
 
 FOLDER = "ablations"  # beside the other weights

@@ -1,20 +1,17 @@
 """The evaluation protocol: every row (a way to turn a clip's photo and sound into frames) over the clips of a split.
 
-Photo = the clip's first frame. Output and truth are compared in stabilised crop space, where a pack's frames already
-are; their landmarks come from one and the same tracker run on their frames.
+The photo is a frame of the clip, as the row says. Output and truth are compared in stabilised crop space, where a
+pack's frames already are; their landmarks come from one and the same tracker run on their frames.
 """
 
 import json
-import os
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
-from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import cv2
 import numpy as np
 
 from atvg.config import CROP_SIZE, FPS
@@ -22,24 +19,21 @@ from atvg.data.pack import Clip, read_pack, shard_paths
 from atvg.data.storage import AnyPath, as_path
 from atvg.errors import PackError
 from atvg.evaluation import metrics
+from atvg.evaluation.pool import in_order
+from atvg.evaluation.rows import SHUT, Row
 from atvg.evaluation.sync import SyncExpert, accuracy
-from atvg.face.carry import background_movement, carry
-from atvg.face.landmarks import MESH_TO_68, mouth_opening
-
-if TYPE_CHECKING:
-    from atvg.animator import Animator
-    from atvg.evaluation.baselines import Baseline
+from atvg.evaluation.tracking import TRACK_SIDE, track
+from atvg.face.landmarks import mouth_opening
 
 ALL = "all"  # the name under which all sources are summed up
-_HEAD_SMOOTHING = 2.0  # frames; a head is too heavy to tremble as tracked landmarks do
-_TRACK_SIDE = 256  # pixels; the mesh works at 192, and in 128 it follows lips a little worse
 
 CHOICES = {
-    "photo": "the first frame of the clip, with its landmarks from the pack",
+    "photo": "the first frame of the clip, with its landmarks from the pack; of rows that end in "
+    f"{SHUT!r} the frame whose inner lips are closest by those landmarks",
     "space": f"stabilised {CROP_SIZE} px crop at {FPS} fps; the pack's frames are the truth",
     "head": "ATVG's stays as in the photo; the oracle's moves as in the truth, low-passed, before a background that "
     "stands still in the source",
-    "landmarks": f"MediaPipe face mesh, tracking, on frames enlarged to {_TRACK_SIDE} px (cubic), once it has settled "
+    "landmarks": f"MediaPipe face mesh, tracking, on frames enlarged to {TRACK_SIDE} px (cubic), once it has settled "
     "on the first; 68 of its points; output and truth alike; undetected frames left out",
     "lmd": f"px at {CROP_SIZE}, mean per point, centred on the centroid of the points compared: 20 mouth points, or 68",
     "mouth box": f"one per clip, around all mouth points of the pack's landmarks, margin {metrics.MOUTH_MARGIN} of the "
@@ -48,6 +42,13 @@ CHOICES = {
     "psnr": f"dB, torchmetrics, RGB, data range 255, squared error of the whole clip; at most {metrics.PSNR_CEILING:g}",
     "cpbd": "luma; w_JNB 5 px up to contrast 50, else 3; blocks of 64 px, the mouth box is one block",
     "mouth r": "inner-lip opening, each clip's mean subtracted, pooled over clips; std ratio = output / truth",
+    "detail": "variance of the luma's Laplacian (4 neighbours) in the lower face, output / the row's photo, mean over "
+    "frames: the hull of landmarks 3-13 and 31-35 without that of the inner lips 60-67, which is widened by "
+    f"{metrics.INSIDE_MARGIN} of the eyes' distance; each picture in its own region, by its tracked landmarks; 1 for a "
+    "frame that is the photo; clips on their 128 px crops, photographs at their own resolution",
+    "opening_share": "share of frames with inner lips (mean of three pairs) apart by more than "
+    f"{metrics.OPEN:.0%} of the distance between the eyes' centres (each the mean of its six points), all by tracked "
+    "landmarks; ratio = output / truth",
     "jitter": f"mean |frame difference| in grey levels, in the {metrics.QUIET_SHARE:.0%} of the pixels that move least "
     f"in the truth, output / truth, the truth at least {metrics.QUIET_FLOOR}",
     "psnr_released_script": "uint8 differences and squares that wrap at 256; not comparable with a true PSNR",
@@ -55,61 +56,6 @@ CHOICES = {
     "comparable with figures of other experts",
     "clips": "clips whose sound does not fit their lips are left out; figures are means over clips",
 }
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of the table: a name, and a function from a clip to its frames, (T, 128, 128, 3) uint8."""
-
-    name: str
-    draw: Callable[[Clip], np.ndarray]
-
-
-def copy_row() -> Row:
-    """The photo, unmoving: what a picture scores that does nothing."""
-    return Row("copy", lambda clip: np.repeat(clip.frames[:1], len(clip), axis=0))
-
-
-def oracle_row(
-    animator: "Animator",
-    name: str = "oracle",
-    disturb: Callable[[np.ndarray], np.ndarray] = lambda landmarks: landmarks,
-) -> Row:
-    """VG-net driven by the true landmarks and head movement: the ceiling of AT-net.
-
-    The background stands still in the whole picture, so in the stabilised crop it moves, as it does in the truth.
-
-    Args:
-        disturb: what is done to the landmarks (T, 68, 2) of the frames, though not to the head's movement.
-    """
-
-    def draw(clip: Clip) -> np.ndarray:
-        background = background_movement(clip.transforms, clip.transforms[0])
-        moved = carry(clip.landmarks[0], clip.landmarks, background, _HEAD_SMOOTHING)
-        flat = clip.landmarks[..., :2]
-        return animator.draw(clip.frames[0], flat[0], disturb(flat), moved=moved)
-
-    return Row(name, draw)
-
-
-def audio_row(animator: "Animator", name: str = "ATVG") -> Row:
-    """The whole way from the clip's own sound."""
-
-    def draw(clip: Clip) -> np.ndarray:
-        landmarks = animator.landmarks_from_rows(clip.mfcc, clip.landmarks[0])
-        return animator.draw(clip.frames[0], clip.landmarks[0, :, :2], landmarks)
-
-    return Row(name, draw)
-
-
-def baseline_row(baseline: "Baseline") -> Row:
-    """A compared system, from the clip's own sound, named after its authors."""
-    return Row(baseline.title, lambda clip: np.concatenate(list(baseline.stream(clip.frames[0], clip.mfcc))))
-
-
-def standard_rows(animator: "Animator") -> list[Row]:
-    """copy, oracle and ATVG."""
-    return [copy_row(), oracle_row(animator), audio_row(animator)]
 
 
 @dataclass(frozen=True)
@@ -121,6 +67,7 @@ class Truth:
     landmarks: np.ndarray  # (T, 68, 2), NaN where undetected
     box: tuple[slice, slice]  # rows and columns of the mouth box
     others: dict[str, float]  # figures of a video by itself
+    detail: dict[int, float]  # its detail, by the frame that is the photo
 
 
 @dataclass(frozen=True)
@@ -184,29 +131,12 @@ def measure(
             else:
                 unsynced += 1
 
-    for found in _each(clips(), make_rows, workers):
+    for found in in_order(clips(), partial(_Judge, make_rows), workers):
         for name, score in found.items():
             scores[name].append(score)
     if not scores:
         raise PackError(f"no clip of split {split!r} of {pack_dir} has sound that fits its lips; choose another split")
     return Measured(dict(scores), unsynced)
-
-
-def _each(clips: Iterable[Clip], make_rows: Callable[[], Sequence[Row]], workers: int) -> Iterator[dict[str, Score]]:
-    """The scores of each clip, in order."""
-    if workers == 1:
-        yield from map(_Judge(make_rows), clips)
-        return
-    context = get_context("spawn")  # MediaPipe's threads do not survive a fork
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    with ProcessPoolExecutor(workers, context, _start, (make_rows, threads)) as pool:
-        pending: deque[Future] = deque()
-        for clip in clips:
-            pending.append(pool.submit(_judge, clip))
-            if len(pending) > workers:
-                yield pending.popleft().result()
-        for future in pending:
-            yield future.result()
 
 
 class _Judge:
@@ -221,42 +151,23 @@ class _Judge:
         self.tracker, self.expert = MediaPipeTracker(), SyncExpert.from_pretrained()
 
     def __call__(self, clip: Clip) -> dict[str, Score]:
-        truth = _truth(clip, self.tracker, self.expert)
+        truth = _truth(clip, self.rows, self.tracker, self.expert)
         return {row.name: _score(row, truth, self.tracker, self.expert) for row in self.rows}
-
-
-_in_this_process: list[_Judge] = []  # of a worker: the only one
-
-
-def _start(make_rows: Callable[[], Sequence[Row]], threads: int) -> None:
-    import torch
-
-    from atvg.face.mediapipe import silence_native_logs
-
-    silence_native_logs()
-    torch.set_num_threads(threads)
-    _in_this_process.append(_Judge(make_rows))
-
-
-def _judge(clip: Clip) -> dict[str, Score]:
-    return _in_this_process[0](clip)
 
 
 def evaluate(
     pack_dir: str | AnyPath,
     split: str,
-    animator: "Animator | None" = None,
-    rows: Sequence[Row] | None = None,
+    make_rows: Callable[[], Sequence[Row]],
     weights: Mapping[str, Any] | None = None,
     frames: int | None = None,
+    workers: int = 1,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Runs the protocol, one clip in memory at a time.
+    """Runs the protocol.
 
     Args:
-        pack_dir, split, frames, progress: as of `measure`.
-        animator: draws the standard rows; not needed if `rows` are given.
-        rows: what to compare, `standard_rows` by default.
+        pack_dir, split, make_rows, frames, workers, progress: as of `measure`.
         weights: notes on the weights that are evaluated; they go into the result as they are.
 
     Returns:
@@ -266,9 +177,7 @@ def evaluate(
     Raises:
         PackError: as `measure`.
     """
-    measured = measure(
-        pack_dir, split, lambda: standard_rows(animator) if rows is None else rows, frames, progress=progress
-    )
+    measured = measure(pack_dir, split, make_rows, frames, workers, progress)
     return summarise(measured, pack_dir, split, frames, weights)
 
 
@@ -303,19 +212,12 @@ def totals(pack_dir: str | AnyPath) -> dict[str, int]:
     return json.loads((as_path(pack_dir) / "pack.json").read_bytes()).get("totals", {})
 
 
-def track(frames: np.ndarray, tracker: Any) -> np.ndarray:
-    """Landmarks of 128 px frames (T, 128, 128, 3), from a `MediaPipeTracker` → (T, 68, 2), NaN where undetected."""
-    big = np.empty((len(frames), _TRACK_SIDE, _TRACK_SIDE, 3), np.uint8)
-    for small, large in zip(frames, big, strict=True):
-        cv2.resize(small, (_TRACK_SIDE, _TRACK_SIDE), large, interpolation=cv2.INTER_CUBIC)
-    points = tracker.track(big)[:, MESH_TO_68, :2]
-    return (points + 0.5) * (CROP_SIZE / _TRACK_SIDE) - 0.5
-
-
-def _truth(clip: Clip, tracker: Any, expert: SyncExpert) -> Truth:
-    box = metrics.mouth_box(clip.landmarks)
-    mouth = clip.frames[:, box[0], box[1]]
-    return Truth(clip, mouth, track(clip.frames, tracker), box, _alone(clip.frames, mouth, clip.mfcc, expert))
+def _truth(clip: Clip, rows: Iterable[Row], tracker: Any, expert: SyncExpert) -> Truth:
+    frames, box = clip.frames, metrics.mouth_box(clip.landmarks)
+    mouth, points = frames[:, box[0], box[1]], track(frames, tracker)
+    photos = {row.photo(clip) for row in rows}
+    detail = {at: metrics.detail(frames, frames[at], points, points[at]) for at in photos}
+    return Truth(clip, mouth, points, box, _alone(frames, mouth, clip.mfcc, expert), detail)
 
 
 def _alone(frames: np.ndarray, mouth: np.ndarray, rows: np.ndarray, expert: SyncExpert) -> dict[str, float]:
@@ -335,7 +237,8 @@ def _score(row: Row, truth: Truth, tracker: Any, expert: SyncExpert) -> Score:
         drawn = f"{output.dtype} {output.shape}"
         raise ValueError(f"row {row.name!r} drew {drawn} for {truth.clip.key}, not uint8 {frames.shape}")
     mouth = output[:, truth.box[0], truth.box[1]]
-    points = track(output, tracker)
+    points, at = track(output, tracker), row.photo(truth.clip)
+    detail = metrics.detail(output, frames[at], points, truth.landmarks[at])
     found = ~np.isnan(points[:, 0, 0] + truth.landmarks[:, 0, 0])
     points, true_points = points[found], truth.landmarks[found]
     values = {
@@ -347,6 +250,10 @@ def _score(row: Row, truth: Truth, tracker: Any, expert: SyncExpert) -> Score:
         "psnr_mouth": metrics.psnr(mouth, truth.mouth),
         **_alone(output, mouth, truth.clip.mfcc, expert),
         **{f"{name}_truth": value for name, value in truth.others.items()},
+        "detail": detail,
+        "detail_truth": truth.detail[at],
+        "opening_share": metrics.opening_share(points),
+        "opening_share_truth": metrics.opening_share(true_points),
         "jitter": metrics.jitter(output, frames),
         "psnr_released_script": metrics.psnr_released_script(output, frames),
     }
@@ -367,11 +274,11 @@ def by_source(scores: Iterable[Score]) -> dict[str, list[Score]]:
 
 def _summary(scores: list[Score]) -> dict[str, float]:
     """Means over clips, without those where a figure is undefined; NaN if it is undefined in all."""
-    values = {name: np.array([score.values[name] for score in scores]) for name in scores[0].values}
-    known = {name: column[~np.isnan(column)] for name, column in values.items()}
     r, ratio = metrics.mouth_correlation(*zip(*(score.opening for score in scores), strict=True))
+    means = {name: metrics.mean_of_known([score.values[name] for score in scores]) for name in scores[0].values}
     return {
-        **{name: float(column.mean()) if len(column) else float("nan") for name, column in known.items()},
+        **means,
+        "opening_share_ratio": means["opening_share"] / (means["opening_share_truth"] or float("nan")),
         "mouth_r": r,
         "mouth_std_ratio": ratio,
         "clips": len(scores),

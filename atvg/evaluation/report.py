@@ -3,12 +3,14 @@
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from atvg.errors import OutputError
+from atvg.evaluation.rows import SHUT
 from atvg.evaluation.sync import TOLERANCE
 
 Figures = Mapping[str, float]
@@ -52,6 +54,8 @@ COLUMNS = (
     Column("PSNR mouth, dB ↑", "psnr_mouth", 2),
     Column("CPBD (÷ truth)", "cpbd", 3, share=True),
     Column("CPBD mouth (÷ truth)", "cpbd_mouth", 3, share=True),
+    Column("detail ÷ photo (copy: 1)", "detail", 2),
+    Column("opening share (÷ truth)", "opening_share", 2, share=True),
     Column("mouth r ↑", "mouth_r", 2),
     Column("mouth std ÷ truth", "mouth_std_ratio", 2),
     Column("jitter ÷ truth ↓", "jitter", 2),
@@ -63,7 +67,12 @@ COLUMNS = (
 
 FOOTNOTE = (
     "\\* the wrapped-uint8 figure of the authors' script: comparable with the paper's figures only, "
-    "not with a true PSNR. – : undefined, for instance r of a mouth that never moves."
+    "not with a true PSNR. – : undefined, for instance r of a mouth that never moves. Detail is that of chin, cheeks "
+    "and lips, divided by that of the photo which the row itself was drawn from: exactly 1 for a copy, less for what "
+    "is softer."
+)
+_SHUT_NOTE = (
+    f"Rows that end in “{SHUT}” are drawn from the clip's frame with the most closed mouth, not from its first."
 )
 
 
@@ -77,6 +86,10 @@ def to_markdown(result: Mapping[str, Any]) -> str:
     left_out = result["unsynced_clips_left_out"]
     parts.append(f"Means over clips; {left_out} clip(s) without sound that fits their lips were left out.")
     parts.append(expert(result["sync_expert"]))
+    if "photographs" in result:
+        parts.append(_photographs(result["photographs"]))
+    if any(name.endswith(SHUT) for name in rows):
+        parts.append(_SHUT_NOTE)
     return "\n\n".join([*parts, FOOTNOTE]) + "\n"
 
 
@@ -89,6 +102,18 @@ def expert(found: Mapping[str, Figures]) -> str:
     return (
         f"Sync expert, real clips with their sound moved by a known number of frames, offset found within "
         f"±{TOLERANCE} frame: {'; '.join(told) or 'no clip is long enough'}."
+    )
+
+
+def _photographs(found: Mapping[str, Any]) -> str:
+    """In a sentence, what was measured on photographs, and how many were left out, by reason."""
+    detail, share = (number(found[name], 2) for name in ("detail", "opening_share"))
+    reasons = Counter(found["left_out"].values()).most_common()
+    return (
+        f"Photographs at their own resolution: detail ÷ photo {detail}, opening share {share}, means over "
+        f"{len(found['photos'])} photograph(s); {len(found['left_out'])} left out"
+        + "".join(f"{'; ' if i else ': '}{count} because {reason}" for i, (reason, count) in enumerate(reasons))
+        + "."
     )
 
 

@@ -1,8 +1,10 @@
 """Any picture a person may bring → uint8 RGB, upright, or a clear `BadImageError`."""
 
+import contextlib
 import logging
 import os
 import warnings
+from collections.abc import Iterator
 from typing import Union
 
 import numpy as np
@@ -37,12 +39,29 @@ def load_image(source: Photo) -> np.ndarray:
         return _checked(_from_pil(source))
     if not isinstance(source, (str, os.PathLike)):
         raise BadImageError(f"a photo must be a path, a PIL image or an array, not {type(source).__name__}")
+    with _opened(source) as image:
+        return _checked(_from_pil(image))
+
+
+def image_size(path: Union[str, os.PathLike]) -> tuple[int, int]:
+    """Width and height in pixels as the file's header tells them, before any turn that EXIF asks for.
+
+    Raises:
+        BadImageError: not an image.
+    """
+    with _opened(path) as image:
+        return image.size
+
+
+@contextlib.contextmanager
+def _opened(source: Union[str, os.PathLike]) -> Iterator[Image.Image]:
+    """The picture of a file, not decoded yet; whatever goes wrong with it becomes a `BadImageError`."""
     path = existing_file(source, BadImageError, "photo", "give a JPEG, PNG or WebP photo")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own bomb warning; the size is checked below
+            warnings.simplefilter("ignore")  # Pillow's own bomb warning; the size is checked by who decodes
             with Image.open(path, formats=FORMATS) as image:
-                return _checked(_from_pil(image))
+                yield image
     except BadImageError:
         raise
     except Image.DecompressionBombError:

@@ -53,6 +53,12 @@ def mouth_opening(landmarks: np.ndarray) -> np.ndarray:
     return np.linalg.norm(gap, axis=-1).mean(axis=-1)
 
 
+def eye_distance(landmarks: np.ndarray) -> np.ndarray:
+    """Distance of the eyes' centres, each the mean of its six points, (..., 68, 2 or 3) → (...), in their unit."""
+    right, left = (landmarks[..., eye, :2].mean(axis=-2) for eye in (RIGHT_EYE, LEFT_EYE))
+    return np.linalg.norm(left - right, axis=-1)
+
+
 def five_points(landmarks: np.ndarray) -> np.ndarray:
     """Right eye, left eye, nose base, right and left mouth corner as seen: (..., 68, D) → (..., 5, D)."""
     return np.stack(

@@ -123,12 +123,16 @@ class MediaPipeTracker:
 
         The first frame is shown a few times before it counts, so that its points are as settled as the others'.
         """
-        height, width = frames.shape[1:3]
-        points = np.full((len(frames), 478, 3), np.nan, np.float32)
+        self.begin(frames[0])
+        return np.stack([self.look(frame) for frame in frames])
+
+    def begin(self, frame: np.ndarray) -> None:
+        """Forgets whom it followed and settles on the face of a frame, (H, W, 3) uint8 RGB, to be looked at next."""
         self._mesh.reset()
-        for t in range(-_SETTLE, len(frames)):
-            frame = frames[max(t, 0)]
-            faces = self._mesh.process(frame).multi_face_landmarks
-            if faces and t >= 0:
-                points[t] = _to_pixels(faces[0], width, height)
-        return points
+        for _ in range(_SETTLE):
+            self._mesh.process(frame)
+
+    def look(self, frame: np.ndarray) -> np.ndarray:
+        """The next frame, (H, W, 3) uint8 RGB → (478, 3) float32 pixels, NaN if the face is not found."""
+        faces = self._mesh.process(frame).multi_face_landmarks
+        return _to_pixels(faces[0], *frame.shape[1::-1]) if faces else np.full((478, 3), np.nan, np.float32)

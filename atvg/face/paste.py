@@ -19,7 +19,7 @@ from atvg.config import CROP_SIZE
 from atvg.face import geometry
 from atvg.face.face import Face
 from atvg.face.turn import HeadTurn
-from atvg.motion.layers import EYES, MOUTH, SOFT, Opening, between, columns, fill_shift, known, lid_shift
+from atvg.motion.layers import ABOVE, AROUND, EYES, MOUTH, SOFT, Opening, between, columns, fill_shift, known, rise
 from atvg.motion.monochrome import Monochrome
 from atvg.motion.teeth import Teeth, unseen
 from atvg.warp import CELLS
@@ -32,8 +32,6 @@ _MARGIN = 7  # pixels of the crop beyond the outline of the face
 _JAW_DROP = 12  # how far below the photo's chin a jaw may open
 _FEATHER = 3.5  # standard deviation of the mask's soft edge
 _EDGE = 1.5  # photo pixels: how soft the edge of a lip or lid is
-_AROUND = 3  # crop pixels beyond an opening that its masks reach, softness included
-_ABOVE = 12  # crop pixels beyond an eye that its lids move
 _DENSEST = 8  # samples in a crop pixel: teeth hold no finer detail
 _STRETCH = 10  # frames whose masks are drawn at once: a whole clip's would need gigabytes
 _STILL = 0.1  # crop pixels by which lids may move unnoticed
@@ -106,12 +104,12 @@ class _Patch(NamedTuple):
     shows: np.ndarray  # (T, h, w) S_t
     showed: np.ndarray  # (T, h, w) S_0
     fill: np.ndarray  # (T, h, w) `fill_shift`, crop pixels
-    lid: np.ndarray | None  # (T, h, w) `lid_shift`, of an eye
+    rise: np.ndarray  # (T, h, w) crop pixels
     behind: np.ndarray | None  # (T, h, w, 3) what the photo does not tell, [0, 255], of the mouth
 
     def moves(self, t: int) -> bool:
         """Whether frame t shows it otherwise than the photo."""
-        return self.lid is None or bool(np.abs(self.lid[t]).max() > _STILL)
+        return self.behind is not None or bool(np.abs(self.rise[t]).max() > _STILL)
 
 
 class Paster:
@@ -181,36 +179,34 @@ class Paster:
         """Mouth and moving eyes of the frames."""
         before = np.stack([self._seen(turn) for turn in chunk.turns] or [self._own.landmarks] * len(chunk))
         after = chunk.landmarks
-        moving = [eye for eye in EYES if not np.array_equal(before[:, eye.points], after[:, eye.points])]
-        both = torch.from_numpy(before), torch.tensor(after)
-        return [self._patch(opening, *both, chunk.teeth) for opening in (MOUTH, *moving)]
+        moving = [eye for eye in EYES if not np.array_equal(before[:, list(eye.points)], after[:, list(eye.points)])]
+        given = [torch.from_numpy(values) for values in (before, after, chunk.shift)]
+        return [self._patch(opening, chunk.teeth, *given) for opening in (MOUTH, *moving)]
 
-    def _patch(self, opening: Opening, before: Tensor, after: Tensor, teeth: Teeth) -> _Patch:
-        points = torch.cat([before, after])[:, opening.points].flatten(0, 1)
-        margin = _AROUND if opening is MOUTH else _ABOVE
+    def _patch(self, opening: Opening, teeth: Teeth, before: Tensor, after: Tensor, shift: Tensor) -> _Patch:
+        points = torch.cat([before, after])[:, list(opening.points)].flatten(0, 1)
+        margin = AROUND if opening is MOUTH else ABOVE
         low = (points.amin(dim=0).floor() - margin).int().tolist()
         high = (points.amax(dim=0).ceil() + margin).int().tolist()
         xs, ys = (
             columns((end - start + 1) * self._density, self._density, start)
             for start, end in zip(low, high, strict=True)
         )
-        lid = behind = None
+        behind = None
         if opening is MOUTH:
             behind = unseen(teeth, before[None], after[None], xs, ys).permute(0, 2, 3, 1)
             behind = ((behind + 1) * 127.5).contiguous().numpy()
-        else:
-            lid = lid_shift(opening, before, after, xs, ys).numpy()
+        lift = rise(opening, before, after, shift, xs, ys).numpy()
         shows = between(after, opening, xs, ys, self._soft).numpy()
-        showed = known(before, opening, xs, ys, self._soft).numpy()
-        return _Patch(tuple(low), shows, showed, fill_shift(before, opening, xs, ys).numpy(), lid, behind)
+        showed = known(before, after, opening, xs, ys, self._soft).numpy()
+        return _Patch(tuple(low), shows, showed, fill_shift(before, opening, xs, ys).numpy(), lift, behind)
 
     def _warped(self, photo: np.ndarray, shift: np.ndarray, patches: list[_Patch], t: int, box: Box) -> np.ndarray:
         """The photo with its openings hidden, moved by `shift` (64, 64, 2) photo pixels and by its lids, in a box."""
         sources = self._laid(shift, _GRID, box, border=cv2.BORDER_REPLICATE)
         for patch in patches:
-            if patch.lid is not None:
-                where, lid = self._part(patch, patch.lid[t], box)
-                sources[where] += lid[..., None] * self._linear[:, 1]
+            where, lift = self._part(patch, patch.rise[t], box)
+            sources[where] += lift[..., None] * self._linear[:, 1]
         reach = ceil(np.abs(sources).max()) + 3
         around = tuple(
             slice(max(0, side.start - reach), min(side.stop + reach, length))

@@ -8,7 +8,7 @@ import numpy as np
 
 from atvg.animator import Chunk
 from atvg.evaluation import metrics
-from atvg.evaluation.protocol import track
+from atvg.evaluation.tracking import track
 from atvg.face.landmarks import mouth_opening
 
 STILL = 0.1  # px; lips that move less correlate with nothing: the tracker's own unrest on a still reaches 0.05
@@ -60,7 +60,7 @@ def measure(
     tracker: Any = None,
     seen: np.ndarray | None = None,
 ) -> Quality:
-    """Measures a whole stretch; the tracker is the evaluation's, `atvg.evaluation.protocol.track`.
+    """Measures a whole stretch; the tracker is the evaluation's, `atvg.evaluation.tracking.track`.
 
     Args:
         photo: (128, 128, 3) uint8, the crop whose sharpness counts as 1.

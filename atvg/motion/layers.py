@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 
 from atvg.config import CROP_SIZE
+from atvg.face.landmarks import LEFT_EYE, RIGHT_EYE
+from atvg.face.landmarks import MOUTH as MOUTH_POINTS
 from atvg.motion.teeth import Teeth, unseen
 from atvg.warp import border, places, resample, shift_grid
 
@@ -30,6 +32,7 @@ _LIP, _LID = 1.2, 3.5  # crop pixels beyond an edge, from where lips and upper l
 # Crop pixels between lips or lids. Of the trackings of 130 shut mouths, 95 % lie below 0.3.
 _SHUT, _OPEN = 0.3, 1.3  # nothing shows up to the first, all from the second on
 _KNOWN = 0.7  # from here on a photo tells what lies between them, sooner than a frame shows all of it
+_SLIT = (0.9, 2.0)  # the same of lips that part further
 _STILL = 0.15  # crop pixels that a lid may move before its skin counts as changed
 _NARROW = 1e-2  # crop pixels between neighbours on an edge, at least: a face in profile folds them together
 
@@ -39,18 +42,18 @@ class Opening(NamedTuple):
 
     upper: tuple[int, ...]
     lower: tuple[int, ...]
-
-    @property
-    def points(self) -> list[int]:
-        """All of them."""
-        return sorted({*self.upper, *self.lower})
+    points: tuple[int, ...]  # all that lie around it
 
 
-MOUTH = Opening((60, 61, 62, 63, 64), (60, 67, 66, 65, 64))
-EYES = (Opening((36, 37, 38, 39), (36, 41, 40, 39)), Opening((42, 43, 44, 45), (42, 47, 46, 45)))
-_EYE_POINTS = slice(36, 48)
+MOUTH = Opening((60, 61, 62, 63, 64), (60, 67, 66, 65, 64), tuple(MOUTH_POINTS.tolist()))
+EYES = (
+    Opening((36, 37, 38, 39), (36, 41, 40, 39), tuple(RIGHT_EYE.tolist())),
+    Opening((42, 43, 44, 45), (42, 47, 46, 45), tuple(LEFT_EYE.tolist())),
+)
+_OUTER_LIPS = ((48, 49, 50, 51, 52, 53, 54), (48, 59, 58, 57, 56, 55, 54))  # upper and lower edge
+_SHEET = [*range(36), *range(48, 60), *range(36, 48)]  # all points but the inner lips, the eyes last
 _BROWS = dict(zip(EYES, ((17, 18, 19, 20, 21), (22, 23, 24, 25, 26)), strict=True))
-_AROUND, _ABOVE = 4, 13  # crop pixels beyond the points of the mouth or an eye that its layers reach
+AROUND, ABOVE = 4, 13  # crop pixels beyond the points of the mouth or an eye that its layers reach
 
 
 class Layers(NamedTuple):
@@ -69,13 +72,26 @@ def columns(size: int, density: float = 1.0, low: float = 0.0) -> Tensor:
     return low + (torch.arange(size) + 0.5) / density - 0.5
 
 
-def edges(landmarks: Tensor, opening: Opening, xs: Tensor) -> tuple[Tensor, Tensor]:
+def edges(landmarks: Tensor, opening: Opening, xs: Tensor, columns_of: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Where an opening's upper and lower edge run: landmarks (N, 68, 2+), columns (W,) → y of both, (N, W).
 
-    Beyond the corners both are the corner's.
+    Beyond the corners both are the corner's. With `columns_of` (N, 68, 2+) each point is looked for in the column
+    where it lies there.
     """
-    points = landmarks[..., :2].float()
-    return _curve(points[:, list(opening.upper)], xs), _curve(points[:, list(opening.lower)], xs)
+    across = landmarks if columns_of is None else columns_of
+    return tuple(_curve(_joined(landmarks, across, edge), xs) for edge in (opening.upper, opening.lower))
+
+
+def _joined(heights: Tensor, across: Tensor, points: tuple[int, ...]) -> Tensor:
+    """x of some landmarks in `across` and y of them in `heights`, (N, K, 2)."""
+    return torch.stack([across[:, list(points), 0], heights[:, list(points), 1]], dim=-1).float()
+
+
+def _at(grid: Tensor, xs: Tensor, ys: Tensor) -> Tensor:
+    """Values (N, 64, 64) over the crop at places (W,), (H,) in crop pixels → (N, H, W)."""
+    x, y = ((ticks + 0.5) * (grid.shape[-1] / CROP_SIZE) - 0.5 for ticks in (xs, ys))
+    spots = torch.stack([x.expand(len(ys), -1), y[:, None].expand(-1, len(xs))], dim=-1)
+    return resample(grid[:, None], spots.expand(len(grid), -1, -1, -1), "bilinear")[:, 0]
 
 
 def between(landmarks: Tensor, opening: Opening, xs: Tensor, ys: Tensor, soft: float = SOFT) -> Tensor:
@@ -93,13 +109,25 @@ def between(landmarks: Tensor, opening: Opening, xs: Tensor, ys: Tensor, soft: f
     return _soft_box(top, bottom, ys, soft) * _ramp(bottom - top, _SHUT, _OPEN)[:, None]
 
 
-def known(landmarks: Tensor, opening: Opening, xs: Tensor, ys: Tensor, soft: float = SOFT) -> Tensor:
-    """S_0: how far a photo shows, at each place, what lies between the lips or the lids; as `between`.
+def known(before: Tensor, after: Tensor, opening: Opening, xs: Tensor, ys: Tensor, soft: float = SOFT) -> Tensor:
+    """S_0: how far a photo shows, at each place, what lies between the lips or the lids.
 
-    It reaches over the edges by their softness, so that a mouth that does not move stays as it is.
+    Where an edge stays it reaches over it by its softness, so that a mouth that does not move stays as it is. Where one
+    moves it keeps off by as much, and a narrow slit does not count: half of it is lip, which would be left behind.
+
+    Args:
+        before, after: (N, 68, 2+) landmarks of the photo and the frame, crop pixels.
+        xs, ys, soft: as of `between`.
+
+    Returns:
+        (N, H, W) in [0, 1].
     """
-    top, bottom = edges(landmarks, opening, xs)
-    return _soft_box(top - soft, bottom + soft, ys, soft) * _ramp(bottom - top, _SHUT, _KNOWN)[:, None]
+    own, now = edges(before, opening, xs), edges(after, opening, xs)
+    moved = [(edge - edge_now).abs().clamp(max=1) for edge, edge_now in zip(own, now, strict=True)]
+    over = [soft * (1 - 2 * share) for share in moved]
+    gap = own[1] - own[0]
+    told = _ramp(gap, _SHUT, _KNOWN).lerp(_ramp(gap, *_SLIT), torch.maximum(*moved))
+    return _soft_box(own[0] - over[0], own[1] + over[1], ys, soft) * told[:, None]
 
 
 def _soft_box(top: Tensor, bottom: Tensor, ys: Tensor, soft: float) -> Tensor:
@@ -134,19 +162,55 @@ def fill_shift(landmarks: Tensor, opening: Opening, xs: Tensor, ys: Tensor) -> T
 
 
 @torch.no_grad()
+def rise(opening: Opening, before: Tensor, after: Tensor, shift: Tensor, xs: Tensor, ys: Tensor) -> Tensor:
+    """By how much further above than `shift` says the skin beside an opening has its source: (N, H, W) crop pixels.
+
+    A smooth warp of the whole sheet cannot part lips that touch or shut lids exactly; edge by edge it can be said.
+
+    Args:
+        opening: one of `MOUTH`, `EYES`.
+        before, after: (N, 68, 2+) crop pixels.
+        shift: (N, 64, 64, 2) from `sheet_shift`.
+        xs, ys: (W,) and (H,) crop pixels.
+    """
+    if opening is not MOUTH:
+        return lid_shift(opening, before, after, xs, ys)
+    return lip_shift(before, after, shift, xs, ys)
+
+
+def lip_shift(before: Tensor, after: Tensor, shift: Tensor, xs: Tensor, ys: Tensor) -> Tensor:
+    """`rise` of the lips: what lies on an edge of a lip in the photo lies on it in the frame.
+
+    Between its outer edge, where the sheet's own movement holds, and its inner one a lip is stretched evenly.
+    """
+    rows = ys[:, None]
+    inner, inner_now = edges(before, MOUTH, xs, after), edges(after, MOUTH, xs)
+    opened, opened_now = ((bottom - top).clamp(min=0) for top, bottom in (inner, inner_now))
+    closing = ((opened - opened_now).clamp(min=0) / (opened + _SHUT))[:, None]
+    above = rows < (inner_now[0] + inner_now[1])[:, None] / 2
+    source = torch.zeros((), device=before.device)
+    sure = torch.zeros((), device=before.device)
+    for which, side in enumerate((above, ~above)):
+        outer, outer_now = (
+            _curve(_joined(before, after, _OUTER_LIPS[which]), xs),
+            _curve(_joined(after, after, _OUTER_LIPS[which]), xs),
+        )
+        out, out_now, edge, edge_now = (y[:, None] for y in (outer, outer_now, inner[which], inner_now[which]))
+        share = (rows - out_now) / torch.where((edge_now - out_now).abs() < 0.5, 0.5 - which, edge_now - out_now)
+        beyond = edge + (rows - edge_now) * (1 - closing)
+        lip = torch.where(share < 1, out + share * (edge - out), beyond)
+        source = torch.where(side, lip, source)
+        sure = torch.where(side, _ramp(share, 0, 0.5), sure)
+    corners = after[:, [MOUTH.upper[0], MOUTH.upper[-1]], 0].float()
+    sure = sure * _ramp(torch.minimum(xs - corners[:, :1], corners[:, 1:] - xs), -1, 2)[:, None]
+    return sure * (source - rows - _at(shift[..., 1], xs, ys))
+
+
 def lid_shift(eye: Opening, before: Tensor, after: Tensor, xs: Tensor, ys: Tensor) -> Tensor:
-    """How far above each place an eye's lids have their source: skin comes down with the upper one from below the brow.
+    """`rise` of an eye's lids: skin comes down with the upper one from below the brow.
 
     Lashes, the `_LASHES` next to the lid's edge, move as they are. Nothing beyond lids, corners and brow moves, so that
     glasses stay where they are.
-
-    Args:
-        eye: one of `EYES`.
-        before, after: (N, 68, 2+) crop pixels.
-        xs, ys: (W,) and (H,) crop pixels.
-
-    Returns:
-        (N, H, W) crop pixels, to be added to y.
     """
     rows, total = ys[:, None], 0.0
     (top, bottom), (top_now, bottom_now) = edges(before, eye, xs), edges(after, eye, xs)
@@ -188,17 +252,17 @@ def layers(photo: Tensor, still: Tensor, landmarks: Tensor, teeth: Teeth | None)
     ticks = columns(CROP_SIZE).to(photo.device)
     photos, before, after = photo.flatten(0, 1), still.flatten(0, 1), landmarks.flatten(0, 1)
     source, now = photos.clone(), each(before)
-    shift = lip_shift(now, after)
+    shift = sheet_shift(now, after)
     sources = places(shift, CROP_SIZE)
     changed, unknown = torch.zeros(2, len(after), 1, CROP_SIZE, CROP_SIZE, device=photo.device)
-    moving = [MOUTH, *(eye for eye in EYES if not torch.equal(now[:, eye.points], after[:, eye.points]))]
-    boxes = [_box(torch.cat([before, after])[:, opening.points], opening) for opening in moving]
+    moving = [MOUTH, *(eye for eye in EYES if not torch.equal(now[:, list(eye.points)], after[:, list(eye.points)]))]
+    boxes = [_box(torch.cat([before, after])[:, list(opening.points)], opening) for opening in moving]
     for opening, (rows, across) in zip(moving, boxes, strict=True):
         y = ticks[rows, None] + fill_shift(before, opening, ticks[across], ticks[rows])
         source[..., rows, across] = resample(photos, torch.stack([ticks[across].expand_as(y), y], dim=-1), "bilinear")
+        lid = rise(opening, now, after, shift, ticks[across], ticks[rows])
+        sources[:, rows, across, 1] += lid
         if opening is not MOUTH:
-            lid = lid_shift(opening, now, after, ticks[across], ticks[rows])
-            sources[:, rows, across, 1] += lid
             skin = ((lid.abs() - _STILL) / _STILL).clamp(0, 1)
             changed[:, 0, rows, across] += skin / 2
             lower = (edges(after, opening, ticks[across])[0] - edges(now, opening, ticks[across])[0]) / _STILL - 1
@@ -208,7 +272,7 @@ def layers(photo: Tensor, still: Tensor, landmarks: Tensor, teeth: Teeth | None)
     for opening, (rows, across) in zip(moving, boxes, strict=True):
         part = (..., rows, across)
         x, y = ticks[across], ticks[rows]
-        shows, showed = between(after, opening, x, y)[:, None], each(known(before, opening, x, y)[:, None])
+        shows, showed = between(after, opening, x, y)[:, None], known(now, after, opening, x, y)[:, None]
         change = shows - each(between(before, opening, x, y)[:, None])
         behind = warped[part]
         if opening is MOUTH and teeth is not None:
@@ -224,22 +288,24 @@ def layers(photo: Tensor, still: Tensor, landmarks: Tensor, teeth: Teeth | None)
 
 def _box(points: Tensor, opening: Opening) -> tuple[slice, slice]:
     """Rows and columns of the crop that an opening of all faces may change, from its points (N, K, 2)."""
-    margin = _AROUND if opening is MOUTH else _ABOVE
+    margin = AROUND if opening is MOUTH else ABOVE
     low, high = points.flatten(0, 1).amin(dim=0) - margin, points.flatten(0, 1).amax(dim=0) + margin + 1
     low, high = (ends.clamp(0, CROP_SIZE).int().tolist() for ends in (low, high))
     return slice(low[1], high[1]), slice(low[0], high[0])
 
 
-def lip_shift(before: Tensor, after: Tensor) -> Tensor:
-    """The warp that carries landmarks (N, 68, 2), all but the eyes', while the crop's edge stays.
+def sheet_shift(before: Tensor, after: Tensor) -> Tensor:
+    """The warp of the whole photo by landmarks (N, 68, 2), all but those on edges, which `rise` moves; the crop's edge
+    stays.
 
     Returns:
         (N, 64, 64, 2) crop pixels.
     """
-    after = after.clone()
-    after[:, _EYE_POINTS] = before[:, _EYE_POINTS]  # see `lid_shift`
     edge = border(CROP_SIZE).to(before.device).expand(len(before), -1, -1)
-    return shift_grid(torch.cat([before, edge], dim=1), torch.cat([after, edge], dim=1), CROP_SIZE)
+    sources, targets = (torch.cat([points[:, _SHEET], edge], dim=1) for points in (before, after))
+    eyes = slice(len(_SHEET) - 12, len(_SHEET))
+    targets[:, eyes] = sources[:, eyes]
+    return shift_grid(sources, targets, CROP_SIZE)
 
 
 def _curve(knots: Tensor, xs: Tensor) -> Tensor:

@@ -5,8 +5,8 @@ from matplotlib.figure import Figure
 
 from atvg.evaluation import metrics
 from atvg.evaluation.intervals import Interval, draws, intervals
-from atvg.evaluation.protocol import oracle_row
 from atvg.evaluation.report import number
+from atvg.evaluation.rows import oracle_row
 from atvg.paper import figures
 from atvg.paper.parts import Part, Picture
 from atvg.paper.study import ORACLE, STILL, TRUTH, Study

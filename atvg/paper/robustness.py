@@ -13,8 +13,8 @@ from atvg.data.pack import Clip
 from atvg.evaluation import metrics
 from atvg.evaluation.intervals import draws
 from atvg.evaluation.intervals import figures as resampled
-from atvg.evaluation.protocol import Row, oracle_row
 from atvg.evaluation.report import number
+from atvg.evaluation.rows import Row, oracle_row
 from atvg.face.landmarks import five_points, mouth_opening
 from atvg.lab import tiles
 from atvg.lab.measure import measure

@@ -18,7 +18,8 @@ from atvg.data.storage import AnyPath
 from atvg.errors import PackError
 from atvg.evaluation import ablations
 from atvg.evaluation.baselines import BASELINES, load_baseline
-from atvg.evaluation.protocol import Measured, Row, audio_row, baseline_row, measure, standard_rows
+from atvg.evaluation.protocol import Measured, measure
+from atvg.evaluation.rows import Row, audio_row, baseline_row, standard_rows
 from atvg.face.mediapipe import MediaPipeTracker
 from atvg.lab.run import excerpt
 

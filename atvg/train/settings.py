@@ -83,6 +83,7 @@ class VGSettings(VideoSettings):
     loss: Literal["dynamic", "l1"] = "dynamic"  # of pixels; "l1" is β → ∞: without α, and ``pixel`` its whole weight
     sparsity: float = 0.02
     presence: float = 0.3
+    calm: float = 0.5  # of what is drawn over the layers
     discriminator: float = 0.0
     regression: float = 1.0  # of landmarks, by the discriminator; with 0 it is a plain one
     at_net: str = ""  # folder of AT-net's weights, whose own errors are then added to landmarks

@@ -2,7 +2,7 @@
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -45,6 +45,20 @@ class Inputs:
         self.turned, self.teeth = turned, teeth
 
 
+class Over(NamedTuple):
+    """Of B·T frames that were drawn over layers."""
+
+    moved: Tensor  # (B, T, 1, 128, 128) in [0, 1], where the photo is warped for them
+    residual: Tensor  # (B, T, 3, 128, 128), what was drawn
+
+    @classmethod
+    def of(cls, layers: Layers, motion: Tensor) -> "Over":
+        distance = layers.shift.norm(dim=-1)[:, None]
+        distance = F.interpolate(distance, size=(CROP_SIZE, CROP_SIZE), mode="bilinear", align_corners=False)
+        moved = ((distance - _STILL) / (_MOVED - _STILL)).clamp(0, 1)
+        return cls(*(part.unflatten(0, motion.shape[:2]) for part in (moved, motion.flatten(0, 1) - layers.base)))
+
+
 class OnePass(nn.Module):
     """Photo to frames in one `forward`, which is what Fabric's precision and DDP wrap."""
 
@@ -52,13 +66,13 @@ class OnePass(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, given: Inputs) -> tuple[Frames, Tensor | None]:
-        """The frames, and where the photo is warped for them, (B, T, 1, 128, 128) in [0, 1]."""
+    def forward(self, given: Inputs) -> tuple[Frames, Over | None]:
+        """The frames, and what there is to say of their ground, if they have one."""
         code = self.net.encode_photo(given.photo, given.example, given.teeth)
         ground = self.net.ground(code, given.signal, given.turned)
         made, _ = self.net.paint(code, given.signal, ground)
-        moved = None if ground.layers is None else _moved(ground.layers, given.signal.shape[:2])
-        return Frames(*(part.float() for part in made)), moved
+        made = Frames(*(part.float() for part in made))
+        return made, ground.layers and Over.of(ground.layers, made.motion)
 
 
 class VGStage(VideoStage):
@@ -90,8 +104,8 @@ class VGStage(VideoStage):
         batch = self.batch(rng)
         example, real, landmarks = batch.example, batch.real, batch.landmarks
         main = self.players["main"]
-        made, moved = main.net(self._inputs(batch, rng))
-        terms = generator_terms(real, made, landmarks, settings, self._attends, moved)
+        made, over = main.net(self._inputs(batch, rng))
+        terms = generator_terms(real, made, landmarks, settings, self._attends, over)
         judge = self.players.get("judge")
         if judge is not None:
             judged = judge.net(made.frame, example)
@@ -187,32 +201,26 @@ def signal_of(batch: Batch) -> Tensor:
     return batch.landmarks if batch.sound is None else batch.sound
 
 
-def _moved(over: Layers, clips: tuple[int, int]) -> Tensor:
-    """Where the warp moves the photo, (B, T, 1, 128, 128) in [0, 1]."""
-    distance = over.shift.norm(dim=-1)[:, None]
-    distance = F.interpolate(distance, size=(CROP_SIZE, CROP_SIZE), mode="bilinear", align_corners=False)
-    return ((distance - _STILL) / (_MOVED - _STILL)).clamp(0, 1).unflatten(0, clips)
-
-
 def generator_terms(
     real: Tensor,
     made: Frames,
     landmarks: Tensor,
     settings: VGSettings,
     attends: bool = True,
-    moved: Tensor | None = None,
+    over: Over | None = None,
 ) -> dict[str, Tensor]:
     """The weighted losses of the generator without its judge; of its attention only if it `attends`.
 
-    ``moved`` (B, T, 1, 128, 128) in [0, 1] says where the photo is warped: half of a moved picture over half of the
-    still one is a blur, most of all on the photo's own pixels.
+    Attention is wanted where the photo is warped: half of a moved picture over half of the still one is a blur, most of
+    all on the photo's own pixels. Where nobody attends, nothing else says what to draw: nothing.
     """
     attention = made.attention if settings.loss == "dynamic" else None
     terms = picture_terms(real, made.frame, landmarks, settings, attention)
     if attends:
         wanted = losses.mouth_box(landmarks, CROP_SIZE, margin=0.0)
-        if moved is not None:
-            wanted = torch.maximum(wanted, moved)
+        if over is not None:
+            wanted = torch.maximum(wanted, over.moved)
+            terms["calm"] = settings.calm * over.residual.abs().mean()
         terms["sparsity"] = settings.sparsity * losses.attention_sparsity(made.attention)
         terms["presence"] = settings.presence * losses.attention_presence(made.attention, wanted)
     return terms

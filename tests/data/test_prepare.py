@@ -23,7 +23,8 @@ from atvg.data.prepare import prepare, process_clip, read_frames
 from atvg.data.speech import load_speech
 from atvg.data.stream import StreamBank
 from atvg.errors import PackError
-from atvg.evaluation.protocol import Row, evaluate
+from atvg.evaluation.protocol import evaluate
+from atvg.evaluation.rows import Row
 from atvg.face import geometry
 from atvg.face.landmarks import RIGID, mouth_opening
 from tests import synthetic
@@ -200,7 +201,7 @@ class TestStills:
         clips, _ = load_speech(pack_with_stills, "train", 4, 3)
         assert [len(clip) for clip in clips] == [30, 25]
         row = Row("none", lambda clip: clip.frames)
-        result = evaluate(pack_with_stills, "val", rows=[row], progress=False)
+        result = evaluate(pack_with_stills, "val", lambda: [row], progress=False)
         assert result["unsynced_clips_left_out"] == 1 and result["rows"]["none"]["all"]["clips"] == 1
 
     def test_who_is_in_one_split_with_clips_and_in_another_with_stills_is_refused(self, stills, tiny_clips, tmp_path):

@@ -25,7 +25,8 @@ from atvg.data.speech import load_speech
 from atvg.data.storage import StoredPath, as_path, files, local_copy, names, read_all, whole
 from atvg.data.stream import StreamBank
 from atvg.errors import OutputError, PackError
-from atvg.evaluation.protocol import Row, evaluate
+from atvg.evaluation.protocol import evaluate
+from atvg.evaluation.rows import Row
 from tests import synthetic
 
 
@@ -238,7 +239,7 @@ class TestPack:
         assert torch.equal(draws[0], draws[1]) and torch.equal(draws[2], draws[3])
         assert [len(clip) for clip in load_speech(stored_pack, "train", 4, 3)[0]] == [30, 25]
         row = Row("same", lambda clip: clip.frames)
-        assert evaluate(stored_pack, "val", rows=[row], progress=False)["pack"] == "pack"
+        assert evaluate(stored_pack, "val", lambda: [row], progress=False)["pack"] == "pack"
 
     @pytest.mark.parametrize("bank", [VideoBank, StreamBank])
     def test_its_checksums_are_compared(self, stored_pack, shelf, bank, refuses):

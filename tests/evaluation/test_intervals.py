@@ -10,7 +10,7 @@ from atvg.evaluation.protocol import Score
 
 
 def score(key: str, identity: str = "a", source: str = "s", opening=((0, 1, 2), (0, 2, 4)), **values: float) -> Score:
-    values = {"lmd": 1.0} | values
+    values = {"lmd": 1.0, "opening_share": 0.4, "opening_share_truth": 0.5} | values
     return Score(key, source, identity, values, tuple(np.array(x, np.float32) for x in opening), len(opening[0]))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from atvg.config import CROP_SIZE
 from atvg.evaluation import metrics
-from atvg.face.landmarks import MOUTH
+from atvg.face.landmarks import INNER_LOWER, MOUTH
 
 
 @pytest.fixture
@@ -126,6 +126,88 @@ class TestSharpness:
 
     def test_of_a_flat_picture_is_zero(self):
         assert metrics.cpbd(np.full((128, 128), 90, np.uint8)) == 0
+
+
+def board(contrast: int, side: int = 128) -> np.ndarray:
+    """Grey squares of one pixel, lighter and darker by `contrast`: their Laplacian is ±8 · contrast."""
+    odd = np.indices((side, side)).sum(axis=0) % 2
+    return np.repeat((128 + contrast * (2 * odd - 1)).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def opened(face: np.ndarray, by: float) -> np.ndarray:
+    """The face with its lower inner lip, which lies on the upper one, so far below it."""
+    face = face.copy()
+    face[INNER_LOWER, 1] += by
+    return face
+
+
+class TestDetail:
+    def test_is_the_variance_of_the_laplacian(self, face68):
+        # Equally many pixels of either sign, up to the region's odd edges: (8 · 5)².
+        assert metrics.fine_structure(board(5), face68) == pytest.approx(1600, rel=1e-3)
+        assert metrics.fine_structure(board(0), face68) == 0
+
+    def test_of_half_the_contrast_is_a_quarter(self, landmarks):
+        frames = np.stack([board(20), board(10), board(10), board(10), board(40)])
+        found = metrics.detail(frames, board(20), landmarks, landmarks[0])
+        assert found == pytest.approx((1 + 3 / 4 + 4) / 5)
+
+    def test_of_a_still_is_exactly_one_even_if_its_landmarks_tremble(self, landmarks, astronaut):
+        trembling = landmarks * 1.5 + [160, 40] + np.random.default_rng(0).normal(0, 3, landmarks.shape)
+        assert metrics.detail(np.stack([astronaut] * 5), astronaut, trembling, trembling[2]) == 1
+
+    def test_of_a_blurred_copy_is_well_below_one(self, astronaut, astronaut_face):
+        points = astronaut_face.landmarks
+        soft = [metrics.Detail(astronaut, points).of(cv2.GaussianBlur(astronaut, (0, 0), s), points) for s in (0.6, 1)]
+        assert 0 < soft[1] < soft[0] < 0.6
+
+    def test_leaves_out_what_an_open_mouth_shows(self, face68):
+        points = opened(face68, 12)
+        frame = board(10)
+        frame[91:100, 58:71] = board(120)[91:100, 58:71]  # teeth, within the inner lips
+        assert metrics.Detail(board(10), face68).of(frame, points) == pytest.approx(1, rel=1e-3)
+        assert metrics.Detail(board(10), face68).of(frame, face68) > 2  # as it would be with the mouth shut
+
+    def test_goes_along_with_the_jaw(self, face68):
+        """All that has structure in it is the chin, which drops by 14 px."""
+        dropped = face68.copy()
+        dropped[3:14, 1] += 14
+        photo, frame = board(0), board(0)
+        photo[100:105] = board(20)[100:105]
+        frame[114:119] = board(20)[114:119]
+        assert metrics.Detail(photo, face68).of(frame, dropped) > 0.5
+        assert metrics.Detail(photo, face68).of(frame, face68) == 0
+
+    def test_works_on_any_size(self, landmarks):
+        large = np.repeat(np.repeat(board(20), 4, axis=0), 4, axis=1)[None]
+        half = np.repeat(np.repeat(board(10), 4, axis=0), 4, axis=1)[None]
+        points = (landmarks[:1] + 0.5) * 4 - 0.5
+        assert metrics.detail(half, large[0], points, points[0]) == pytest.approx(0.25)
+
+    def test_leaves_out_frames_without_a_face_and_is_undefined_without_any(self, landmarks):
+        frames = np.stack([board(10)] * 5)
+        landmarks[1:] = np.nan
+        assert metrics.detail(frames, board(20), landmarks, landmarks[0]) == pytest.approx(0.25)
+        assert math.isnan(metrics.detail(frames, board(20), landmarks, landmarks[1]))
+        assert math.isnan(metrics.detail(frames, board(0), landmarks, landmarks[0]))  # a photo without structure
+
+    def test_of_a_face_beyond_the_pictures_edge_is_undefined(self, face68):
+        assert math.isnan(metrics.fine_structure(board(10), face68 + [200, 0, 0]))
+        assert metrics.fine_structure(board(10), face68 + [50, 0, 0]) == pytest.approx(6400, rel=1e-2)
+
+
+class TestOpeningShare:
+    def test_knows_five_per_cent_of_the_distance_between_the_eyes(self, face68):
+        eyes = 32.0  # of their centres, x = 48 and 80
+        frames = np.stack([opened(face68, share * eyes) for share in (0, 0.04, 0.06, 0.06)])
+        assert metrics.opening_share(frames) == 0.5
+        assert metrics.opening_share(4 * frames) == 0.5
+
+    def test_leaves_out_frames_without_a_face(self, face68):
+        lost = np.full_like(face68, np.nan)
+        assert metrics.opening_share(np.stack([lost, opened(face68, 2), face68, lost])) == 0.5
+        assert math.isnan(metrics.opening_share(lost[None]))
+        assert math.isnan(metrics.opening_share(lost[None][:0]))
 
 
 class TestMouthCorrelation:

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from atvg.data.pack import FORMAT, LANDMARK_STEPS, Clip, encode_video
+from atvg.data.pack import FORMAT, LANDMARK_STEPS, Clip, encode_video, read_pack
 from atvg.errors import OutputError, PackError
-from atvg.evaluation import protocol, report
+from atvg.evaluation import protocol, report, rows
 from atvg.face import crop, geometry
 from atvg.face.carry import Carried
 from atvg.face.landmarks import RIGID
@@ -62,7 +62,7 @@ class StandIn:
         self, photo_crop: np.ndarray, example: np.ndarray, landmarks: np.ndarray, moved: Carried | None = None
     ) -> np.ndarray:
         assert photo_crop.shape == (128, 128, 3) and photo_crop.dtype == np.uint8
-        assert example.shape == (68, 2)
+        assert example.shape == (68, 3)
         self.example, self.drawn, self.moved = example, landmarks, moved
         return np.repeat(photo_crop[None], len(landmarks), axis=0)
 
@@ -97,10 +97,10 @@ def face_lost(clip) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def result(pack) -> dict:
-    truth = protocol.Row("truth", lambda clip: clip.frames)
-    lost = protocol.Row("lost", face_lost)
-    rows = [*protocol.standard_rows(StandIn()), truth, lost]
-    return protocol.evaluate(pack, "val", rows=rows, weights={"step": 7}, progress=False)
+    truth = rows.Row("truth", lambda clip: clip.frames)
+    lost = rows.Row("lost", face_lost)
+    shown = [*rows.standard_rows(StandIn()), rows.copy_row(rows.most_shut), truth, lost]
+    return protocol.evaluate(pack, "val", lambda: shown, weights={"step": 7}, progress=False)
 
 
 class TestRows:
@@ -124,6 +124,16 @@ class TestRows:
         assert figures["psnr"] == figures["psnr_mouth"] == 100
         assert figures["cpbd"] == figures["cpbd_truth"] and figures["cpbd_mouth"] == figures["cpbd_mouth_truth"]
 
+    def test_detail_is_one_for_every_copy_and_for_the_truth_what_the_truth_says(self, result):
+        found = result["rows"]
+        assert [found[name]["talks"]["detail"] for name in ("copy", "copy, shut")] == [1, 1]
+        figures = found["truth"]["talks"]
+        assert figures["detail"] == figures["detail_truth"] > 1  # what was drawn into it has hard edges
+
+    def test_the_share_of_open_mouths_is_that_of_the_row_beside_the_truths(self, result):
+        figures = result["rows"]["copy"]["all"]  # she smiles, so that no frame of hers is shut
+        assert figures["opening_share"] == figures["opening_share_truth"] == figures["opening_share_ratio"] == 1
+
     def test_undetected_frames_are_counted_and_left_out(self, result):
         figures = result["rows"]["lost"]["talks"]
         assert figures["undetected_frames"] >= FRAMES - 5  # the tracker holds on to a lost face for a frame or two
@@ -132,20 +142,20 @@ class TestRows:
 
     def test_of_the_animator_draw_from_true_and_from_heard_landmarks(self, result):
         # The stand-in shows the photo whatever it is given, so both score what the copy scores.
-        rows = result["rows"]
-        assert rows["oracle"] == rows["ATVG"] == rows["copy"]
+        found = result["rows"]
+        assert found["oracle"] == found["ATVG"] == found["copy"]
 
     def test_of_the_oracle_get_the_true_landmarks(self, pack):
         animator = StandIn()
-        clip = next(protocol.read_pack(pack, "val"))
-        protocol.oracle_row(animator).draw(clip)
+        clip = next(read_pack(pack, "val"))
+        rows.oracle_row(animator).draw(clip)
         assert np.array_equal(animator.drawn, clip.landmarks[..., :2])
 
     def test_of_the_oracle_get_the_true_movement_of_the_head(self, shaken, face68):
         animator = StandIn()
-        protocol.oracle_row(animator).draw(shaken)
+        rows.oracle_row(animator).draw(shaken)
         moved, photo = animator.moved, shaken.landmarks[0, :, :2]
-        assert np.array_equal(animator.example, photo)
+        assert np.array_equal(animator.example[:, :2], photo)
         np.testing.assert_allclose(moved.sources[:, :68], np.broadcast_to(photo, (41, 68, 2)), atol=1e-4)
         for t in (STILL, HELD):
             np.testing.assert_allclose(moved.targets[t, RIGID], shaken.landmarks[t, RIGID, :2], atol=1e-3)
@@ -156,7 +166,7 @@ class TestRows:
 
     def test_of_the_oracle_turn_the_head_no_faster_than_one_can(self, shaken):
         animator = StandIn()
-        protocol.oracle_row(animator).draw(shaken)
+        rows.oracle_row(animator).draw(shaken)
         smooth, abrupt = (np.abs(np.diff(nose)).max() for nose in (
             animator.moved.targets[:, 30, 0], shaken.landmarks[:, 30, 0]
         ))  # fmt: skip
@@ -165,7 +175,7 @@ class TestRows:
     def test_of_the_oracle_get_the_movement_of_the_background(self, shaken):
         """It has gone 0.2·t to the right, so each place on the crop's edge shows what was 0.2·t to its left."""
         animator = StandIn()
-        protocol.oracle_row(animator).draw(shaken)
+        rows.oracle_row(animator).draw(shaken)
         sources, targets = animator.moved
         for t in (0, 20, 40):
             edge = np.isin(targets[t], [0, 127]).any(axis=1)
@@ -175,13 +185,13 @@ class TestRows:
 
     def test_from_sound_alone_the_head_stays(self, pack):
         animator = StandIn()
-        protocol.audio_row(animator).draw(next(protocol.read_pack(pack, "val")))
+        rows.audio_row(animator).draw(next(read_pack(pack, "val")))
         assert animator.moved is None
 
     def test_that_draw_the_wrong_size_are_refused(self, pack):
-        short = protocol.Row("short", lambda clip: clip.frames[1:])
+        short = rows.Row("short", lambda clip: clip.frames[1:])
         with pytest.raises(ValueError, match="short"):
-            protocol.evaluate(pack, "val", rows=[short], progress=False)
+            protocol.evaluate(pack, "val", lambda: [short], progress=False)
 
 
 class TestResult:
@@ -198,22 +208,21 @@ class TestResult:
             assert figures["all"][name] == pytest.approx(mean)
 
     def test_can_be_of_the_first_frames_only(self, pack):
-        rows = [protocol.copy_row()]
-        result = protocol.evaluate(pack, "val", rows=rows, frames=5, progress=False)
+        result = protocol.evaluate(pack, "val", copy_only, frames=5, progress=False)
         figures = result["rows"]["copy"][protocol.ALL]
         assert result["at_most_frames"] == 5 and figures["frames"] == 5 * figures["clips"]
 
     def test_unknown_split_and_wrong_folder_are_refused(self, pack, tmp_path, refuses):
         with refuses(PackError, "no split 'test'"):
-            protocol.evaluate(pack, "test", StandIn())
+            protocol.evaluate(pack, "test", copy_only)
         with refuses(PackError, "not a pack"):
-            protocol.evaluate(tmp_path, "val", StandIn())
+            protocol.evaluate(tmp_path, "val", copy_only)
 
     def test_a_split_without_sync_is_refused(self, tmp_path, astronaut, face68, refuses):
         frames = np.repeat(astronaut[None, :128, :128], 3, axis=0)
         write_pack(tmp_path, [("a", "dubbed", False, frames, face68)])
         with refuses(PackError, "no clip of split 'val'"):
-            protocol.evaluate(tmp_path, "val", StandIn(), progress=False)
+            protocol.evaluate(tmp_path, "val", copy_only, progress=False)
 
 
 class TestReport:
@@ -223,11 +232,20 @@ class TestReport:
             assert text.count(f"| {name} |") == 3
         assert "**all sources**: 2 clips, 32 frames" in text and "**talks**: 1 clips" in text
         assert "PSNR (released script)*" in text and "not with a true PSNR" in text
+        assert "| detail ÷ photo (copy: 1) | opening share (÷ truth) |" in text and "most closed mouth" in text
 
     def test_markdown_shows_undefined_figures_as_a_dash(self, result):
         figures = dict.fromkeys(result["rows"]["copy"]["all"], math.nan) | {"clips": 1, "frames": 1}
         text = report.to_markdown(result | {"rows": {"copy": {"all": figures}}})
         assert "nan" not in text and "| – (–) |" in text
+
+    def test_markdown_tells_of_photographs_and_why_some_were_left_out(self, result):
+        left_out = {"a.jpg": "no face is found", "b.jpg": "several faces compete", "c.jpg": "no face is found"}
+        found = {"detail": 0.456, "opening_share": 0.62, "photos": {"d.png": {}}, "left_out": left_out}
+        text = report.to_markdown(result | {"photographs": found})
+        assert "detail ÷ photo 0.46, opening share 0.62, means over 1 photograph(s); 3 left out: " in text
+        assert "2 because no face is found; 1 because several faces compete." in text
+        assert "hotograph" not in report.to_markdown(result)
 
     def test_json_carries_what_was_evaluated_and_how(self, result, tmp_path):
         path = tmp_path / "report.json"
@@ -263,6 +281,6 @@ class TestWorkers:
             protocol.measure(pack, "val", lambda: [*copy_only(), *copy_only()], progress=False)
 
 
-def copy_only() -> list[protocol.Row]:
+def copy_only() -> list[rows.Row]:
     """What another process makes by its name."""
-    return [protocol.copy_row()]
+    return [rows.copy_row()]

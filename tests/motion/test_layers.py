@@ -1,5 +1,6 @@
 """Mouth and eyes in layers: what lies behind lips and lids stays where it is, and they cover it."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,6 +20,7 @@ from atvg.motion.layers import (
     layers,
     lid_shift,
     lip_shift,
+    sheet_shift,
 )
 from atvg.motion.teeth import Teeth, fit_teeth, load_donors, unseen
 from atvg.nets.vg_net import turn
@@ -129,15 +131,28 @@ class TestMasks:
         shown = between(mouth(0.8), MOUTH, torch.tensor([64.0]), torch.tensor([89.4]))
         assert shown.item() == pytest.approx(0.5 / (1 + np.exp(-1.6 / 0.7)) ** 2, abs=1e-4)
 
-    def test_what_is_known_reaches_over_the_edges_by_their_softness(self):
+    def test_what_is_known_reaches_over_edges_that_stay_by_their_softness(self):
         ys = torch.tensor([89 - SOFT, 89, 92, 95, 95 + SOFT])
-        told = known(mouth(6.0), MOUTH, torch.tensor([64.0]), ys)[0, :, 0]
+        told = known(mouth(6.0), mouth(6.0), MOUTH, torch.tensor([64.0]), ys)[0, :, 0]
         np.testing.assert_allclose(told, [0.5, 0.9820, 1, 0.9820, 0.5], atol=1e-4)
 
-    def test_a_shut_mouth_tells_nothing(self):
-        assert (known(mouth(0.29), MOUTH, self.fine, self.fine) == 0).all()
+    def test_and_keeps_off_those_that_move(self):
+        """The lower one, by as much: half of what lies on an edge is lip."""
+        ys = torch.tensor([89 - SOFT, 89, 95 - SOFT, 95])
+        told = known(mouth(6.0), mouth(9.0), MOUTH, torch.tensor([64.0]), ys)[0, :, 0]
+        np.testing.assert_allclose(told, [0.5, 0.9820, 0.5, 0.0180], atol=1e-4)
 
-    @pytest.mark.parametrize("mask", [between, known, fill_shift])
+    @pytest.mark.parametrize("gap_now", [0.29, 6.0])
+    def test_a_shut_mouth_tells_nothing(self, gap_now):
+        assert (known(mouth(0.29), mouth(gap_now), MOUTH, self.fine, self.fine) == 0).all()
+
+    def test_a_slit_tells_nothing_once_it_opens(self):
+        assert known(mouth(0.89), mouth(0.89), MOUTH, TICKS, TICKS).max() > 0.5
+        assert (known(mouth(0.89), mouth(6.0), MOUTH, TICKS, TICKS) == 0).all()
+
+    masks = {"between": between, "known": partial(known, mouth(7.0)), "fill": fill_shift}
+
+    @pytest.mark.parametrize("mask", masks.values(), ids=masks)
     @pytest.mark.parametrize("opening", [MOUTH, *EYES])
     def test_finer_ones_hold_the_coarse_ones(self, mask, opening):
         """Of three in a pixel the second lies in its middle."""
@@ -187,12 +202,30 @@ class TestShifts:
         shift = lid_shift(EYES[0], eyes(0), eyes(0), TICKS, TICKS)
         torch.testing.assert_close(shift, torch.zeros(1, 128, 128), atol=1e-4, rtol=0)
 
-    def test_lips_move_the_sheet_and_eyes_do_not(self):
-        assert lip_shift(eyes(0), eyes(1)).abs().max() < 1e-3
-        shift = lip_shift(mouth(0), mouth(6))
+    def test_outer_lips_move_the_sheet_and_inner_ones_and_eyes_do_not(self):
+        assert sheet_shift(eyes(0), eyes(1)).abs().max() < 1e-3
+        inner = mouth(0.0)
+        inner[:, 65:68, 1] += 3
+        assert sheet_shift(mouth(0.0), inner).abs().max() < 1e-3
+        shift = sheet_shift(mouth(0.0), mouth(6.0))
         assert shift.shape == (1, 64, 64, 2)
-        # Crop pixel (64, 96) is cell 32 across and 48 down: the lower lip there came from 6 above.
-        assert shift[0, 48, 32, 1] == pytest.approx(-6, abs=1)
+        # Crop pixel (64, 99), where the lower lip's outer edge is now, is cell 32 across and 49 down; it came from 93.
+        assert shift[0, 49, 32, 1] == pytest.approx(-6, abs=1)
+
+    def test_what_lies_on_an_edge_of_a_lip_stays_on_it(self):
+        """From 89 to 95 and from 93 to 99: the lower lip, 4 px high, goes 6 down, to its middle too."""
+        before, after = mouth(0.0), mouth(6.0)
+        shift, ys = sheet_shift(before, after), torch.tensor([95.0, 97, 89])
+        lift = lip_shift(before, after, shift, torch.tensor([64.0]), ys)[0, :, 0]
+        there = torch.nn.functional.grid_sample(
+            shift.permute(0, 3, 1, 2)[:, 1:], ((torch.stack([torch.full((3,), 64.0), ys], 1) + 0.5) / 64 - 1)[None, None],
+            align_corners=False,
+        )[0, 0, 0]  # fmt: skip
+        np.testing.assert_allclose((lift + there), [-6, -6, 0], atol=0.05)
+
+    def test_lips_that_stay_move_nothing(self):
+        lift = lip_shift(mouth(5.0), mouth(5.0), torch.zeros(1, 64, 64, 2), TICKS, TICKS)
+        torch.testing.assert_close(lift, torch.zeros(1, 128, 128), atol=1e-4, rtol=0)
 
 
 class TestAtRest:
