@@ -130,7 +130,8 @@ class TestSheet:
     def test_the_residual_is_added_where_and_as_far_as_attention_says(self, face, astronaut, share):
         picture = pasted(face, sheet(face, share * ONES, 40))
         x, y = face.landmarks[51, :2].round().astype(int)
-        np.testing.assert_allclose(picture[y, x], np.minimum(astronaut[y, x] + share * 40.0, 255), atol=0.51)
+        lighter = np.minimum(astronaut[y, x] + 40.0, 255)
+        np.testing.assert_allclose(picture[y, x], share * lighter + (1 - share) * astronaut[y, x], atol=0.51)
 
     def test_it_ends_at_white(self, face):
         picture = pasted(face, sheet(face, ONES, 155))
@@ -259,12 +260,14 @@ class TestEquation:
         return drawn(net, face, landmarks, turns)
 
     def test_it_holds_at_every_pixel(self, face, chunk):
+        most = []
         for made in Paster(face).compositions(chunk):
             alpha = made.attention[..., None]
             assert np.abs(alpha * made.motion + (1 - alpha) * made.photo - made.frame).max() <= 0.51
             assert np.abs((made.base + made.residual).clip(0, 255) - made.motion).max() <= 0.51
-            assert alpha.max() > 0.9 and alpha.min() == 0
-            assert np.abs(made.residual).max() > 5
+            assert alpha.min() == 0 and np.abs(made.residual).max() > 5
+            most.append(alpha.max())
+        assert max(most) > 0.99
 
     def test_it_holds_in_the_crop(self, chunk):
         """The motion map is rounded once more than the frame."""
@@ -299,11 +302,10 @@ class TestLayers:
     def test_a_shut_mouth_that_opens_shows_no_lips_between_them(self, quiet):
         face = portrait(0.0)
         picture = pasted(face, drawn(quiet, face, spoken(face, 9.0)))
-        between = picture[box_in_photo(60, 91, 68, 96)].astype(int)
-        assert np.abs(between - synthetic.LIPS).max(axis=2).min() > 8
-        assert between.std() > 10, "teeth and the dark behind them"
-        # The lower lip has gone down.
-        np.testing.assert_allclose(picture[in_photo(64, 100)], synthetic.LIPS, atol=12)
+        where = box_in_photo(60, 90, 68, 96)
+        lips = [np.abs(p[where].astype(int) - synthetic.LIPS).max(axis=2) < 8 for p in (face.photo, picture)]
+        assert lips[0].mean() > 0.4 and lips[1].mean() < 0.2, "gums have much the same colour"
+        assert np.ptp(picture[where].min(axis=2)) > 100, "teeth and the dark behind them"
 
     def test_teeth_that_are_seen_stay_where_they_are(self, quiet):
         face = portrait(8.0)
@@ -316,7 +318,7 @@ class TestLayers:
         face = portrait(8.0)
         picture = pasted(face, drawn(quiet, face, spoken(face, -8.0)))
         assert (face.photo[self.mouth].astype(int) - synthetic.SKIN).max() > 40
-        assert (picture[self.mouth].astype(int) - synthetic.SKIN).max() < 12
+        assert (picture[self.mouth].astype(int) - synthetic.SKIN).max() < 16
 
     def test_shut_lids_leave_nothing_of_the_eyeball(self, quiet):
         face = portrait(0.0)
@@ -324,7 +326,8 @@ class TestLayers:
         landmarks[:, [37, 38, 43, 44], 1] = landmarks[:, [41, 40, 47, 46], 1]
         picture = pasted(face, drawn(quiet, face, landmarks))
         assert (face.photo[self.eyes].astype(int) - synthetic.SKIN).max() > 40
-        assert np.abs(picture[self.eyes].astype(int) - synthetic.SKIN).max() < 12
+        left = np.abs(picture[self.eyes].astype(int) - synthetic.SKIN).max(axis=2) > 12
+        assert left.mean() < 0.002, "a few grains in the seam of the lids"
 
     def test_the_residual_is_silent_where_nobody_knows(self, net):
         face = portrait(0.0)
@@ -339,15 +342,15 @@ class TestLayers:
         small = Face(face.crop, face.crop_landmarks, face.crop_landmarks)
         marks = (face.crop_landmarks + [0.5, 0.5, 0]) * 4 - [0.5, 0.5, 0]
         large = Face(cv2.resize(face.crop, (512, 512), interpolation=cv2.INTER_CUBIC), marks, marks)
-        landmarks = spoken(small, 6.0)
+        landmarks = spoken(small, 9.0)
         landmarks[:, [37, 38, 43, 44], 1] += 2
         chunk = drawn(net, small, landmarks)
         picture = pasted(small, chunk).astype(int)
         shrunk = cv2.resize(pasted(large, chunk), (128, 128), interpolation=cv2.INTER_AREA)
         changed = np.abs(picture - small.photo).max(axis=2) > 2
         off = np.abs(shrunk.astype(int) - picture)[changed]
-        assert changed.sum() > 500 and off.mean() < 2.5
-        assert off.mean() < 0.25 * np.abs(small.photo.astype(int) - picture)[changed].mean()
+        assert changed.sum() > 500 and off.mean() < 2
+        assert off.mean() < 0.3 * np.abs(small.photo.astype(int) - picture)[changed].mean()
 
     @pytest.mark.parametrize("tone", [(0, 0, 0), (20, 2, -22)])
     def test_a_photo_of_one_tone_stays_of_one(self, net, tone):
@@ -356,8 +359,10 @@ class TestLayers:
         face = replace(shut, photo=photo.round().clip(0, 255).astype(np.uint8))
         picture = pasted(face, drawn(net, face, spoken(face, 9.0))).astype(int)
         assert (picture != face.photo).any()
-        off = picture - picture[..., 1:2] - (np.array(tone) - tone[1])
-        assert np.abs(off[self.mouth]).max() <= (0 if tone == (0, 0, 0) else 6)
+        off = np.abs(picture - picture[..., 1:2] - (np.array(tone) - tone[1])).max(axis=2)[self.mouth]
+        if any(tone):  # black has no tone
+            off = off[picture[self.mouth].min(axis=2) > 60]
+        assert off.max() <= (4 if any(tone) else 0)
 
     @pytest.mark.parametrize("shift", [(-60, 0), (0, -70), (330, 330), (500, 500)])
     def test_a_face_at_or_beyond_the_edge_of_the_photo(self, quiet, face68, shift):

@@ -24,6 +24,7 @@ from atvg.motion.layers import (
 )
 from atvg.motion.teeth import Teeth, fit_teeth, load_donors, unseen
 from atvg.nets.vg_net import turn
+from atvg.warp import places
 from tests import synthetic
 
 TICKS = columns(128)
@@ -67,7 +68,6 @@ def donors(photo: Tensor, landmarks: Tensor, amount: float = 1.0) -> Teeth:
 def moved(photo: Tensor, still: Tensor, landmarks: Tensor, teeth: Teeth | None = None):
     """`layers` of one frame."""
     return layers(photo[:, None], still[:, None], landmarks[:, None], teeth)
-
 
 
 class TestColumns:
@@ -198,6 +198,14 @@ class TestShifts:
         assert left <= places.min() and places.max() <= left + 12
         assert len(rows) > 50
 
+    def test_corners_that_move_take_nothing_far_beside_them_along(self):
+        """The left eye 1.5 px down, as trackers tremble: 3 px beyond its corners, at 42 and 54, all is at rest."""
+        after = eyes(0)
+        after[:, 36:42, 1] += 1.5
+        shift = lid_shift(EYES[0], eyes(0), after, TICKS, TICKS)[0]
+        assert shift[48, 48] == pytest.approx(-1.5, abs=1e-3)
+        assert (shift[:, :40] == 0).all() and (shift[:, 57:] == 0).all()
+
     def test_lids_that_stay_move_nothing(self):
         shift = lid_shift(EYES[0], eyes(0), eyes(0), TICKS, TICKS)
         torch.testing.assert_close(shift, torch.zeros(1, 128, 128), atol=1e-4, rtol=0)
@@ -217,11 +225,15 @@ class TestShifts:
         before, after = mouth(0.0), mouth(6.0)
         shift, ys = sheet_shift(before, after), torch.tensor([95.0, 97, 89])
         lift = lip_shift(before, after, shift, torch.tensor([64.0]), ys)[0, :, 0]
-        there = torch.nn.functional.grid_sample(
-            shift.permute(0, 3, 1, 2)[:, 1:], ((torch.stack([torch.full((3,), 64.0), ys], 1) + 0.5) / 64 - 1)[None, None],
-            align_corners=False,
-        )[0, 0, 0]  # fmt: skip
-        np.testing.assert_allclose((lift + there), [-6, -6, 0], atol=0.05)
+        there = places(shift, 128)[0, ys.long(), 64, 1] - ys
+        np.testing.assert_allclose(lift + there, [-6, -6, 0], atol=0.05)
+
+    def test_thin_lips_whose_edges_cross_move_nothing_below_them(self):
+        """The lower lip's outer edge is tracked at 88, above its inner one at 95."""
+        before, after = mouth(0.0), mouth(6.0)
+        after[:, 55:60, 1] = 88
+        lift = lip_shift(before, after, sheet_shift(before, after), TICKS, TICKS)[0]
+        assert (lift[97:] == 0).all()
 
     def test_lips_that_stay_move_nothing(self):
         lift = lip_shift(mouth(5.0), mouth(5.0), torch.zeros(1, 64, 64, 2), TICKS, TICKS)
@@ -288,7 +300,7 @@ class TestMouth:
         assert made.changed[0, 0, 91, 64] < 0.01  # still is
         outside = torch.ones(128, 128, dtype=torch.bool)
         outside[LIPS_AT] = False
-        assert (made.changed[..., outside] == 0).all()
+        assert made.changed[..., outside].max() < 1e-4
 
     def test_an_open_photo_knows_what_it_shows(self, open):
         made = moved(open.photo, open.landmarks, mouth(12.0), open.teeth)
