@@ -73,7 +73,7 @@ class Composition(NamedTuple):
     """One frame on the photo's own pixels, in the box where it differs from the photo.
 
     ``motion = base + residual``, rounded, and ``frame = attention · motion + (1 − attention) · photo``. All pictures
-    are (H, W, 3) uint8 RGB but the residual, (H, W, 3) int16; attention is (H, W) float32.
+    are (H, W, 3) uint8 RGB but the residual, (H, W, 3) float32; attention is (H, W) float32.
     """
 
     box: Box
