@@ -12,7 +12,9 @@ from atvg.config import FPS, SAMPLE_RATE
 from atvg.face.landmarks import FLIP
 from atvg.paper.drawings import Drawing, Robot
 
-__all__ = ["Drawing", "Robot", "face68", "syllables", "talking_frames", "tone", "write_video"]
+__all__ = [
+    "Drawing", "Robot", "face68", "opened", "portrait", "syllables", "talking_frames", "tone", "write_video"
+]  # fmt: skip
 
 CLIP_SIDE = 256
 
@@ -37,6 +39,50 @@ def face68() -> np.ndarray:
     unset = (points == 0).all(axis=1)
     points[unset] = mirrored[unset]
     return points
+
+
+def opened(landmarks: np.ndarray, gap: float) -> np.ndarray:
+    """Landmarks (68, 2+) with the lower lip lower, `gap` between the lips of a mouth that was shut."""
+    landmarks = landmarks.copy()
+    landmarks[[*range(55, 60), *range(65, 68)], 1] += gap
+    return landmarks
+
+
+SKIN, LIPS, TEETH, THROAT, EYE = (200, 160, 140), (170, 70, 80), (250, 245, 235), (30, 15, 15), (245, 245, 250)
+
+
+def portrait(gap: float = 0.0, scale: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """A face of few colours: the landmarks of `face68`, teeth in the upper half of the mouth, and whites of the eyes.
+
+    Args:
+        gap: between the lips, crop pixels.
+        scale: photo pixels in a crop pixel.
+
+    Returns:
+        (128·scale, 128·scale, 3) uint8 RGB and (68, 3) landmarks in its pixels.
+    """
+    landmarks = opened(face68(), gap)
+    landmarks[:, :2] = (landmarks[:, :2] + 0.5) * scale - 0.5
+    landmarks[:, 2] *= scale
+    picture = np.full((128 * scale, 128 * scale, 3), SKIN, np.uint8)
+
+    def fill(points: np.ndarray, colour: tuple) -> None:
+        fine = (points * 16).round().astype(np.int32)
+        cv2.fillPoly(picture, [fine], colour, shift=4)
+
+    fill(landmarks[48:60, :2], LIPS)
+    if gap:
+        inner = landmarks[60:68, :2]
+        fill(inner, THROAT)
+        # As wide as the mouth and down to its middle; every other crop pixel a little darker.
+        left, right = round(inner[0, 0] + 3 * scale), round(inner[4, 0] - 3 * scale)
+        top, middle = round(inner[2, 1] + 0.8 * scale), round(inner[2, 1] + gap / 2 * scale)
+        stripes = np.where(np.arange(left, right) // scale % 2, 1.0, 0.85)[:, None] * TEETH
+        picture[top:middle, left:right] = stripes.astype(np.uint8)
+    for eye in (slice(36, 42), slice(42, 48)):
+        points = landmarks[eye, :2]
+        fill(points.mean(axis=0) + 0.6 * (points - points.mean(axis=0)), EYE)
+    return picture, landmarks
 
 
 def tone(seconds: float, loudness: np.ndarray, rate: int = SAMPLE_RATE) -> np.ndarray:

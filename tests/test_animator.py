@@ -118,7 +118,7 @@ def test_a_turned_head_speaks_too(animator, face, voice_path, spoken):
 
 
 def test_pasting_back_leaves_the_rest_of_the_photo_bit_for_bit(spoken):
-    pictures = list(Paster(spoken.face).paste(spoken.attention, spoken.motion))
+    pictures = list(Paster(spoken.face).paste(spoken))
     photo = spoken.face.photo
     changed = np.any([(picture != photo).any(axis=-1) for picture in pictures], axis=0)
     low, high = spoken.face.landmarks[:, :2].min(axis=0), spoken.face.landmarks[:, :2].max(axis=0)
@@ -127,22 +127,6 @@ def test_pasting_back_leaves_the_rest_of_the_photo_bit_for_bit(spoken):
     assert changed.any()
     assert columns.min() > low[0] - margin[0] and columns.max() < high[0] + margin[0]
     assert rows.min() > low[1] - margin[1] and rows.max() < high[1] + margin[1]
-
-
-def test_no_attention_pastes_nothing(face):
-    nothing = np.zeros((1, 128, 128), np.float32)
-    noise = np.random.default_rng(0).integers(0, 256, (1, 128, 128, 3), dtype=np.uint8)
-    (picture,) = Paster(face).paste(nothing, noise)
-    assert np.array_equal(picture, face.photo)
-
-
-def test_full_attention_pastes_the_motion_map_and_no_old_mouth(face):
-    everything = np.ones((1, 128, 128), np.float32)
-    green = np.zeros((1, 128, 128, 3), np.uint8)
-    green[..., 1] = 255
-    (picture,) = Paster(face).paste(everything, green)
-    x, y = face.landmarks[62, :2].round().astype(int)
-    assert picture[y, x].tolist() == [0, 255, 0]
 
 
 def test_beta_between_two_trained_ones_lies_between_them(animator):
@@ -177,11 +161,11 @@ def lids(landmarks: np.ndarray) -> np.ndarray:
 def test_without_recurrence_every_frame_is_drawn_as_the_first(animator, spoken):
     """And with it the frames before matter."""
     example, landmarks = spoken.face.crop_landmarks[:, :2], spoken.landmarks[20:26]
-    frames = animator.drawer(spoken.face.crop, example, recurrent=False).draw(landmarks)[0]
+    frames = animator.drawer(spoken.face.crop, example, recurrent=False).draw(landmarks).frames
     for t, frame in enumerate(frames):
-        (alone,) = animator.drawer(spoken.face.crop, example).draw(landmarks[t : t + 1])[0]
+        (alone,) = animator.drawer(spoken.face.crop, example).draw(landmarks[t : t + 1]).frames
         assert np.abs(frame.astype(int) - alone).max() <= 1
-    recurrent = animator.drawer(spoken.face.crop, example).draw(landmarks)[0]
+    recurrent = animator.drawer(spoken.face.crop, example).draw(landmarks).frames
     assert np.abs(recurrent[0].astype(int) - frames[0]).max() <= 1
     assert np.abs(recurrent[5].astype(int) - frames[5]).max() > 1
 
@@ -248,7 +232,7 @@ class TestNaturalMotion:
         np.testing.assert_allclose(made.turns[0].landmarks, made.face.landmarks, atol=0.5)
 
     def test_pasted_back_the_far_background_stays(self, face, alive):
-        pictures = Paster(alive.face).paste(alive.attention[-5:], alive.motion[-5:], alive.turns[-5:])
+        pictures = Paster(alive.face).paste(alive.cut(45, 50))
         middle = face.landmarks[:, :2].mean(axis=0)
         radius = np.linalg.norm(face.landmarks[:17, :2] - middle, axis=1).max()
         y, x = np.mgrid[:512, :512]
@@ -330,6 +314,7 @@ class TestDrawing:
         {"beta": float("nan")}, {"beta": -0.1}, {"beta": 3}, {"beta": "0.5"}, {"mouth_gain": 9},
         {"mouth_gain": float("inf")}, {"smoothing": -1}, {"pose": (1, 2, 3)}, {"seed": -1}, {"seed": 1.5},
         {"colour": "blue"}, {"chunk": 0}, {"chunk": 2.5}, {"natural": 1}, {"natural": "yes"}, {"natural": None},
+        {"teeth": 1.1}, {"teeth": -0.1}, {"teeth": float("nan")}, {"teeth": True}, {"teeth": None},
     ],
 )  # fmt: skip
 def test_bad_settings_are_refused_before_any_work(animator, face, voice_path, settings):

@@ -4,6 +4,7 @@ import copy
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from atvg.animator import Animator
 from atvg.config import VGNetConfig
 from atvg.engine import Drawn, TorchEngine, calibrate, make_engine
 from atvg.errors import BadSettingError
-from atvg.nets.vg_net import VGNet
+from atvg.motion.layers import Layers
+from atvg.motion.teeth import fit_teeth, load_donors
+from atvg.nets.vg_net import Ground, VGNet
 
 COMPILED = ("openvino", "openvino-int8")
 
@@ -26,13 +29,22 @@ def net(animator) -> VGNet:
 
 @pytest.fixture(scope="module")
 def scene(animator, face, net, voice_path):
-    """Arguments of `draw`: 23 frames of real speech."""
+    """Arguments of `draw`: 23 frames of real speech, drawn in layers whether the weights have learnt it or not."""
     chunks = list(animator.stream(face, voice_path, chunk=23))
     landmarks = torch.from_numpy(chunks[1].landmarks)
+    layered = copy.copy(net)
+    layered.config = replace(net.config, layers=True)
     with torch.inference_mode():
         photo = torch.from_numpy(face.crop.astype(np.float32) / 127.5 - 1).permute(2, 0, 1)[None]
-        code = net.encode_photo(photo, torch.from_numpy(face.crop_landmarks[None, :, :2].copy()))
-        return code, landmarks, *net.pictures(code, landmarks[None]), code.start
+        example = torch.from_numpy(face.crop_landmarks[None].copy())
+        code = net.encode_photo(photo, example[..., :2], fit_teeth(load_donors(), photo, example))
+        ground = layered.ground(code, landmarks[None])
+        assert ground.layers.unknown.max() > 0.5 and ground.layers.changed.max() > 0.5
+        return code, landmarks, ground, code.start
+
+
+def some_of(ground: Ground, frames: slice) -> Ground:
+    return Ground(ground.photo[frames], Layers(*(part[frames] for part in ground.layers)))
 
 
 def drawn_with(name: str, net: VGNet, scene) -> Drawn:
@@ -64,11 +76,11 @@ def test_compiled_networks_draw_what_pytorch_draws(net, scene, reference, name, 
 
 @pytest.mark.parametrize("name", COMPILED)
 def test_frames_do_not_depend_on_how_many_are_drawn_at_once(net, scene, name):
-    code, landmarks, photo, warped, state = scene
+    code, landmarks, ground, state = scene
     whole, parts = drawn_with(name, net, scene), []
     for first, last in ((0, 1), (1, 4), (4, 12), (12, 23)):
         some = slice(first, last)
-        parts.append(make_engine(name, net).draw(code, landmarks[some], photo[some], warped[some], state))
+        parts.append(make_engine(name, net).draw(code, landmarks[some], some_of(ground, some), state))
         state = parts[-1].states[-1:]
     for part in ("frames", "attention", "motion"):
         assert (np.concatenate([getattr(drawn, part) for drawn in parts]) == getattr(whole, part)).all()
@@ -86,8 +98,9 @@ def test_several_threads_draw_at_the_same_time(net, scene, name):
 def test_what_is_compiled_are_the_weights_at_hand(net, scene, reference):
     other = copy.deepcopy(net)
     other.attention_head[0].bias -= 20
-    drawn = drawn_with("openvino", other, scene)
-    assert drawn.attention.max() < 1e-3 < reference.attention.max()
+    drawn, changed = drawn_with("openvino", other, scene), scene[2].layers.changed[:, 0].numpy()
+    np.testing.assert_allclose(drawn.attention, changed, atol=1e-3)  # below it α never falls
+    assert (reference.attention > changed + 0.1).any()
 
 
 class TestChoice:
@@ -120,8 +133,10 @@ class TestChoice:
         drawer = Animator(animator.at_net, animator.shape, {0.5: ablated}, animator.detector).drawer(
             astronaut[30:158, 160:288], face68[:, :2]
         )
-        frames, attention, motion = drawer.draw(np.repeat(face68[None, :, :2], 3, axis=0))
-        assert frames.shape == motion.shape == (3, 128, 128, 3) and attention.shape == (3, 128, 128)
+        drawing = drawer.draw(np.repeat(face68[None, :, :2], 3, axis=0))
+        assert drawing.frames.shape == drawing.motion.shape == drawing.base.shape == (3, 128, 128, 3)
+        assert drawing.attention.shape == (3, 128, 128) and drawing.shift.shape == (3, 64, 64, 2)
+        assert (drawing.teeth is None) == ("warp" in change), "what is drawn from nothing has no layers"
 
     def test_integers_need_ranges(self, refuses):
         new = VGNet(VGNetConfig()).eval()
@@ -193,7 +208,7 @@ class TestRanges:
             layer.register_forward_pre_hook(lambda _, inputs, name=name: seen.setdefault(name, inputs[0].detach()))
             for name, layer in layers.items()
         ]
-        calibrate(small, [(photo, landmarks, landmarks[:, None], None)])
+        calibrate(small, [(photo, landmarks, landmarks[:, None], None, None)])
         for hook in hooks:
             hook.remove()
         ranges = dict(zip(layers, small.input_ranges, strict=True))

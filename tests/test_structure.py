@@ -166,14 +166,28 @@ def test_imports_run_downwards(path):
 def test_the_warp_is_a_leaf():
     """Faces and networks share it, so it may know neither of them, nor anything else of ATVG."""
     users = {name_of(path) for path in FILES if "atvg.warp" in imports_of(path)}
-    assert {"atvg.face.turn", "atvg.face.carry", "atvg.nets.vg_net"} <= users
+    assert {"atvg.face.turn", "atvg.face.carry", "atvg.motion.layers", "atvg.nets.vg_net"} <= users
     assert not any(within(module, "atvg") for module in imports_of(PACKAGE / "warp.py"))
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if within(name_of(path), "atvg.nets")], ids=name_of)
 def test_networks_know_no_faces(path):
     ours = {module for module in imports_of(path) if within(module, "atvg")}
-    assert all(within(module, "atvg.config", "atvg.errors", "atvg.warp", "atvg.nets") for module in ours)
+    known = ("atvg.config", "atvg.errors", "atvg.warp", "atvg.motion", "atvg.nets")
+    assert all(within(module, *known) for module in ours)
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if within(name_of(path), "atvg.motion")], ids=name_of)
+def test_motion_knows_where_landmarks_lie_and_nothing_of_photos_or_networks(path):
+    """So that networks may build on it, and faces be composed with it."""
+    ours = {module for module in imports_of(path) if within(module, "atvg")}
+    known = ("atvg.config", "atvg.errors", "atvg.warp", "atvg.motion", "atvg.face.landmarks")
+    assert all(within(module, *known) for module in ours)
+
+
+def test_of_motion_faces_only_composing_knows():
+    users = {name_of(path) for path in FILES if any(within(m, "atvg.motion") for m in imports_of(path))}
+    assert {user for user in users if within(user, "atvg.face")} == {"atvg.face.paste"}
 
 
 @pytest.mark.parametrize(

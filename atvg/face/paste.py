@@ -6,6 +6,7 @@ photo stays bit for bit what it was; where α is 1 nothing of the old mouth shin
 """
 
 from collections.abc import Iterator
+from itertools import repeat
 from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +19,7 @@ from atvg.config import CROP_SIZE
 from atvg.face import geometry
 from atvg.face.composition import Box, Composition, Uncovered
 from atvg.face.face import Face
+from atvg.face.turn import HeadTurn
 from atvg.motion.layers import ABOVE, AROUND, EYES, MOUTH, SOFT, Opening, between, columns, fill_shift, known, rise
 from atvg.motion.monochrome import Monochrome
 from atvg.motion.teeth import Teeth, unseen
@@ -32,6 +34,7 @@ _JAW_DROP = 12  # how far below the photo's chin a jaw may open
 _FEATHER = 3.5  # standard deviation of the mask's soft edge
 _EDGE = 1.5  # photo pixels: how soft the edge of a lip or lid is
 _DENSEST = 8  # samples in a crop pixel: teeth hold no finer detail
+_STRETCH = 10  # frames whose masks are drawn at once: a whole clip's would need gigabytes
 _STILL = 0.1  # crop pixels by which lids may move unnoticed
 
 
@@ -120,11 +123,14 @@ class Paster:
         return (made for _, made in self._composed(chunk))
 
     def _composed(self, chunk: "Chunk") -> Iterator[tuple[_Still, Composition | None]]:
-        stills = self._stills(chunk)
-        patches = self._patches(chunk, np.stack([still.landmarks for still in stills])) if chunk.teeth else []
+        for first in range(0, len(chunk), _STRETCH):
+            yield from self._composed_at_once(chunk.cut(first, first + _STRETCH))
+
+    def _composed_at_once(self, chunk: "Chunk") -> Iterator[tuple[_Still, Composition | None]]:
+        patches = self._patches(chunk) if chunk.teeth else []
         shifts = chunk.shift @ self._linear.T  # photo pixels
         residuals = chunk.motion.astype(np.float32) - chunk.base
-        for t, still in enumerate(stills):
+        for t, still in enumerate(self._stills(chunk)):
             weight = _settle(chunk.attention[t]) * still.mask
             box = self._box(weight)
             if box is None:
@@ -144,15 +150,18 @@ class Paster:
             frame = cv2.blendLinear(motion, photo, attention, 1 - attention)
             yield still, Composition(box, photo, base, residual, motion, attention, frame, uncovered)
 
-    def _stills(self, chunk: "Chunk") -> list[_Still]:
+    def _stills(self, chunk: "Chunk") -> Iterator[_Still]:
         if not chunk.turns:
-            return [self._own] * len(chunk)
-        return [
-            _Still.of(turn.of_photo(self._photo), geometry.apply(self._to_crop, turn.landmarks)) for turn in chunk.turns
-        ]
+            return repeat(self._own, len(chunk))
+        return (_Still.of(turn.of_photo(self._photo), self._seen(turn)) for turn in chunk.turns)
 
-    def _patches(self, chunk: "Chunk", before: np.ndarray) -> list[_Patch]:
-        """Mouth and moving eyes of the frames, from the landmarks (T, 68, 2) of the photo with its head turned."""
+    def _seen(self, turn: HeadTurn) -> np.ndarray:
+        """The photo's landmarks with its head turned, (68, 2) crop pixels."""
+        return geometry.apply(self._to_crop, turn.landmarks)[:, :2].astype(np.float32)
+
+    def _patches(self, chunk: "Chunk") -> list[_Patch]:
+        """Mouth and moving eyes of the frames."""
+        before = np.stack([self._seen(turn) for turn in chunk.turns] or [self._own.landmarks] * len(chunk))
         after = chunk.landmarks
         moving = [eye for eye in EYES if not np.array_equal(before[:, list(eye.points)], after[:, list(eye.points)])]
         given = [torch.from_numpy(values) for values in (before, after, chunk.shift)]
@@ -267,6 +276,8 @@ class Paster:
         rows, columns = box
         matrix = geometry.compose(self._back - [[0, 0, columns.start], [0, 0, rows.start]], to_crop)
         size = (columns.stop - columns.start, rows.stop - rows.start)
+        if 0 in size:  # which OpenCV takes for the size of `values`
+            return np.zeros((*size[::-1], *values.shape[2:]), values.dtype)
         return cv2.warpAffine(values, matrix, size, flags=interpolation, borderMode=border)
 
 

@@ -27,6 +27,7 @@ SOFT = 0.7  # crop pixels: width of a lip's edge in the network's pictures
 _LASHES = 1.5  # crop pixels above the upper lid's edge that move as they are; skin further up stretches
 _RIM = 1.2  # crop pixels of the lower lid's wet rim
 _ROOM = (2.5, 8.0)  # crop pixels beside an eye within which skin stretches, least and greatest
+_BESIDE = 3.0  # crop pixels beyond a corner within which what moves with it comes to rest
 _TO_BROW = 0.65  # of the way from lid to brow, likewise
 _LIP, _LID = 1.2, 3.5  # crop pixels beyond an edge, from where lips and upper lids (beyond the lashes) take the colour
 # Crop pixels between lips or lids. Of the trackings of 130 shut mouths, 95 % lie below 0.3.
@@ -196,7 +197,8 @@ def lip_shift(before: Tensor, after: Tensor, shift: Tensor, xs: Tensor, ys: Tens
             _curve(_joined(after, after, _OUTER_LIPS[which]), xs),
         )
         out, out_now, edge, edge_now = (y[:, None] for y in (outer, outer_now, inner[which], inner_now[which]))
-        share = (rows - out_now) / torch.where((edge_now - out_now).abs() < 0.5, 0.5 - which, edge_now - out_now)
+        height = (edge_now - out_now).clamp(min=0.5) if which == 0 else (edge_now - out_now).clamp(max=-0.5)
+        share = (rows - out_now) / height
         beyond = edge + (rows - edge_now) * (1 - closing)
         lip = torch.where(share < 1, out + share * (edge - out), beyond)
         source = torch.where(side, lip, source)
@@ -230,7 +232,8 @@ def lid_shift(eye: Opening, before: Tensor, after: Tensor, xs: Tensor, ys: Tenso
             source = source + _RIM * closing[:, None] * (1 - away / room_now)
         moved = (above if up > 0 else ~above) & (away > -SOFT) & (away < room_now)
         total = total + torch.where(moved, edge[:, None] - up * source - rows, 0)
-    return total
+    corners = after[:, [eye.upper[0], eye.upper[-1]], 0].float()
+    return total * _ramp(torch.minimum(xs - corners[:, :1], corners[:, 1:] - xs), -_BESIDE, 0)[:, None]
 
 
 @torch.no_grad()
@@ -259,7 +262,7 @@ def layers(photo: Tensor, still: Tensor, landmarks: Tensor, teeth: Teeth | None)
     boxes = [_box(torch.cat([before, after])[:, list(opening.points)], opening) for opening in moving]
     for opening, (rows, across) in zip(moving, boxes, strict=True):
         y = ticks[rows, None] + fill_shift(before, opening, ticks[across], ticks[rows])
-        source[..., rows, across] = resample(photos, torch.stack([ticks[across].expand_as(y), y], dim=-1), "bilinear")
+        source[..., rows, across] = resample(source, torch.stack([ticks[across].expand_as(y), y], dim=-1), "bilinear")
         lid = rise(opening, now, after, shift, ticks[across], ticks[rows])
         sources[:, rows, across, 1] += lid
         if opening is not MOUTH:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from atvg.config import VGNetConfig
+from atvg.motion.teeth import fit_teeth, load_donors
 from atvg.nets.vg_net import Turned, VGNet, landmark_maps
 from atvg.warp import border, warp
 from tests import synthetic
@@ -16,6 +17,7 @@ from tests import synthetic
 SMALL = VGNetConfig(photo_widths=(8, 12, 16, 16), landmark_widths=(8, 12, 16), decoder_widths=(8, 12, 16), hidden=16)
 CONFIGS = {
     "full": SMALL,
+    "one sheet": replace(SMALL, layers=False),
     "no warp": replace(SMALL, warp=False),
     "vector": replace(SMALL, landmark_maps=False),
     "no memory": replace(SMALL, recurrence="none"),
@@ -105,12 +107,12 @@ class TestFrames:
 
 
 class TestWarp:
-    """Motion is drawn over the photo warped by the landmarks."""
+    """Without layers motion is drawn over the photo warped by the landmarks, as one sheet."""
 
     @pytest.fixture(scope="class")
     def untrained(self) -> VGNet:
         torch.manual_seed(0)
-        return VGNet(SMALL).eval().requires_grad_(False)
+        return VGNet(CONFIGS["one sheet"]).eval().requires_grad_(False)
 
     def test_an_untrained_network_attends_little(self, untrained, photo):
         made, _ = untrained(untrained.encode_photo(photo, faces(2, 1)[:, 0]), faces(2, 2))
@@ -172,6 +174,58 @@ class TestWarp:
         code = untrained.encode_photo(photo, faces(2, 1)[:, 0])
         untrained(code, landmarks)[0].motion.square().sum().backward()
         assert (landmarks.grad == 0).all()
+
+
+class TestLayers:
+    """Mouths that open: what lies in them is drawn neither by the sheet nor by the network."""
+
+    @pytest.fixture(scope="class")
+    def shut(self):
+        """A photo with its mouth shut, its teeth, and the landmarks of two frames in which it opens."""
+        pixels, example = synthetic.portrait()
+        photo = torch.tensor(pixels / 127.5 - 1, dtype=torch.float32).permute(2, 0, 1)[None]
+        landmarks = np.stack([synthetic.opened(example, gap) for gap in (0.0, 8.0)])[None, ..., :2]
+        example = torch.tensor(example[None, :, :2], dtype=torch.float32)
+        teeth = fit_teeth(load_donors(), photo, example)
+        return photo, example, teeth, torch.tensor(landmarks, dtype=torch.float32)
+
+    def drawn(self, net: VGNet, shut) -> tuple:
+        photo, example, teeth, landmarks = shut
+        code = net.encode_photo(photo, example, teeth)
+        ground = net.ground(code, landmarks)
+        return net.paint(code, landmarks, ground)[0], ground.layers
+
+    def test_an_untrained_networks_motion_is_the_base(self, shut):
+        torch.manual_seed(0)
+        made, over = self.drawn(VGNet(SMALL).eval().requires_grad_(False), shut)
+        torch.testing.assert_close(made.motion[0], over.base)
+        assert (over.base[1] - over.base[0])[:, 92, 64].abs().max() > 0.1
+
+    def test_a_residual_is_silent_where_nobody_knows(self, shut):
+        """Of 1 everywhere else: all is as white as can be."""
+        torch.manual_seed(0)
+        net = VGNet(SMALL).eval().requires_grad_(False)
+        nn.init.constant_(net.motion_head[0].bias, 2.0)
+        made, over = self.drawn(net, shut)
+        unknown = (over.unknown[1, 0] > 0.9999) & (over.base[1] < 0.9).all(dim=0)
+        assert unknown.sum() > 20
+        torch.testing.assert_close(made.motion[0, 1][:, unknown], over.base[1][:, unknown], atol=1e-3, rtol=0)
+        known = over.unknown[1, 0] == 0
+        assert (made.motion[0, 1][:, known] == 1).all() and known.float().mean() > 0.9
+
+    def test_what_lips_have_uncovered_is_never_half_there(self, shut):
+        net = make(SMALL).requires_grad_(False)
+        nn.init.constant_(net.attention_head[0].bias, -40.0)
+        made, over = self.drawn(net, shut)
+        torch.testing.assert_close(made.attention[0], over.changed, atol=1e-6, rtol=0)
+        uncovered = over.changed[1, 0] == 1
+        assert uncovered.sum() > 50
+        assert torch.equal(made.frame[0, 1][:, uncovered], made.motion[0, 1][:, uncovered])
+
+    def test_a_map_that_is_the_same_for_all_knows_no_lips(self, shut):
+        net = make(CONFIGS["static attention"]).requires_grad_(False)
+        made, _ = self.drawn(net, shut)
+        torch.testing.assert_close(made.attention, torch.sigmoid(torch.tensor(-1.0)).expand(1, 2, 1, 128, 128))
 
 
 class TestTime:

@@ -35,14 +35,21 @@ DIRECT = replace(SMALL, driver="audio", warp=False)
 
 
 class TestLearning:
-    @pytest.mark.parametrize("config", [SMALL, DIRECT], ids=["by landmarks", "by sound"])
-    def test_a_few_dozen_steps_learn_a_batch(self, make, config):
-        """One batch over and over: the losses of different ones differ by more than so few steps can gain."""
+    @pytest.mark.parametrize(
+        ("config", "share"),
+        [(SMALL, 0.85), (replace(SMALL, layers=False), 0.7), (DIRECT, 0.7)],
+        ids=["in layers", "as one sheet", "by sound"],
+    )
+    def test_a_few_dozen_steps_learn_a_batch(self, make, config, share):
+        """One batch over and over: the losses of different ones differ by more than so few steps can gain.
+
+        In layers nothing can be learnt of what donors' teeth cost, which these clips do not have.
+        """
         stage = make(config, batch=2, frames=2, lr=0.003, warmup=1, steps=100, **PLAIN)
         batch = stage.batch(np.random.default_rng(0))
         stage.batch = lambda rng: batch
         cost = [float(terms["pixel"] + terms["gradient"]) for terms in map(stage.step, range(30))]
-        assert min(cost[-3:]) < 0.7 * cost[0]
+        assert min(cost[-3:]) < share * cost[0]
 
     def test_the_discriminator_runs_along(self, run_vg, tmp_path):
         terms = run_vg(tmp_path / "run", steps=3, discriminator=0.1)
@@ -83,9 +90,10 @@ class TestLearning:
         stage.step(0)
         judge, rng = stage.players["judge"], np.random.default_rng([0, 0, 0])
         learnt = {name: p.grad.clone() for name, p in judge.module.named_parameters()}
-        photo, example, real, landmarks, turned, *_ = stage.batch(rng)
+        batch = stage.batch(rng)
+        _, example, real, landmarks, *_ = batch
         with torch.no_grad():
-            fake = stage.players["main"].net(photo, example, landmarks, turned).frame
+            fake = stage.players["main"].net(stage._inputs(batch, rng))[0].frame
         both = judge.module(torch.cat([real, fake]), torch.cat([example, example]))
         real_score, fake_score = both.score.chunk(2)
         judge.module.zero_grad()
