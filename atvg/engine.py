@@ -142,7 +142,7 @@ class OpenVINOEngine:
         request = self._compiled.create_infer_request()
         parts = []
         over = ground.layers
-        masks = torch.cat([over.unknown, over.changed], dim=1)
+        masks = torch.cat([over.unknown, over.lids, over.changed], dim=1)
         for first in range(0, len(landmarks), BLOCK):
             inputs = [_block(values, first) for values in (landmarks, ground.photo, over.base, masks)]
             count = min(BLOCK, len(landmarks) - first)
@@ -171,8 +171,7 @@ class _Export(nn.Module):
         skip_64: Tensor, skip_32: Tensor, skip_16: Tensor, skip_8: Tensor, state: Tensor,
     ) -> tuple[Tensor, ...]:  # fmt: skip
         code = PhotoCode(photo, landmarks, example, (skip_64, skip_32, skip_16, skip_8), state)
-        unknown, changed = masks.split(1, dim=1)
-        ground = Ground(photo, Layers(base, unknown, changed, landmarks))  # the shift is not read
+        ground = Ground(photo, Layers(base, *masks.split(1, dim=1), landmarks))  # the shift is not read
         made, states = self.net.paint(code, landmarks[None], ground, state)
         return *_as_arrays(made), states[0]
 
@@ -312,7 +311,7 @@ def _compile(net: VGNet) -> Any:
     photo, landmarks = torch.zeros(1, 3, 128, 128), torch.full((1, 68, 2), 64.0)
     code = net.encode_photo(photo, landmarks)
     pictures = photo.expand(BLOCK, -1, -1, -1).contiguous()
-    example = (landmarks.expand(BLOCK, -1, -1).contiguous(), pictures, pictures, pictures[:, :2].contiguous())
+    example = (landmarks.expand(BLOCK, -1, -1).contiguous(), pictures, pictures, pictures)
     example = (*example, code.example, *code.skips, code.start)
     traced = torch.jit.trace(_Export(net), example, check_trace=False)
     model = openvino.convert_model(traced, example_input=example)

@@ -142,7 +142,7 @@ class Paster:
             # Cubic enlargement is dear in warpAffine, and twice the size is smooth enough to go on linearly.
             finer = cv2.resize(residuals[t], None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
             residual = self._laid(finer, _FINER, box)
-            uncovered = tuple(self._uncover(base, residual, photo, patch, t, box) for patch in moving)
+            uncovered = tuple(self._uncover(base, photo, patch, t, box) for patch in moving)
             motion = cv2.add(base, residual, dtype=cv2.CV_8U)
             if self._tone is not None:
                 motion = self._tone(motion)
@@ -218,10 +218,8 @@ class Paster:
             )
         return window
 
-    def _uncover(
-        self, base: np.ndarray, residual: np.ndarray, photo: np.ndarray, patch: _Patch, t: int, box: Box
-    ) -> Uncovered:
-        """Puts what lies behind lips or lids into a box of the base, and silences the residual where nobody knows."""
+    def _uncover(self, base: np.ndarray, photo: np.ndarray, patch: _Patch, t: int, box: Box) -> Uncovered:
+        """Puts what lies behind lips or lids into a box of the base."""
         where, shows = self._part(patch, patch.shows[t], box)
         showed = self._part(patch, patch.showed[t], box)[1][..., None]
         shows = shows[..., None]
@@ -229,8 +227,6 @@ class Paster:
         behind = under if patch.behind is None else self._part(patch, patch.behind[t], box)[1]
         inside = behind + showed * (kept - behind)
         base[where] = (under + shows * (inside - under) + 0.5).clip(0, 255)
-        if patch.behind is not None:
-            residual[where] *= 1 - shows * (1 - showed)
         whole = tuple(slice(own.start + low.start, own.stop + low.start) for own, low in zip(where, box, strict=True))
         return Uncovered(whole, shows, inside)
 

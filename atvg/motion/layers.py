@@ -7,9 +7,9 @@ in the frame:
     base   = (1 − S_t) · warp(photo) + S_t · inside    lips cover and uncover them
     m      = base + residual                           VG-net draws the residual
 
-``unseen`` is what no photo of a shut mouth can tell, see `atvg.motion.teeth`; there the residual is silent, for L1
-would paint the grey average of all teeth over it. Behind lids ``unseen`` is the warped photo. The same masks serve
-the network, at 128², and the picture, on the photo's own pixels.
+``unseen`` is what no photo of a shut mouth can tell, see `atvg.motion.teeth`; there the residual is one colour a frame,
+for L1 would paint the grey average of all teeth over it. Behind lids ``unseen`` is the warped photo. The same masks
+serve the network, at 128², and the picture, on the photo's own pixels.
 """
 
 from typing import NamedTuple
@@ -61,9 +61,8 @@ class Layers(NamedTuple):
     """What N frames are drawn over, besides the photo."""
 
     base: Tensor  # (N, 3, 128, 128) in [−1, 1]
-    # (N, 1, 128, 128) in [0, 1], where the residual is silent: between the lips what the photo does not tell, and lids
-    # that come down, of which there are too few in training to do better than their own skin
-    unknown: Tensor
+    unknown: Tensor  # (N, 1, 128, 128) in [0, 1]: between the lips, where the photo does not tell what is there
+    lids: Tensor  # (N, 1, 128, 128) in [0, 1]: lids that come down
     changed: Tensor  # (N, 1, 128, 128) in [0, 1]: what lips or lids have covered or uncovered since the photo
     shift: Tensor  # (N, 64, 64, 2) crop pixels: how far away each place of the warped photo has its source
 
@@ -257,7 +256,7 @@ def layers(photo: Tensor, still: Tensor, landmarks: Tensor, teeth: Teeth | None)
     source, now = photos.clone(), each(before)
     shift = sheet_shift(now, after)
     sources = places(shift, CROP_SIZE)
-    changed, unknown = torch.zeros(2, len(after), 1, CROP_SIZE, CROP_SIZE, device=photo.device)
+    changed, unknown, lids = torch.zeros(3, len(after), 1, CROP_SIZE, CROP_SIZE, device=photo.device)
     moving = [MOUTH, *(eye for eye in EYES if not torch.equal(now[:, list(eye.points)], after[:, list(eye.points)]))]
     boxes = [_box(torch.cat([before, after])[:, list(opening.points)], opening) for opening in moving]
     for opening, (rows, across) in zip(moving, boxes, strict=True):
@@ -269,7 +268,7 @@ def layers(photo: Tensor, still: Tensor, landmarks: Tensor, teeth: Teeth | None)
             skin = ((lid.abs() - _STILL) / _STILL).clamp(0, 1)
             changed[:, 0, rows, across] += skin / 2
             lower = (edges(after, opening, ticks[across])[0] - edges(now, opening, ticks[across])[0]) / _STILL - 1
-            unknown[:, 0, rows, across] += skin * lower.clamp(0, 1)[:, None]
+            lids[:, 0, rows, across] += skin * lower.clamp(0, 1)[:, None]
     base = warped = resample(each(source), sources)
     base, photos = base.clone(), each(photos)
     for opening, (rows, across) in zip(moving, boxes, strict=True):
@@ -280,13 +279,13 @@ def layers(photo: Tensor, still: Tensor, landmarks: Tensor, teeth: Teeth | None)
         behind = warped[part]
         if opening is MOUTH and teeth is not None:
             behind = unseen(teeth, still.expand_as(landmarks), landmarks, x, y)
-            unknown[part] += shows * (1 - showed)
+            unknown[part] = shows * (1 - showed)
         elif opening is not MOUTH:
-            unknown[part] += (-2 * change).clamp(min=0)
+            lids[part] += (-2 * change).clamp(min=0)
         inside = behind + showed * (photos[part] - behind)
         base[part] = base[part] + shows * (inside - base[part])
         changed[part] += change.abs()
-    return Layers(base, unknown.clamp(max=1), (2 * changed).clamp(max=1), shift)
+    return Layers(base, unknown, lids.clamp(max=1), (2 * changed).clamp(max=1), shift)
 
 
 def _box(points: Tensor, opening: Opening) -> tuple[slice, slice]:

@@ -23,6 +23,7 @@ from atvg.warp import border, places, resample, shift_grid, warp
 
 HEAT_SIZE = 32  # side of the landmark maps
 _VECTOR_WIDTH = 256
+_MOST_TINT = 0.3  # of [−1, 1]
 _STATIC_GAIN = 10  # a pixel of the static map is one weight, which moves a learning rate a step; a head has hundreds
 
 
@@ -266,7 +267,7 @@ class VGNet(nn.Module):
         edge = border(CROP_SIZE).to(photo.device).expand(len(photo), -1, -1)
         shift = shift_grid(torch.cat([before, edge], dim=1), torch.cat([after, edge], dim=1), CROP_SIZE)
         nowhere = torch.zeros_like(photo[:, :1])
-        return Ground(photo, Layers(resample(photo, places(shift, CROP_SIZE)), nowhere, nowhere, shift))
+        return Ground(photo, Layers(resample(photo, places(shift, CROP_SIZE)), nowhere, nowhere, nowhere, shift))
 
     def paint(
         self, code: PhotoCode, signal: Tensor, ground: Ground, state: Tensor | None = None
@@ -329,6 +330,10 @@ class VGNet(nn.Module):
     def _motion(self, residual: Tensor, over: Layers | None) -> Tensor:
         if over is None:
             return torch.tanh(residual)
-        motion = over.base + residual * (1 - over.unknown)
+        # How light and how tinted it is behind the lips; no more, see `atvg.motion.layers`. Where lids come down there
+        # are too few of them in training to do better than their own skin.
+        size = over.unknown.sum(dim=(2, 3), keepdim=True).clamp(min=1)
+        tint = ((residual * over.unknown).sum(dim=(2, 3), keepdim=True) / size).clamp(-_MOST_TINT, _MOST_TINT)
+        motion = over.base + (residual + over.unknown * (tint - residual)) * (1 - over.lids)
         # In training the sum may leave [−1, 1]: cut off there, it would get no gradient that brings it back.
         return motion if self.training else motion.clamp(-1, 1)
