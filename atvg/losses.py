@@ -7,6 +7,7 @@ from torch.nn import functional as F
 from atvg.face.landmarks import MOUTH
 
 _STILL = 1e-3  # square pixels; keeps the root's gradient finite for lips that do not move
+_NEAR, _FAR = 12.0, 28.0  # crop pixels: up to the first skin is carried along by speech, from the second on nothing is
 _LAG_SOFTNESS, _LAG_COST = 0.1, 0.03  # in units of the squared error: differences between lags are about 0.3
 
 
@@ -74,9 +75,14 @@ def texture_loss(real: Tensor, fake: Tensor, weight: Tensor, window: int = 4) ->
     return total
 
 
-def attention_sparsity(attention: Tensor) -> Tensor:
-    """Mean attention. Without it α saturates and the motion map learns to copy the photo."""
-    return attention.mean()
+def attention_sparsity(attention: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean attention. Without it α saturates and the motion map learns to copy the photo.
+
+    Args:
+        attention: (..., 1, H, W) in [0, 1].
+        weight: optional map that broadcasts to it, for instance heavier where the photo ought to stay as it is.
+    """
+    return attention.mean() if weight is None else (attention * weight).mean()
 
 
 def attention_presence(attention: Tensor, inside: Tensor) -> Tensor:
@@ -196,3 +202,22 @@ def mouth_box(landmarks: Tensor, size: int, margin: float = 0.35) -> Tensor:
     cells = torch.arange(size, device=landmarks.device, dtype=landmarks.dtype)
     inside = ((cells - centre[..., None]).abs() <= half[..., None]).to(landmarks.dtype)  # (..., 2, size)
     return (inside[..., 1, :, None] * inside[..., 0, None, :])[..., None, :, :]
+
+
+def far_from_face(landmarks: Tensor, size: int) -> Tensor:
+    """1 far from all landmarks, 0 near one of them, and a ramp between.
+
+    Args:
+        landmarks: (..., 68, 2) crop pixels.
+        size: side of the picture, a multiple of 4.
+
+    Returns:
+        (..., 1, size, size) in [0, 1].
+    """
+    # The ramp is so wide that every fourth pixel will do.
+    cells = torch.arange(1.5, size, 4, device=landmarks.device, dtype=landmarks.dtype)
+    places = torch.stack(torch.meshgrid(cells, cells, indexing="xy"), dim=-1).flatten(0, 1)
+    distance = torch.cdist(places, landmarks.reshape(-1, *landmarks.shape[-2:])).amin(dim=-1)  # (N, size²/16)
+    far = ((distance - _NEAR) / (_FAR - _NEAR)).clamp(0, 1).view(-1, 1, len(cells), len(cells))
+    far = F.interpolate(far, scale_factor=4.0, mode="bilinear", align_corners=False)
+    return far.view(*landmarks.shape[:-2], 1, size, size)

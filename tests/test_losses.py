@@ -232,6 +232,44 @@ def test_sparsity_is_the_mean_attention():
     assert (attention.grad == 0.5).all()  # here the gradient must flow
 
 
+def test_with_a_weight_attention_costs_more_where_it_is_heavy():
+    attention, weight = torch.tensor([0.2, 0.6]).reshape(1, 1, 1, 2), torch.tensor([1.0, 5.0])
+    assert losses.attention_sparsity(attention, weight).item() == pytest.approx((0.2 + 5 * 0.6) / 2)
+    assert losses.attention_sparsity(attention, torch.ones(2)) == losses.attention_sparsity(attention)
+
+
+class TestFarFromFace:
+    def test_it_is_0_near_a_landmark_1_far_from_all_and_a_ramp_between(self):
+        """All points lie at (20, 64), so that what counts is the distance from there: the ramp is 12 to 28."""
+        far = losses.far_from_face(torch.tensor([20.0, 64.0]).expand(68, 2), 128)
+        assert far.shape == (1, 128, 128)
+        row = far[0, 64]
+        assert row[10:31].max() < 0.02 and row[50:].min() > 0.99
+        assert row[40] == pytest.approx(0.5, abs=0.03) and far[0, 84, 20] == pytest.approx(0.5, abs=0.03)
+        assert (row[20:].diff() >= 0).all()
+
+    def test_any_landmark_is_near(self):
+        points = torch.full((68, 2), 20.0)
+        points[67] = 100.0
+        far = losses.far_from_face(points, 128)[0]
+        assert far[20, 20] == far[100, 100] == 0 and far[60, 60] == 1
+
+    def test_there_is_one_map_per_frame(self, face68):
+        face = torch.tensor(face68[:, :2], dtype=torch.float32)
+        both = losses.far_from_face(torch.stack([face, face + 9])[None], 128)
+        assert both.shape == (1, 2, 1, 128, 128)
+        assert torch.equal(both[0, 0], losses.far_from_face(face, 128))
+        assert not torch.equal(both[0, 0], both[0, 1])
+
+    def test_the_face_itself_is_not_far(self, face68):
+        """Nor what its jaw carries along; the corners of the picture are."""
+        face = torch.tensor(face68[:, :2], dtype=torch.float32)
+        far = losses.far_from_face(face, 128)[0]
+        x, y = face.round().int().unbind(dim=-1)
+        assert far[y.long().clamp(0, 127), x.long()].max() == 0 and far[64, 64] == 0
+        assert min(far[0, 0], far[0, 127], far[127, 0], far[127, 127]) == 1
+
+
 class TestMouthBox:
     @pytest.fixture
     def landmarks(self) -> torch.Tensor:

@@ -221,6 +221,7 @@ def generator_terms(
         if over is not None:
             wanted = torch.maximum(wanted, over.moved)
             terms["calm"] = settings.calm * over.residual.abs().mean()
-        terms["sparsity"] = settings.sparsity * losses.attention_sparsity(made.attention)
+        cost = 1 + (settings.stay - 1) * losses.far_from_face(landmarks, CROP_SIZE)
+        terms["sparsity"] = settings.sparsity * losses.attention_sparsity(made.attention, cost)
         terms["presence"] = settings.presence * losses.attention_presence(made.attention, wanted)
     return terms

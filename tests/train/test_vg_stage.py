@@ -82,7 +82,7 @@ class TestLearning:
 
     def test_without_a_discriminator_there_is_none(self, run_vg, tmp_path):
         terms = run_vg(tmp_path / "run", steps=1)
-        assert set(terms) == {"pixel", "gradient", "texture", "sparsity", "presence", "attention"}
+        assert set(terms) == {"pixel", "gradient", "texture", "calm", "sparsity", "presence", "attention"}
 
     def test_a_step_of_the_generator_leaves_the_judges_gradient_out_of_its_own(self, make):
         """The judge learns to tell apart; the generator's wish to pass must not reach its weights."""
@@ -318,6 +318,7 @@ class TestTerms:
             gradient=5.0,
             texture=4.0,
             sparsity=7.0,
+            stay=3.0,
             presence=6.0,
             mouth_weight=3.0,
             lips_weight=9.0,
@@ -327,7 +328,8 @@ class TestTerms:
         weight[losses.mouth_box(landmarks, 128, margin=0.0) > 0] = 9
         expected = ((real - frame).abs() * (attention + 0.3) * weight).mean()
         assert terms["pixel"] == pytest.approx(2 * expected.item(), rel=1e-5)
-        assert terms["sparsity"] == pytest.approx(7 * attention.mean().item(), rel=1e-5)
+        cost = 1 + 2 * losses.far_from_face(landmarks, 128)
+        assert terms["sparsity"] == pytest.approx(7 * (cost * attention).mean().item(), rel=1e-5)
         outside = 1 - attention[losses.mouth_box(landmarks, 128, margin=0.0) > 0].mean().item()
         assert terms["presence"] == pytest.approx(6 * outside, rel=1e-4)
         plain = losses.gradient_loss(real[0], frame[0], weight[0])
