@@ -20,6 +20,7 @@ from atvg.errors import BadSettingError
 
 AGAINST = ("authors",)
 CURVE = (5, 10, 30, 60, 120, 300, 600)  # seconds of audio
+LARGE, LARGE_PHOTO = 1000, 1280  # pixels of a large face, and of the photo around it: the app takes no larger ones
 PIECE = 0.2  # seconds of voice that a live microphone sends at once
 
 
@@ -96,6 +97,7 @@ def _stages(animator: Any, photo: np.ndarray, wave: np.ndarray, runs: int) -> di
     from atvg.video import VideoWriter, stamp
 
     face = animator.read_face(photo)
+    large = animator.read_face(enlarged(photo, face.mesh))
     n_frames = audio.n_video_frames(wave)
     rows = audio.mfcc_rows(wave, n_frames)
     chunks = list(animator.stream(face, wave))
@@ -124,6 +126,7 @@ def _stages(animator: Any, photo: np.ndarray, wave: np.ndarray, runs: int) -> di
             "first_frame": lambda: next(iter(animator.stream(animator.read_face(photo), wave))),
             "end_to_end": lambda: render(face, animator.stream(animator.read_face(photo), wave), wave, path),
             "natural": lambda: render(face, animator.stream(face, wave, natural=True), wave, path),
+            "large": lambda: render(large, animator.stream(large, wave), wave, path),
         }
         if animator.idle is None:
             del stages["natural"]
@@ -312,6 +315,18 @@ def sample_photo() -> np.ndarray:
     from atvg.face.image import load_image
 
     return load_image(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
+
+
+def enlarged(photo: np.ndarray, mesh: np.ndarray) -> np.ndarray:
+    """The photo around a face whose mesh (M, 2+) is given, enlarged so that it is `LARGE` pixels from forehead to chin:
+    `LARGE_PHOTO` pixels square."""
+    import cv2
+
+    low, high = mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)
+    scale = LARGE / (high[1] - low[1])
+    shift = LARGE_PHOTO / 2 - scale * (low + high) / 2
+    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+    return cv2.warpAffine(photo, matrix, (LARGE_PHOTO,) * 2, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
 def sample_voice(seconds: float) -> np.ndarray:

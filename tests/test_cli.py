@@ -271,7 +271,7 @@ class TestBench:
 
     def test_every_stage_is_timed(self, result):
         stages = {"detect", "mfcc", "at_net", "shape", "vg_net", "paste_back", "encode", "panels"}
-        assert stages | {"first_frame", "end_to_end", "natural"} == set(result["stages"])
+        assert stages | {"first_frame", "end_to_end", "natural", "large"} == set(result["stages"])
         for name, figures in result["stages"].items():
             assert 0 < figures["least"] <= figures["median"] <= figures["greatest"], name
         vg_net = result["stages"]["vg_net"]

@@ -82,7 +82,7 @@ class VGSettings(VideoSettings):
 
     loss: Literal["dynamic", "l1"] = "dynamic"  # of pixels; "l1" is β → ∞: without α, and ``pixel`` its whole weight
     sparsity: float = 0.02
-    stay: float = 8.0  # how many times as much attention costs far from the face, where the photo ought to stay
+    stay: float = 1.0  # how many times as much attention costs far from the face, where the photo ought to stay
     presence: float = 0.3
     calm: float = 0.5  # of what is drawn over the layers
     discriminator: float = 0.0
