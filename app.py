@@ -56,6 +56,7 @@ from atvg.animator import Animator, make_settings
 from atvg.audio import load_audio, n_video_frames, silence
 from atvg.broadcast import Aired, Broadcasts, sound_of
 from atvg.config import FPS, SAMPLE_RATE
+from atvg.equations import AMPLIFIED, equation, layers, layers_equation
 from atvg.errors import (
     ATVGError,
     BadAudioError,
@@ -79,7 +80,7 @@ from atvg.face.placing import parse_place
 from atvg.lab import compare, failures, sweeps, troubles
 from atvg.lab.run import excerpt
 from atvg.live import LOOK_AHEAD
-from atvg.panels import attention_over, equation, landmarks_over, loss_weight
+from atvg.panels import attention_over, landmarks_over, loss_weight
 from atvg.plots import curves, lips, paths, trajectory
 from atvg.pose import Pose
 from atvg.provenance import provenance, write_provenance
@@ -99,7 +100,7 @@ MAX_SESSIONS = 100  # whose page Gradio keeps in memory, 0.2 MB each, also for a
 STALLED = 600  # an upload of which nothing has come for so many seconds will never be whole
 PATIENCE = 4  # seconds that running jobs get to notice that the process is told to end
 POINTS = 5  # that place a face by hand
-RECORDING, KEPT_RECORDINGS = "recording", 3  # of a visitor; two minutes take half a gigabyte
+RECORDING, KEPT_RECORDINGS = "recording", 3  # of a visitor; two minutes take 0.8 gigabytes
 BETA_SECONDS = 6  # of the video that shows every β at once
 PREVIEW_SIDE = 480  # of the newest frame while a video is being made, and of live ones, pixels
 LIVE_AT_ONCE = 2  # faces; two cores draw as many in time, beside the videos that wait in the queue
@@ -417,7 +418,7 @@ class Studio:
     def animate(
         self, photo: Upload, audio: Upload, beta: float = 0.5, yaw: float = 0, pitch: float = 0, roll: float = 0,
         mouth_gain: float = 1, smoothing: float = 0.8, frame: str = "full", seed: int = 0, arrays: bool = False,
-        box: str = "", points: str = "", natural: bool = True, request: gr.Request = None,
+        box: str = "", points: str = "", natural: bool = True, teeth: float = 1, request: gr.Request = None,
     ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
         """Makes the face in a photo speak. By calling this you say that you may use this face and this voice.
 
@@ -430,12 +431,13 @@ class Studio:
             roll: tilt, −30..30; + counter-clockwise.
             mouth_gain: movement of the mouth, 0..3; 1 as heard.
             smoothing: of the landmarks over time, standard deviation in frames, 0..5.
-            frame: "full" for the whole photo, "crop" for the 128×128 face.
+            frame: "full" for the whole photo, "face" for a close-up in its own pixels, "crop" for the 128×128 face.
             seed: of the natural motion.
             arrays: also return every frame, map, landmark and code.
             box: where the face is, if it is not found: x, y, width, height in pixels of the photo.
             points: or x, y of its eyes, nose tip and mouth corners; left as seen comes first.
             natural: let the head move a little and the eyes blink.
+            teeth: how much shows of those that the photo hides, 0..1.
 
         Returns:
             The finished MP4, labelled as AI-generated; an MP4 of landmarks, attention, motion and result; the arrays
@@ -445,7 +447,7 @@ class Studio:
         key, folder = self.guests.new_run(request, photo, audio)
         settings = {
             "beta": beta, "yaw": yaw, "pitch": pitch, "roll": roll, "mouth_gain": mouth_gain, "smoothing": smoothing,
-            "natural": natural, "seed": seed, "frame": frame,
+            "teeth": teeth, "natural": natural, "seed": seed, "frame": frame,
         }  # fmt: skip
         kept = (gr.skip(),) * 5
         with _removed_on_error(folder), explaining():
@@ -473,8 +475,7 @@ class Studio:
         frame, pose = settings.pop("frame"), Pose(*(settings.pop(angle) for angle in ("yaw", "pitch", "roll")))
         face = self.animator.read_face(picture, **place).turned(pose)
         chunks = self.animator.stream(face, wave, **settings)
-        example = face.crop_landmarks[:, :2]
-        chunks = Recorder(folder / RECORDING, wave, settings["beta"], n_video_frames(wave), example).watch(chunks)
+        chunks = Recorder(folder / RECORDING, wave, settings["beta"], n_video_frames(wave), face).watch(chunks)
         files = (folder / name for name in ("talking-face.mp4", "panels.mp4", "arrays.npz"))
         video, panels, npz = map(str, files)
         for done, newest in rendering(face, chunks, speech, video, frame, panels, npz if arrays else None):
@@ -494,7 +495,7 @@ class Studio:
     def live_start(
         self, photo: Upload, beta: float = 0.5, yaw: float = 0, pitch: float = 0, roll: float = 0,
         mouth_gain: float = 1, smoothing: float = 0.8, seed: int = 0, box: str = "", points: str = "",
-        natural: bool = True, request: gr.Request = None,
+        natural: bool = True, teeth: float = 1, request: gr.Request = None,
     ) -> str:  # fmt: skip
         """Prepares the face in a photo to speak live. By calling this you say that you may use this face and voice.
 
@@ -510,6 +511,7 @@ class Studio:
             box: where the face is, if it is not found: x, y, width, height in pixels of the photo.
             points: or x, y of its eyes, nose tip and mouth corners; left as seen comes first.
             natural: let the head move a little and the eyes blink.
+            teeth: how much shows of those that the photo hides, 0..1.
 
         Returns:
             The key of this live face, for `live` and `live_stop`. It ends after a minute, or ten seconds without sound.
@@ -521,7 +523,7 @@ class Studio:
             face = self._face(photo, box, points)
             return self.broadcasts.open(
                 owner, face, beta=beta, pose=Pose(yaw, pitch, roll), mouth_gain=mouth_gain, smoothing=smoothing,
-                seed=seed, natural=natural,
+                seed=seed, natural=natural, teeth=teeth,
             )  # fmt: skip
 
     def live(self, key: str, rate: float, sound: str) -> dict[str, Any]:
@@ -570,7 +572,8 @@ class Studio:
         Returns:
             Pictures: the landmarks that were asked for; attention α over the photo; the weight α + β of the
             dynamic pixel-wise loss; the motion map m; α·m + (1 − α)·photo as an equation of pictures, wide and tall.
-            And one line that says which frame this is.
+            One line that says which frame this is. And the layers of the frame on the photo's own pixels, in the face's
+            close-up, as equations, wide and tall: base + residual = m, and α·m + (1 − α)·photo.
         """
         with explaining():
             folder = self.guests.run(run)
@@ -585,8 +588,10 @@ class Studio:
                 "equation": sign(equation(moment)),
                 "equation-tall": sign(equation(moment, stacked=True)),
             }
-            saved = [_save(picture, folder / f"{name}-{frame}.png") for name, picture in pictures.items()]
-            return *saved, PAGE["moment"].format(frame, len(recording) - 1, f"{moment.seconds:.2f}")
+            tiles = layers(recording, frame)
+            pictures |= {f"layers{end}": sign(layers_equation(tiles, bool(end))) for end in ("", "-tall")}
+            *saved, wide, tall = (_save(picture, folder / f"{name}-{frame}.png") for name, picture in pictures.items())
+            return *saved, PAGE["moment"].format(frame, len(recording) - 1, f"{moment.seconds:.2f}"), wide, tall
 
     def open_inside(self, run: str, beta: float) -> tuple[Any, float]:
         """The scrubber of a new video, at the moment when the mouth is widest open; and β as it was drawn."""
@@ -646,7 +651,8 @@ class Studio:
 
     def compare(
         self, photo: Upload, audio: Upload, beta: float = 0.5, yaw: float = 0, pitch: float = 0, roll: float = 0,
-        mouth_gain: float = 1, smoothing: float = 0.8, box: str = "", points: str = "", request: gr.Request = None,
+        mouth_gain: float = 1, smoothing: float = 0.8, box: str = "", points: str = "", teeth: float = 1,
+        request: gr.Request = None,
     ) -> Iterator[tuple[str | None, list[list[str]], Figure]]:  # fmt: skip
         """Draws one input with ATVG and three compared systems. You say that you may use this face and this voice.
 
@@ -663,6 +669,7 @@ class Studio:
             smoothing: of ATVG's landmarks over time, standard deviation in frames, 0..5.
             box: where the face is, if it is not found: x, y, width, height in pixels of the photo.
             points: or x, y of its eyes, nose tip and mouth corners; left as seen comes first.
+            teeth: how much shows of those that the photo hides, 0..1; of ATVG's mouth.
 
         Returns:
             An MP4 of the photo, ATVG and the others in sync, with their mouths enlarged; a table of measures, one
@@ -671,7 +678,8 @@ class Studio:
         _, folder = self.guests.new_run(request, photo, audio)
         with _removed_on_error(folder), explaining():
             face, wave = self._face(photo, box, points), _hear(audio)[1]
-            settings = {"beta": beta, "mouth_gain": mouth_gain, "smoothing": smoothing, "pose": Pose(yaw, pitch, roll)}
+            pose = Pose(yaw, pitch, roll)
+            settings = {"beta": beta, "mouth_gain": mouth_gain, "smoothing": smoothing, "pose": pose, "teeth": teeth}
             for comparison in compare.compare(self.animator, face, wave, **settings):
                 measured = comparison.table(), lips(comparison.openings(), comparison.envelope())
                 yield None, *measured
@@ -830,7 +838,7 @@ def _save(picture: np.ndarray, path: Path, made: bool = True) -> str:
     info = PngInfo()
     if made:
         info.add_itxt("Comment", f"{LABEL} (ATVG)")
-    Image.fromarray(picture).save(path, pnginfo=info)
+    Image.fromarray(picture).save(path, pnginfo=info, compress_level=1)  # a third of the time, a fifth larger
     return str(path)
 
 
@@ -939,7 +947,7 @@ class Page:
                     trained = ", ".join(f"{beta:g}" for beta in sorted(self.studio.animator.vg_nets))
                     effect = PAGE["beta_one" if len(self.studio.animator.vg_nets) == 1 else "beta_family"]
                     info = PAGE["beta"]["info"].format(effect.format(trained))
-                    self.beta = gr.Slider(**PAGE["beta"] | {"info": info})
+                    self.beta, self.teeth = gr.Slider(**PAGE["beta"] | {"info": info}), gr.Slider(**PAGE["teeth"])
                     self.seed, self.arrays = gr.Number(**PAGE["seed"]), gr.Checkbox(**PAGE["arrays"])
             with gr.Column(scale=7, min_width=320, elem_id="column-result"):
                 gr.Markdown(PAGE["step_result"], elem_classes="step")
@@ -999,6 +1007,8 @@ class Page:
             self.maps = [gr.Image(**PAGE["map"] | PAGE[f"map_{name}"]) for name in names]
         self.equations = [gr.Image(**PAGE["map"] | PAGE[name]) for name in ("map_equation", "map_equation_tall")]
         gr.Markdown(PAGE["about_equation"], elem_classes="caption")
+        self.layers = [gr.Image(**PAGE["map"] | PAGE[name]) for name in ("map_layers", "map_layers_tall")]
+        gr.Markdown(PAGE["about_layers"].format(AMPLIFIED), elem_classes="caption")
         with gr.Row():
             self.curves, self.paths = gr.Plot(**PAGE["trajectory"]), gr.Plot(**PAGE["paths"])
         gr.Markdown(PAGE["about_curves"], elem_classes="caption")
@@ -1067,7 +1077,7 @@ class Page:
         made = allowed.success(
             studio.animate,
             [*source, self.beta, *self.head, self.smoothing, self.frame, self.seed, self.arrays, *self.place,
-             self.natural],
+             self.natural, self.teeth],
             [self.video, self.panels, self.npz, self.settings, self.run, self.live],
             api_name="animate", validator=studio.validate, show_progress="minimal", show_progress_on=self.live,
             **DRAWING,
@@ -1080,7 +1090,7 @@ class Page:
 
         for button, action, more, outputs in (
             (self.ablate, "ablate", [self.sweep, *self.place], [self.strip, self.sweep_curves, self.sweep_video]),
-            (self.compare, "compare", [self.beta, *self.head, self.smoothing, *self.place],
+            (self.compare, "compare", [self.beta, *self.head, self.smoothing, *self.place, self.teeth],
              [self.contest, self.contest_figures, self.contest_lips]),
             (self.break_it, "break_it", [self.trouble, self.snr, self.size, self.other, *self.place],
              [self.compared, self.finding, self.measures]),
@@ -1132,7 +1142,8 @@ class Page:
         admitted = self.stage.submit(studio.admit_live, self.live_consent, None, **QUICK)
         started = admitted.success(
             studio.live_start,
-            [self.photo, self.beta, *self.head, self.smoothing, self.seed, *self.place, self.natural], self.live_key,
+            [self.photo, self.beta, *self.head, self.smoothing, self.seed, *self.place, self.natural, self.teeth],
+            self.live_key,
             api_name="live_start", show_progress="hidden", **live, **RAW,
         )  # fmt: skip
         for step in (admitted, started):
@@ -1145,7 +1156,7 @@ class Page:
         studio = self.studio
         looking = {
             "fn": studio.look_inside, "inputs": [self.run, self.moment, self.weight_beta],
-            "outputs": [*self.maps, *self.equations, self.moment_said],
+            "outputs": [*self.maps, *self.equations, self.moment_said, *self.layers],
             "concurrency_id": "looking", "show_progress": "hidden",
         } | RAW  # fmt: skip
         self.moment.input(**looking, api_name="look_inside", trigger_mode="always_last")

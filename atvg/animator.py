@@ -414,8 +414,6 @@ class Drawer:
         if engine.net.config.warp and engine.net.config.layers:
             self._teeth = fit_teeth(load_donors(device=self._device), self._photo, marks, teeth)
         self._code = engine.net.encode_photo(self._photo, marks[..., :2], self._teeth)
-        if self._teeth is not None:  # chunks carry them to where pictures are composed, on the CPU
-            self._teeth = Teeth(*(part.cpu() for part in self._teeth))
         self._state = self._code.start
 
     @torch.inference_mode()
@@ -437,7 +435,8 @@ class Drawer:
             motion = self._tone(motion)
             frames = compose(attention[..., None], motion, as_pixels(ground.photo).cpu().numpy())
         base, shift = as_pixels(base).cpu().numpy(), shift.cpu().numpy()
-        return Drawing(frames, attention, motion, base, shift, landmarks, self._teeth)
+        teeth = self._teeth and Teeth(*(part.cpu() for part in self._teeth))
+        return Drawing(frames, attention, motion, base, shift, landmarks, teeth)
 
     def _paint(self, landmarks: Tensor, ground: Ground) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Frames, attention and motion."""
@@ -478,7 +477,9 @@ class Result(Chunk):
     audio: speech.Audio
 
     def save(self, path: str | os.PathLike, frame: str = "full", panels: str | os.PathLike | None = None) -> None:
-        """Writes an MP4 with the sound; ``frame`` is ``"full"`` (the whole photo) or ``"crop"``.
+        """Writes an MP4 with the sound; ``frame`` is ``"full"`` (the whole photo), ``"face"`` or ``"crop"``.
+
+        See `atvg.render.render` for what those are.
 
         Raises:
             OutputError: the file cannot be written.

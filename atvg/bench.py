@@ -100,15 +100,15 @@ def _stages(animator: Any, photo: np.ndarray, wave: np.ndarray, runs: int) -> di
     rows = audio.mfcc_rows(wave, n_frames)
     chunks = list(animator.stream(face, wave))
     landmarks, codes = (np.concatenate([getattr(c, name) for c in chunks]) for name in ("landmarks", "codes"))
-    paster, panels = Paster(face), PanelRenderer(face.crop, face.crop_landmarks[:, :2])
-    pictures = [picture for c in chunks[:2] for picture in paster.paste(c)]
+    paster, panels = Paster(face), PanelRenderer(face)
+    drawn = [(c, t, *pasted) for c in chunks[:2] for t, pasted in enumerate(paster.frames(c))]
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.mp4"
 
         def encode() -> None:
             with VideoWriter(path, (photo.shape[1], photo.shape[0]), wave) as writer:
-                for picture in islice(cycle(pictures), n_frames):
+                for _, _, picture, _ in islice(cycle(drawn), n_frames):
                     stamp(picture[None])
                     writer.write(picture[None])
 
@@ -120,7 +120,7 @@ def _stages(animator: Any, photo: np.ndarray, wave: np.ndarray, runs: int) -> di
             "vg_net": lambda: animator.draw(face.crop, face.crop_landmarks[:, :2], landmarks),
             "paste_back": lambda: _exhaust(p for c in chunks for p in paster.paste(c)),
             "encode": encode,
-            "panels": lambda: _exhaust(panels.render(c.frames, c.attention, c.motion, c.landmarks) for c in chunks),
+            "panels": lambda: _exhaust(panels.render(*frame) for frame in islice(cycle(drawn), n_frames)),
             "first_frame": lambda: next(iter(animator.stream(animator.read_face(photo), wave))),
             "end_to_end": lambda: render(face, animator.stream(animator.read_face(photo), wave), wave, path),
             "natural": lambda: render(face, animator.stream(face, wave, natural=True), wave, path),

@@ -71,14 +71,23 @@ def _add_animate(commands: argparse._SubParsersAction) -> None:
     command.add_argument("audio", metavar="AUDIO", help="speech: any sound or video file")
     command.add_argument("-o", "--output", metavar="OUT.mp4", required=True)
     command.add_argument(
-        "--frame", default="full", help="'full': pasted back into the photo (default); 'crop': 128×128"
-    )
+        "--frame", default="full",
+        help="'full': pasted back into the photo (default); 'face': a close-up in the photo's own pixels, at most 512; "
+        "'crop': 128×128",
+    )  # fmt: skip
     command.add_argument("--beta", type=float, default=0.5, metavar="B", help="β of the weights, 0..2 (default 0.5)")
     command.add_argument("--yaw", type=float, default=0.0, metavar="D", help="degrees, + turns to the viewer's right")
     command.add_argument("--pitch", type=float, default=0.0, metavar="D", help="degrees, + looks down")
     command.add_argument("--roll", type=float, default=0.0, metavar="D", help="degrees, + tilts counter-clockwise")
     command.add_argument("--mouth-gain", type=float, default=1.0, metavar="G", help="0..3; 1 as AT-net heard it")
     command.add_argument("--smoothing", type=float, default=0.8, metavar="S", help="of the landmarks, frames (0..5)")
+    command.add_argument(
+        "--teeth",
+        type=float,
+        default=1.0,
+        metavar="T",
+        help="0..1; how much shows of those the photo hides (default 1)",
+    )
     command.add_argument("--detector", default="auto", help="auto (default), mediapipe or face-alignment")
     command.add_argument("--box", metavar="X,Y,W,H", help="where the face is, pixels: brows to chin, jaw to jaw")
     command.add_argument(
@@ -109,7 +118,7 @@ def _animate(options: argparse.Namespace) -> None:
     pose = Pose(options.yaw, options.pitch, options.roll)
     settings = {
         "beta": options.beta, "mouth_gain": options.mouth_gain, "smoothing": options.smoothing,
-        "natural": options.natural, "seed": options.seed,
+        "teeth": options.teeth, "natural": options.natural, "seed": options.seed,
     }  # fmt: skip
     make_settings(settings)
     place = parse_place(options.box, options.points)

@@ -4,6 +4,7 @@ import contextlib
 import os
 import zipfile
 from collections.abc import Iterable, Iterator
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,13 @@ from atvg.animator import Chunk, join
 from atvg.audio import Audio, load_audio
 from atvg.config import FPS
 from atvg.errors import BadSettingError
+from atvg.face.close_up import CloseUp
 from atvg.face.face import Face
 from atvg.face.paste import Paster
 from atvg.panels import PanelRenderer
 from atvg.video import VideoWriter, check_output, label, stamp, unwritable
 
-FRAMES = ("full", "crop")
-_SAVED = ("frames", "attention", "motion", "landmarks", "codes")
+FRAMES = ("full", "face", "crop")
 
 
 def render(
@@ -36,7 +37,8 @@ def render(
     Args:
         face: the face the chunks were drawn from, already turned.
         audio: the sound of the video; a path keeps its own quality.
-        path: MP4 of the whole photo (``frame="full"``) or of the 128×128 crop (``"crop"``).
+        path: MP4 of the whole photo (``frame="full"``), of a square close-up of the face at the photo's own resolution,
+            at most 512 px (``"face"``, see `atvg.face.close_up`), or of the network's 128×128 crop (``"crop"``).
         panels: MP4 of landmarks, attention, motion and result side by side.
         arrays: NPZ of all frames, attention, motion, landmarks and codes; the only output whose memory grows with time.
 
@@ -70,9 +72,11 @@ def rendering(
     arrays = check_output(arrays, ".npz") if arrays else None
     if len({p.resolve() for p in paths}) < len(paths):
         raise BadSettingError("the video and the panels cannot be the same file; give two names")
-    height, width = (face.photo if frame == "full" else face.crop).shape[:2]
-    paster = Paster(face) if frame == "full" else None
-    drawer = PanelRenderer(face.crop, face.crop_landmarks[:, :2]) if panels else None
+    close_up = CloseUp.of(face)
+    square = (close_up.side, close_up.side)
+    width, height = {"full": face.photo.shape[1::-1], "face": square, "crop": face.crop.shape[1::-1]}[frame]
+    paster = Paster(face) if panels or frame != "crop" else None
+    drawer = PanelRenderer(face) if panels else None
     kept: list[Chunk] = []
     made: list[Path] = []
     done = 0
@@ -84,12 +88,16 @@ def rendering(
             stack.push(lambda kind, error, trace: None if kind else made.append(Path(panels)))
         side = stack.enter_context(VideoWriter(panels, PanelRenderer.size, sound)) if panels else None
         for chunk in stack.enter_context(contextlib.closing(ahead(iter(chunks)))):
-            pasted = paster.paste(chunk) if paster else chunk.frames.copy()
-            for picture in pasted:
+            composing = paster.frames(chunk) if paster else repeat((None, None), len(chunk))
+            for t, (pasted, composed) in enumerate(composing):
+                if side is not None:
+                    side.write(label(drawer.render(chunk, t, pasted, composed)[None]))
+                if frame == "crop":
+                    picture = chunk.frames[t].copy()
+                else:
+                    picture = pasted if frame == "full" else close_up.shrunk(pasted)
                 stamp(picture[None])
                 video.write(picture[None])
-            if side is not None:
-                side.write(label(drawer.render(chunk.frames, chunk.attention, chunk.motion, chunk.landmarks)))
             if arrays:
                 kept.append(chunk)
             done += len(chunk)
@@ -110,8 +118,10 @@ def save_arrays(path: Path, face: Face, chunks: list[Chunk]) -> None:
     ``photos``, the turned crop of each frame, is among them only where the head moves.
     """
     half = path.with_name(f".{path.name}.half")
-    joined = join(chunks)
-    values = {name: joined[name] for name in (*_SAVED, *(["photos"] if joined["turns"] else []))}
+    values = join(chunks)
+    del values["teeth"]
+    if not values.pop("turns"):
+        del values["photos"]
     try:
         # Not np.savez: on a full disk it leaves an archive that complains once more when it is garbage.
         with zipfile.ZipFile(half, "w", zipfile.ZIP_DEFLATED) as archive:

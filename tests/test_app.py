@@ -132,7 +132,7 @@ def test_frames_are_shown_while_they_are_drawn(client, photo, voice):
 def test_every_setting_can_be_turned(client, first, photo, voice):
     result = client.predict(
         photo, voice, beta=0.2, yaw=12, pitch=-4, roll=3, mouth_gain=1.5, smoothing=0, frame="crop", seed=7,
-        arrays=True, api_name="/animate",
+        arrays=True, teeth=0.5, api_name="/animate",
     )  # fmt: skip
     assert _size(_path(result[0])) == (128, 128)
     with np.load(_path(result[2])) as arrays:
@@ -148,6 +148,7 @@ def test_every_setting_can_be_turned(client, first, photo, voice):
         "smoothing": 0,
         "frame": "crop",
         "seed": 7,
+        "teeth": 0.5,
     }
     assert settings | asked == settings
 
@@ -180,7 +181,7 @@ def test_only_photo_and_audio_must_be_given(client):
     names = [(p["parameter_name"], p["parameter_has_default"]) for p in endpoints["/animate"]["parameters"]]
     assert names[:2] == [("photo", False), ("audio", False)]
     assert all(default for _, default in names[2:])
-    assert [name for name, _ in names[-3:]] == ["box", "points", "natural"]
+    assert [name for name, _ in names[-4:]] == ["box", "points", "natural", "teeth"], "new ones come last"
     checked = [(p["parameter_name"], p["parameter_has_default"]) for p in endpoints["/check_face"]["parameters"]]
     assert checked == [("photo", False), ("box", True), ("points", True)]
 
@@ -261,7 +262,7 @@ def test_a_large_photo_is_shrunk(client, astronaut, tmp_path):
     assert _size(_path(result[0])) == (1280, 960)
 
 
-@pytest.mark.parametrize("wrong", ["photo", "audio", "length", "beta", "seed", "nothing", "silence"])
+@pytest.mark.parametrize("wrong", ["photo", "audio", "length", "beta", "seed", "teeth", "frame", "nothing", "silence"])
 def test_a_mistake_is_explained_in_one_line(client, cache, photo, voice, tmp_path, wrong, capfd):
     text = tmp_path / "notes.txt"
     text.write_text("neither a picture nor a sound")
@@ -271,6 +272,8 @@ def test_a_mistake_is_explained_in_one_line(client, cache, photo, voice, tmp_pat
         "length": ((photo, handle_file(_write_wav(tmp_path / "long.wav", np.zeros(16_000 * 121)))), "120 s"),
         "beta": ((photo, voice, 9), "beta is 9"),
         "seed": ((photo, voice, 0.5, 0, 0, 0, 1, 0.8, "full", 1.5), "seed is 1.5"),
+        "teeth": ((photo, voice, 0.5, 0, 0, 0, 1, 0.8, "full", 0, False, "", "", True, 2), "teeth is 2"),
+        "frame": ((photo, voice, 0.5, 0, 0, 0, 1, 0.8, "half"), "full, face, crop"),
         "nothing": ((None, voice), "no photo"),
         "silence": ((photo, None), "no voice"),
     }[wrong]
@@ -361,8 +364,9 @@ class TestLookingInside:
         return client.predict(run, 12, 2, api_name="/look_inside")
 
     def test_a_frame_is_taken_apart(self, inside):
-        *pictures, said = inside
-        assert len(pictures) == 6 and said == "Frame 12 of 29, at 0.48 s."
+        pictures, said, layers = inside[:6], inside[6], inside[7:]
+        assert said == "Frame 12 of 29, at 0.48 s."
+        assert len(layers) == 2 and all(min(Image.open(_path(picture)).size) > 600 for picture in layers)
         assert all(min(Image.open(_path(picture)).size) > 250 for picture in pictures)
         assert len({_path(picture).read_bytes() for picture in pictures}) == 6
 

@@ -68,10 +68,16 @@ def test_animate_writes_video_panels_and_arrays(astronaut_path, half_second, tmp
 
 def test_animate_every_other_option(astronaut_path, half_second, tmp_path, capsys):
     out = tmp_path / "out.mp4"
-    options = "--frame crop --beta 1 --yaw 10 --pitch -5 --roll 3 --mouth-gain 1.5 --smoothing 0 --natural --seed 7"
-    options += " --detector mediapipe"
+    options = "--frame crop --teeth 0.5 --beta 1 --yaw 10 --pitch -5 --roll 3 --mouth-gain 1.5 --smoothing 0 --natural"
+    options += " --seed 7 --detector mediapipe"
     assert main(["animate", str(astronaut_path), str(half_second), "-o", str(out), *options.split()]) == 0
     assert count_frames(out) == (13, (128, 128))
+
+
+def test_animate_a_close_up_in_the_photos_own_pixels(astronaut_path, half_second, tmp_path, capsys):
+    out = tmp_path / "out.mp4"
+    assert main(["animate", str(astronaut_path), str(half_second), "-o", str(out), "--frame", "face"]) == 0
+    assert count_frames(out) == (13, (156, 156))
 
 
 def typed(numbers) -> str:
@@ -164,6 +170,8 @@ def bad_inputs(tmp_path, photo, voice) -> dict[str, list[str]]:
         "far pose": [photo, voice, "--pitch", "200"],
         "bad beta": [photo, voice, "--beta", "-1"],
         "word as gain": [photo, voice, "--mouth-gain", "much"],
+        "more than all teeth": [photo, voice, "--teeth", "1.1"],
+        "nan teeth": [photo, voice, "--teeth", "nan"],
         "unknown frame": [photo, voice, "--frame", "poster"],
         "unknown detector": [photo, voice, "--detector", "eyes"],
         "unknown option": [photo, voice, "--wings"],
@@ -185,7 +193,8 @@ def bad_inputs(tmp_path, photo, voice) -> dict[str, list[str]]:
 CASES = (
     "no face", "text as image", "text named .jpg", "huge image", "missing image", "folder as image", "text as audio",
     "text named .wav", "image as audio", "empty audio", "0.1 s of audio", "missing audio", "folder as audio",
-    "url as photo", "nan pose", "far pose", "bad beta", "word as gain", "unknown frame", "unknown detector",
+    "url as photo", "nan pose", "far pose", "bad beta", "word as gain", "more than all teeth", "nan teeth",
+    "unknown frame", "unknown detector",
     "unknown option", "natural without idle motion", "missing weights", "wrong arrays ending",
     "word as box", "three numbers as box", "nan in box",
     "flat box", "box outside", "tiny box", "four points", "mirrored points", "box and points",

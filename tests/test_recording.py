@@ -3,14 +3,20 @@
 import errno
 import json
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from atvg.animator import Chunk
 from atvg.config import FPS, SAMPLE_RATE
 from atvg.errors import BadSettingError, DiskFullError, OutputError, RecordingError
+from atvg.face.face import Face
+from atvg.face.turn import GRID, HeadTurn
+from atvg.motion.teeth import Teeth
 from atvg.recording import Recorder, Recording, envelope
+from atvg.warp import CELLS
 
 T, K = 23, 4
 
@@ -18,6 +24,7 @@ T, K = 23, 4
 def make_chunks(n_frames: int = T, size: int = 10, turning: bool = False):
     """Chunks of noise, composed as VG-net composes: frame and motion map are rounded apart."""
     random = np.random.default_rng(0)
+    teeth = Teeth(*torch.rand(10, 1, 4, 5, 6, generator=torch.Generator().manual_seed(0)))
     still = random.integers(0, 256, (128, 128, 3), np.uint8)
     for start in range(0, n_frames, size):
         n = min(size, n_frames - start)
@@ -27,12 +34,19 @@ def make_chunks(n_frames: int = T, size: int = 10, turning: bool = False):
         attention = random.random((n, 128, 128), np.float32)
         motion = random.uniform(0, 255, (n, 128, 128, 3))
         frames = attention[..., None] * motion + (1 - attention[..., None]) * photos
+        turns = tuple(
+            HeadTurn(
+                np.array([3, start + i]), np.array([90, 80]), random.uniform(-9, 9, (GRID, GRID, 2)).astype(np.float32),
+                random.uniform(0, 300, (68, 3)),
+            )
+            for i in range(n if turning else 0)
+        )  # fmt: skip
         yield Chunk(
             start, frames.round().astype(np.uint8), attention, motion.round().astype(np.uint8), photos,
-            base=photos, shift=np.zeros((n, 64, 64, 2), np.float32),
-            landmarks=random.uniform(0, 128, (n, 68, 2)).astype(np.float32),
-            codes=random.standard_normal((n, K)).astype(np.float32),
-            turns=(object(),) * n if turning else (), teeth=None,
+            random.integers(0, 256, (n, 128, 128, 3), np.uint8),
+            random.uniform(-9, 9, (n, CELLS, CELLS, 2)).astype(np.float32),
+            random.uniform(0, 128, (n, 68, 2)).astype(np.float32), random.standard_normal((n, K)).astype(np.float32),
+            turns=turns, teeth=teeth,
         )  # fmt: skip
 
 
@@ -42,11 +56,18 @@ def wave():
 
 
 @pytest.fixture
-def record(tmp_path, wave, face68):
+def face(face68) -> Face:
+    """In a photo of noise."""
+    photo = np.random.default_rng(2).integers(0, 256, (140, 150, 3), np.uint8)
+    return Face(photo, face68, np.concatenate([face68, face68 + 1]))
+
+
+@pytest.fixture
+def record(tmp_path, wave, face):
     """Writes chunks down and opens the recording."""
 
     def record(chunks, expected: int = T) -> Recording:
-        for _ in Recorder(tmp_path / "run", wave, 0.5, expected, face68).watch(chunks):
+        for _ in Recorder(tmp_path / "run", wave, 0.5, expected, face).watch(chunks):
             pass
         return Recording.open(tmp_path / "run")
 
@@ -77,17 +98,38 @@ def test_the_composition_still_gives_the_frame(record):
         assert np.abs(composed - moment.frame).max() <= 1
 
 
-def test_what_is_known_of_the_whole_run(record, wave, face68):
+def test_what_is_known_of_the_whole_run(record, wave, face):
     recording, chunks = record(make_chunks()), list(make_chunks())
     assert np.array_equal(recording.landmarks, np.concatenate([chunk.landmarks for chunk in chunks]))
     assert np.array_equal(recording.codes, np.concatenate([chunk.codes for chunk in chunks]))
     assert np.array_equal(recording.envelope, envelope(wave, T))
-    assert np.array_equal(recording.example, face68[:, :2].astype(np.float32))
+    assert np.array_equal(recording.example, face.crop_landmarks[:, :2])
+    for name in ("photo", "landmarks", "mesh"):
+        assert np.array_equal(getattr(recording.face, name), getattr(face, name))
+    assert all(torch.equal(kept, part) for kept, part in zip(recording.teeth, chunks[0].teeth, strict=True))
 
 
-def test_the_chunks_pass_unchanged_and_one_by_one(tmp_path, wave, face68):
+@pytest.mark.parametrize("turning", [False, True])
+def test_a_frame_comes_back_as_the_chunk_it_was(record, turning):
+    recording = record(make_chunks(turning=turning))
+    for chunk in make_chunks(turning=turning):
+        kept, meant = recording.chunk(chunk.start + 2), chunk.cut(2, 3)
+        assert kept.start == meant.start and len(kept) == 1 and len(kept.turns) == len(meant.turns)
+        for name in ("frames", "motion", "photos", "base", "landmarks", "codes"):
+            assert np.array_equal(getattr(kept, name), getattr(meant, name)), name
+        assert np.abs(kept.attention - meant.attention).max() <= 1 / 4096
+        assert np.abs(kept.shift - meant.shift).max() <= 1 / 128
+        for turn, other in zip(kept.turns, meant.turns, strict=True):
+            assert all(np.array_equal(getattr(turn, name), getattr(other, name)) for name in vars(turn))
+
+
+def test_a_network_without_layers_leaves_no_teeth(record):
+    assert record(replace(chunk, teeth=None) for chunk in make_chunks()).teeth is None
+
+
+def test_the_chunks_pass_unchanged_and_one_by_one(tmp_path, wave, face):
     source = make_chunks()
-    watched = Recorder(tmp_path / "run", wave, 0.5, T, face68).watch(source)
+    watched = Recorder(tmp_path / "run", wave, 0.5, T, face).watch(source)
     first = next(watched)
     assert first.start == 0 and next(source).start == 10, "nothing is fetched ahead"
 
@@ -118,7 +160,7 @@ def test_one_frame_is_read_and_no_more(record):
     recording[T - 1]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 3 * 128 * 128 * (3 * 3 + 4)
+    assert peak < 3 * 128 * 128 * (4 * 3 + 4)
 
 
 def test_moments_outlive_their_files(record, tmp_path):
@@ -129,36 +171,36 @@ def test_moments_outlive_their_files(record, tmp_path):
 
 
 @pytest.mark.parametrize("there_before", [False, True])
-def test_stopping_early_leaves_nothing(tmp_path, wave, face68, there_before):
+def test_stopping_early_leaves_nothing(tmp_path, wave, face, there_before):
     folder = tmp_path / "run"
     if there_before:
         folder.mkdir()
         (folder / "video.mp4").write_text("somebody's")
-    watched = Recorder(folder, wave, 0.5, T, face68).watch(make_chunks())
+    watched = Recorder(folder, wave, 0.5, T, face).watch(make_chunks())
     next(watched)
     assert (folder / "frames.npy").exists()
     watched.close()
     assert [path.name for path in tmp_path.rglob("*")] == (["run", "video.mp4"] if there_before else [])
 
 
-def test_an_error_on_the_way_leaves_nothing(tmp_path, wave, face68):
+def test_an_error_on_the_way_leaves_nothing(tmp_path, wave, face):
     def failing():
         yield from make_chunks(10)
         raise BadSettingError("no")
 
     with pytest.raises(BadSettingError):
-        list(Recorder(tmp_path / "run", wave, 0.5, T, face68).watch(failing()))
+        list(Recorder(tmp_path / "run", wave, 0.5, T, face).watch(failing()))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_chunks_leave_nothing(tmp_path, wave, face68):
-    assert list(Recorder(tmp_path / "run", wave, 0.5, T, face68).watch(iter(()))) == []
+def test_no_chunks_leave_nothing(tmp_path, wave, face):
+    assert list(Recorder(tmp_path / "run", wave, 0.5, T, face).watch(iter(()))) == []
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_second_run_does_not_pass_for_the_first(record, tmp_path, wave, face68, refuses):
     record(make_chunks())
-    watched = Recorder(tmp_path / "run", wave, 0.5, T, face68).watch(make_chunks())
+    watched = Recorder(tmp_path / "run", wave, 0.5, T, face).watch(make_chunks())
     next(watched)
     watched.close()
     with refuses(RecordingError):
@@ -172,25 +214,25 @@ def test_an_older_recording_stays_readable_while_it_is_replaced(record):
     assert np.array_equal(older[T - 1].frame, before)
 
 
-def test_a_file_in_the_folders_place_is_said_so(tmp_path, wave, face68, refuses):
+def test_a_file_in_the_folders_place_is_said_so(tmp_path, wave, face, refuses):
     (tmp_path / "run").write_text("a file")
     with refuses(OutputError, "run"):
-        list(Recorder(tmp_path / "run", wave, 0.5, T, face68).watch(make_chunks()))
+        list(Recorder(tmp_path / "run", wave, 0.5, T, face).watch(make_chunks()))
     assert (tmp_path / "run").read_text() == "a file"
 
 
-def test_a_folder_that_cannot_be_made_is_said_so(tmp_path, wave, face68, refuses):
+def test_a_folder_that_cannot_be_made_is_said_so(tmp_path, wave, face, refuses):
     with refuses(OutputError, "nowhere"):
-        list(Recorder(tmp_path / "nowhere" / "run", wave, 0.5, T, face68).watch(make_chunks()))
+        list(Recorder(tmp_path / "nowhere" / "run", wave, 0.5, T, face).watch(make_chunks()))
 
 
-def test_a_full_disk_is_said_so_and_leaves_nothing(tmp_path, wave, face68, refuses, monkeypatch):
+def test_a_full_disk_is_said_so_and_leaves_nothing(tmp_path, wave, face, refuses, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(np, "save", full)
     with refuses(DiskFullError, "No space left"):
-        list(Recorder(tmp_path / "run", wave, 0.5, T, face68).watch(make_chunks()))
+        list(Recorder(tmp_path / "run", wave, 0.5, T, face).watch(make_chunks()))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -219,6 +261,18 @@ def scramble_an_array(folder):
     (folder / "landmarks.npy").write_bytes(b"\x93NUMPY\x01\x00\x76\x00" + b"{(" * 200)
 
 
+def lose_the_teeth(folder):
+    (folder / "teeth.npz").unlink()
+
+
+def scramble_the_teeth(folder):
+    (folder / "teeth.npz").write_bytes(b"PK" + bytes(100))
+
+
+def lose_the_face(folder):
+    (folder / "points.npy").write_bytes((folder / "codes.npy").read_bytes())
+
+
 def swap_an_array(folder):
     (folder / "frames.npy").write_bytes((folder / "attention.npy").read_bytes())
 
@@ -227,6 +281,7 @@ def swap_an_array(folder):
     "damage",
     [
         damage_index, damage_count, lose_an_array, cut_an_array, empty_an_array, scramble_an_array, swap_an_array,
+        lose_the_teeth, scramble_the_teeth, lose_the_face,
     ],
 )  # fmt: skip
 def test_a_damaged_recording_is_refused(record, tmp_path, refuses, damage):

@@ -10,7 +10,9 @@ from atvg.render import render, rendering
 from atvg.video import VideoWriter
 
 
-@pytest.mark.parametrize(("frame", "shape"), [("full", (512, 512, 3)), ("crop", (128, 128, 3))])
+@pytest.mark.parametrize(
+    ("frame", "shape"), [("full", (512, 512, 3)), ("face", (156, 156, 3)), ("crop", (128, 128, 3))]
+)
 def test_every_step_shows_the_newest_picture(animator, face, tmp_path, frame, shape):
     wave, video, arrays = sample_voice(0.88), tmp_path / "out.mp4", tmp_path / "out.npz"
     steps = list(rendering(face, animator.stream(face, wave), wave, video, frame, arrays=arrays))
@@ -20,7 +22,8 @@ def test_every_step_shows_the_newest_picture(animator, face, tmp_path, frame, sh
     with np.load(arrays) as saved:
         assert len(saved["frames"]) == 22
         promised = {"frames", "attention", "motion", "landmarks", "example_landmarks", "codes", "matrix", "fps"}
-        assert set(saved) == promised, "a still head's photo follows from the matrix"
+        assert set(saved) == promised | {"base", "shift"}, "a still head's photo follows from the matrix"
+        assert saved["base"].shape == (22, 128, 128, 3) and saved["shift"].shape == (22, 64, 64, 2)
 
 
 def test_who_stops_watching_leaves_no_file(animator, face, tmp_path):
@@ -43,7 +46,7 @@ def test_the_turned_photos_are_among_the_arrays_of_a_moving_head(animator, face,
 
 
 def test_an_unknown_frame_is_refused(animator, face, tmp_path):
-    with pytest.raises(BadSettingError, match="full, crop"):
+    with pytest.raises(BadSettingError, match="full, face, crop"):
         render(face, animator.stream(face, sample_voice(0.4)), sample_voice(0.4), tmp_path / "out.mp4", frame="half")
 
 

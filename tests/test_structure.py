@@ -135,6 +135,7 @@ LAYERS = [
         "atvg.live",
         "atvg.broadcast",
         "atvg.recording",
+        "atvg.equations",
         "atvg.video",
         "atvg.panels",
         "atvg.plots",

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from atvg.config import CROP_SIZE
 from atvg.face import geometry
+from atvg.face.composition import Box, Composition, Uncovered
 from atvg.face.face import Face
 from atvg.face.turn import HeadTurn
 from atvg.motion.layers import ABOVE, AROUND, EYES, MOUTH, SOFT, Opening, between, columns, fill_shift, known, rise
@@ -65,26 +66,6 @@ def face_mask(landmarks: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(mask, (0, 0), _FEATHER)
 
 
-Box = tuple[slice, slice]
-"""Rows and columns of the photo."""
-
-
-class Composition(NamedTuple):
-    """One frame on the photo's own pixels, in the box where it differs from the photo.
-
-    ``motion = base + residual``, rounded, and ``frame = attention · motion + (1 − attention) · photo``. All pictures
-    are (H, W, 3) uint8 RGB but the residual, (H, W, 3) float32; attention is (H, W) float32.
-    """
-
-    box: Box
-    photo: np.ndarray
-    base: np.ndarray
-    residual: np.ndarray
-    motion: np.ndarray
-    attention: np.ndarray
-    frame: np.ndarray
-
-
 class _Still(NamedTuple):
     """The photo with its head turned as in one frame."""
 
@@ -127,11 +108,15 @@ class Paster:
 
     def paste(self, chunk: "Chunk") -> Iterator[np.ndarray]:
         """The frames of a chunk, uint8 pictures of the photo's size."""
+        return (picture for picture, _ in self.frames(chunk))
+
+    def frames(self, chunk: "Chunk") -> Iterator[tuple[np.ndarray, Composition | None]]:
+        """The same, each with what it is made of; see `compositions`."""
         for still, made in self._composed(chunk):
             picture = still.photo if chunk.turns else still.photo.copy()
             if made is not None:
                 picture[made.box] = made.frame
-            yield picture
+            yield picture, made
 
     def compositions(self, chunk: "Chunk") -> Iterator[Composition | None]:
         """What the frames of a chunk are made of; None where a frame is the photo itself."""
@@ -151,20 +136,19 @@ class Paster:
             if box is None:
                 yield still, None
                 continue
-            photo = np.ascontiguousarray(still.photo[box])
+            photo = still.photo[box].copy()  # whoever takes the frame writes over the still
             moving = [patch for patch in patches if patch.moves(t)]
             base = self._warped(still.photo, shifts[t], moving, t, box)
             # Cubic enlargement is dear in warpAffine, and twice the size is smooth enough to go on linearly.
             finer = cv2.resize(residuals[t], None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
             residual = self._laid(finer, _FINER, box)
-            for patch in moving:
-                self._uncover(base, residual, photo, patch, t, box)
+            uncovered = tuple(self._uncover(base, residual, photo, patch, t, box) for patch in moving)
             motion = cv2.add(base, residual, dtype=cv2.CV_8U)
             if self._tone is not None:
                 motion = self._tone(motion)
             attention = self._laid(weight, _WHOLE, box)
             frame = cv2.blendLinear(motion, photo, attention, 1 - attention)
-            yield still, Composition(box, photo, base, residual, motion, attention, frame)
+            yield still, Composition(box, photo, base, residual, motion, attention, frame, uncovered)
 
     def _stills(self, chunk: "Chunk") -> Iterator[_Still]:
         if not chunk.turns:
@@ -236,7 +220,7 @@ class Paster:
 
     def _uncover(
         self, base: np.ndarray, residual: np.ndarray, photo: np.ndarray, patch: _Patch, t: int, box: Box
-    ) -> None:
+    ) -> Uncovered:
         """Puts what lies behind lips or lids into a box of the base, and silences the residual where nobody knows."""
         where, shows = self._part(patch, patch.shows[t], box)
         showed = self._part(patch, patch.showed[t], box)[1][..., None]
@@ -247,6 +231,8 @@ class Paster:
         base[where] = (under + shows * (inside - under) + 0.5).clip(0, 255)
         if patch.behind is not None:
             residual[where] *= 1 - shows * (1 - showed)
+        whole = tuple(slice(own.start + low.start, own.stop + low.start) for own, low in zip(where, box, strict=True))
+        return Uncovered(whole, shows, inside)
 
     def _part(self, patch: _Patch, values: np.ndarray, box: Box) -> tuple[Box, np.ndarray]:
         """Which part of a box of the photo a patch covers, and its values (h, w, …) there."""

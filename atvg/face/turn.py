@@ -16,7 +16,7 @@ from atvg.pose import Pose, head_centre, turn_points
 from atvg.warp import spline_shift
 
 _MAX_POINTS = 120  # of the mesh; a spline through more of them gains nothing
-_GRID = 40  # the warp is smooth: computed on a coarse grid and enlarged
+GRID = 40  # the warp is smooth: computed on a coarse grid and enlarged
 _HEAD = 1.45  # outline of hair and skull, as a multiple of the face's own radius
 _REACH = 2.6  # where the warp has faded out, likewise
 _FADE = 0.7  # share of the reach from which it begins to fade
@@ -66,7 +66,7 @@ class HeadTurn:
 def _on_grid(x: np.ndarray, y: np.ndarray, left: int, top: int, width: int, height: int) -> list[np.ndarray]:
     """Places of the photo, in cells of the coarse grid."""
     sides = ((x, left, width), (y, top, height))
-    return [((values - low) * ((_GRID - 1) / max(1, size - 1))).astype(np.float32) for values, low, size in sides]
+    return [((values - low) * ((GRID - 1) / max(1, size - 1))).astype(np.float32) for values, low, size in sides]
 
 
 @lru_cache(maxsize=1)
@@ -97,13 +97,13 @@ def turn_head(landmarks: np.ndarray, mesh: np.ndarray, pose: Pose, shape: tuple[
     limit = np.array([shape[1], shape[0]])
     low = np.clip(np.floor(middle - _REACH * radius).astype(int), 0, limit - 1)
     high = np.clip(np.ceil(middle + _REACH * radius).astype(int) + 1, low + 1, limit)
-    columns, rows = np.linspace(low[0], high[0] - 1, _GRID), np.linspace(low[1], high[1] - 1, _GRID)
+    columns, rows = np.linspace(low[0], high[0] - 1, GRID), np.linspace(low[1], high[1] - 1, GRID)
     grid = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
     size = 2 * _REACH * radius
     shift = size * spline_shift(*(torch.from_numpy(p / size) for p in (sources[None], targets[None], grid)))[0].numpy()
     distance = np.linalg.norm(grid - middle, axis=1) / (_REACH * radius)
     fade = 0.5 + 0.5 * np.cos(np.pi * np.clip((distance - _FADE) / (1 - _FADE), 0, 1))
-    shift = (shift * fade[:, None]).reshape(_GRID, _GRID, 2).astype(np.float32)
+    shift = (shift * fade[:, None]).reshape(GRID, GRID, 2).astype(np.float32)
     return HeadTurn(low, high - low, shift, turn_points(landmarks, centre, pose))
 
 

@@ -15,15 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from atvg.animator import Animator, Settings
+from atvg.animator import CHUNK, Animator, Chunk, Settings, regroup
 from atvg.audio import Audio, mfcc_rows, n_video_frames, silence
 from atvg.config import CROP_SIZE
 from atvg.evaluation import metrics
 from atvg.evaluation.baselines import BASELINES, Baseline, load_baseline
 from atvg.evaluation.sync import SyncExpert
+from atvg.face.close_up import CloseUp
 from atvg.face.face import Face
 from atvg.face.landmarks import mouth_opening
 from atvg.face.mediapipe import MediaPipeTracker
+from atvg.face.paste import Paster
 from atvg.lab import tiles
 from atvg.lab.measure import LABELS, difference, look, shown
 from atvg.lab.run import draw, hear, settings_of, voice_of
@@ -37,6 +39,7 @@ SYSTEMS = (PHOTO, ATVG, *(baseline.title for baseline in BASELINES.values()))
 _SIDE, _TITLE = 224, 20  # of a face in the video, and of the names above, which are to be legible on a phone, pixels
 _NOSE_TIP = 30  # above it speech moves next to nothing
 _WAITING = "…"
+_COMPOSED = "ATVG, composed"
 
 
 @dataclass(frozen=True)
@@ -109,10 +112,14 @@ class Comparison:
     """The takes so far, of T frames each.
 
     Attributes:
+        face: already turned.
+        drawn: ATVG's take, with all that composing it on the photo's own pixels needs.
         sound: what was heard, float32 samples at 16 kHz.
         mouth: rows and columns of the box around the mouth that all takes share.
     """
 
+    face: Face
+    drawn: Chunk
     sound: np.ndarray
     mouth: tuple[slice, slice]
     takes: tuple[Take, ...]
@@ -191,16 +198,17 @@ def _takes(
     mouth = metrics.mouth_box(hear(animator, face, voice, settings).landmarks)
     judge = _Judge(face, voice, mouth, expert)
 
-    def by_atvg() -> np.ndarray:
+    def by_atvg() -> Chunk:
         speech = hear(animator, face, voice, settings)
-        return draw(animator, face.crop, face.crop_landmarks, speech, settings.beta).frames
+        return draw(animator, face.crop, face.crop_landmarks, speech, settings)
 
     def by_baseline(baseline: Baseline) -> np.ndarray:
         return np.concatenate(list(baseline.stream(face.crop, mfcc_rows(voice, count))))
 
     animator.engine(settings.beta)  # compiled before the clock runs
     still = judge.take(PHOTO, np.repeat(face.crop[None], count, axis=0), math.nan)
-    comparison = Comparison(voice, mouth, (still, judge.take(ATVG, *_timed(by_atvg))))
+    drawn, speed = _timed(by_atvg)
+    comparison = Comparison(face, drawn, voice, mouth, (still, judge.take(ATVG, drawn.frames, speed)))
     yield comparison
     for baseline in baselines:
         baseline.to(animator.device)
@@ -209,7 +217,7 @@ def _takes(
         yield comparison
 
 
-def _timed(work: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
+def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
     """Frames, and how many a second were drawn."""
     began = time.perf_counter()
     frames = work()
@@ -262,16 +270,24 @@ class _Judge:
 def side_by_side(path: str | os.PathLike, comparison: Comparison) -> Path:
     """One MP4 with the voice: all takes in step, below each its mouth enlarged.
 
+    They are shown at the 128² that all draw; the last column is ATVG as its videos are, on the photo's own pixels.
+
     Raises:
         OutputError: `path` cannot be written.
     """
     path = check_output(path)
     close = _close_up(comparison.mouth)
-    ground, places = tiles.frame([(take.title, "its mouth, larger") for take in comparison.takes], _SIDE, _TITLE)
+    titles = [*(take.title for take in comparison.takes), _COMPOSED]
+    ground, places = tiles.frame([(title, "its mouth, larger") for title in titles], _SIDE, _TITLE)
+    sharp, paster = (CloseUp.of(comparison.face), CloseUp.around(comparison.face, *close)), Paster(comparison.face)
+    # A stretch at a time: what composes them is large.
+    pictures = (picture for chunk in regroup([comparison.drawn], CHUNK) for picture in paster.paste(chunk))
     with VideoWriter(path, sign(ground).shape[1::-1], comparison.sound) as video:
-        for t in range(len(comparison.takes[0].frames)):
+        for t, composed in enumerate(pictures):
             picture = ground.copy()
-            for take, (whole, mouth) in zip(comparison.takes, places, strict=True):
+            for close_up, place in zip(sharp, places[-1], strict=True):
+                picture[place] = tiles.enlarge(close_up.shrunk(composed), _SIDE)
+            for take, (whole, mouth) in zip(comparison.takes, places[:-1], strict=True):
                 picture[whole] = tiles.enlarge(take.frames[t], _SIDE)
                 picture[mouth] = tiles.enlarge(take.frames[t][close], _SIDE)
             video.write(sign(picture)[None])

@@ -148,7 +148,7 @@ class _Shot:
         face, at = face or self.face, self.speech.widest if at is None else at
         speech = speech or hear(self.animator, face, self.voice, self.settings)
         until = Speech(speech.codes[: at + 1], speech.landmarks[: at + 1])
-        return draw(self.animator, face.crop, face.crop_landmarks, until, self.settings.beta)
+        return draw(self.animator, face.crop, face.crop_landmarks, until, self.settings)
 
     def silent(self, face: Face) -> Chunk:
         """The face at rest."""

@@ -17,6 +17,7 @@ SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
 # Of speech per point of a sweep: short enough to wait for. In less, r of the lip opening says little: of one voice and
 # face it is 0.39 over 1.6 s and 0.74 over 2 s.
 SECONDS = 2.0
+_PLAIN = Settings()
 
 
 def excerpt(wave: np.ndarray, seconds: float) -> np.ndarray:
@@ -70,11 +71,14 @@ def draw(
     photo: np.ndarray,
     example: np.ndarray,
     speech: Speech,
-    beta: float = 0.5,
+    settings: Settings = _PLAIN,
     recurrent: bool = True,
 ) -> Chunk:
-    """VG-net on a crop (128, 128, 3) uint8 whose landmarks are (68, 2): all frames as one chunk."""
-    return whole(draw_parts(animator, photo, example, speech, beta, recurrent))
+    """VG-net on a crop (128, 128, 3) uint8 whose landmarks are (68, 2+): all frames as one chunk.
+
+    Of the settings, β and teeth count.
+    """
+    return whole(draw_parts(animator, photo, example, speech, settings, recurrent))
 
 
 def draw_parts(
@@ -82,11 +86,11 @@ def draw_parts(
     photo: np.ndarray,
     example: np.ndarray,
     speech: Speech,
-    beta: float = 0.5,
+    settings: Settings = _PLAIN,
     recurrent: bool = True,
 ) -> Iterator[Chunk]:
     """The same, chunk by chunk."""
-    drawer = animator.drawer(photo, example, beta, recurrent)
+    drawer = animator.drawer(photo, example, settings.beta, recurrent, settings.teeth)
     for start in range(0, len(speech.codes), CHUNK):
         part = slice(start, start + CHUNK)
         landmarks, codes = speech.landmarks[part], speech.codes[part]

@@ -128,19 +128,19 @@ def beta_sweep(
         BadSettingError, BadAudioError, TooLongError: what they say.
     """
     chosen = settings_of(settings)
-    betas = [settings_of(settings, beta=value).beta for value in _some(values, "β")]
+    trained = [settings_of(settings, beta=value) for value in _some(values, "β")]
     heard, turned = voice_of(wave, seconds), face.turned(chosen.pose)
     measures = ("attention", "similarity", "lip_error", "lip_r", "opening", "sharpness", "change", "found")
 
     def points() -> Iterator[Point]:
         tracker, speech = MediaPipeTracker(), hear(animator, turned, heard, chosen)
         photo, example = turned.crop, turned.crop_landmarks
-        reference = draw(animator, photo, example, speech, PAPER_BETA)
-        for beta in betas:
-            drawn = reference if beta == PAPER_BETA else draw(animator, photo, example, speech, beta)
+        reference = draw(animator, photo, example, speech, replace(chosen, beta=PAPER_BETA))
+        for one in trained:
+            drawn = reference if one.beta == PAPER_BETA else draw(animator, photo, example, speech, one)
             quality = measure(drawn, photo, reference=reference.frames, tracker=tracker)
             at = speech.widest
-            yield Point(beta, drawn.frames[at], tiles.attention(drawn.attention[at], photo), quality)
+            yield Point(one.beta, drawn.frames[at], tiles.attention(drawn.attention[at], photo), quality)
 
     return _growing(Sweep("β =", "", "β = 0.5", (), measures, {}), points)
 
@@ -167,7 +167,7 @@ def pose_sweep(
         for pose in poses:
             turned = face.turned(pose)
             speech = hear(animator, turned, heard, chosen)
-            drawn = draw(animator, turned.crop, turned.crop_landmarks, speech, chosen.beta)
+            drawn = draw(animator, turned.crop, turned.crop_landmarks, speech, chosen)
             quality = measure(drawn, face.crop, tracker=tracker)
             under = tiles.attention(drawn.attention[at], turned.crop)
             yield Point(float(pose.yaw), drawn.frames[at], under, quality)
@@ -203,10 +203,10 @@ def noise_sweep(
         unit = np.random.default_rng(seed).standard_normal(clean.landmarks.shape)
         right, left = five_points(example[:, :2])[:2]
         unit *= np.linalg.norm(left - right)
-        reference = draw(animator, photo, example, clean, chosen.beta)
+        reference = draw(animator, photo, example, clean, chosen)
         for sigma in shares:
             noisy = replace(clean, landmarks=(clean.landmarks + sigma * unit).astype(np.float32))
-            drawn = draw(animator, photo, example, noisy, chosen.beta) if sigma else reference
+            drawn = draw(animator, photo, example, noisy, chosen) if sigma else reference
             quality = measure(drawn, photo, asked=clean.landmarks, reference=reference.frames, tracker=tracker)
             at = clean.widest
             yield Point(sigma, drawn.frames[at], tiles.outlines(noisy.landmarks[at], photo), quality)
@@ -235,10 +235,10 @@ def snr_sweep(
     def points() -> Iterator[Point]:
         tracker, clean = MediaPipeTracker(), hear(animator, turned, heard, chosen)
         photo, example = turned.crop, turned.crop_landmarks
-        reference = draw(animator, photo, example, clean, chosen.beta)
+        reference = draw(animator, photo, example, clean, chosen)
         for level in levels:
             noisy = hear(animator, turned, sound.add_noise(heard, sound.white(len(heard), seed), level), chosen)
-            drawn = draw(animator, photo, example, noisy, chosen.beta)
+            drawn = draw(animator, photo, example, noisy, chosen)
             quality = measure(drawn, photo, asked=clean.landmarks, reference=reference.frames, tracker=tracker)
             at = clean.widest
             yield Point(level, drawn.frames[at], tiles.outlines(noisy.landmarks[at], photo), quality)
@@ -268,15 +268,15 @@ def side_by_side(
         BadSettingError, BadAudioError, TooLongError, OutputError: what they say.
     """
     chosen = settings_of(settings)
-    betas = [settings_of(settings, beta=beta).beta for beta in _some(betas, "β", _MOST_BETAS)]
+    trained = [settings_of(settings, beta=beta) for beta in _some(betas, "β", _MOST_BETAS)]
     heard, turned = load_audio(wave), face.turned(chosen.pose)
     path = check_output(path)
     photo, example = turned.crop, turned.crop_landmarks
     speech = hear(animator, turned, heard, chosen)
-    side = _FULL if len(betas) <= _WIDE else _SMALL
-    ground, places = tiles.frame([(f"β = {beta:g}", "attention α") for beta in betas], side)
+    side = _FULL if len(trained) <= _WIDE else _SMALL
+    ground, places = tiles.frame([(f"β = {one.beta:g}", "attention α") for one in trained], side)
     with VideoWriter(path, ground.shape[1::-1], heard if audio is None else audio) as video:
-        takes = [draw_parts(animator, photo, example, speech, beta) for beta in betas]
+        takes = [draw_parts(animator, photo, example, speech, one) for one in trained]
         for chunks in zip(*takes, strict=True):
             canvas = np.repeat(ground[None], len(chunks[0]), axis=0)
             for chunk, spots in zip(chunks, places, strict=True):

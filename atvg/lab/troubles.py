@@ -191,7 +191,7 @@ def disturb(
     speech = hear(animator, face, voice, chosen)
 
     def drawn(of: Speech, photo: np.ndarray = face.crop, recurrent: bool = True) -> Chunk:
-        return draw(animator, photo, face.crop_landmarks, of, chosen.beta, recurrent)
+        return draw(animator, photo, face.crop_landmarks, of, chosen, recurrent)
 
     normal = drawn(speech)
     heard, order = voice, np.arange(len(normal))

@@ -212,6 +212,8 @@ class TestVideo:
         assert np.abs(faces[0] - faces[2]).mean() < 2 < np.abs(faces[0] - faces[3]).mean()
         flicker = np.abs(faces[4] - faces[0]).mean(axis=(1, 2, 3)) > 4
         assert flicker.tolist() == [t % 2 == 1 for t in range(T)]
+        composed = frames[:, 60:260, 24 + 236 * len(SYSTEMS) : 232 + 236 * len(SYSTEMS)]
+        assert np.corrcoef(composed.ravel(), faces[1].ravel())[0, 1] > 0.85, "ATVG once more, on the photo's own pixels"
         sound, heard = growing[-1].sound, load_audio(path)
         assert np.corrcoef(heard[: len(sound)], sound[: len(heard)])[0, 1] > 0.95
 

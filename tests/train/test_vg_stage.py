@@ -82,7 +82,7 @@ class TestLearning:
 
     def test_without_a_discriminator_there_is_none(self, run_vg, tmp_path):
         terms = run_vg(tmp_path / "run", steps=1)
-        assert set(terms) == {"pixel", "gradient", "texture", "sparsity", "presence", "attention"}
+        assert set(terms) == {"pixel", "gradient", "texture", "calm", "sparsity", "presence", "attention"}
 
     def test_a_step_of_the_generator_leaves_the_judges_gradient_out_of_its_own(self, make):
         """The judge learns to tell apart; the generator's wish to pass must not reach its weights."""
