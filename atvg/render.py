@@ -21,6 +21,7 @@ from atvg.panels import PanelRenderer
 from atvg.video import VideoWriter, check_output, label, stamp, unwritable
 
 FRAMES = ("full", "face", "crop")
+_SAVED = ("frames", "attention", "motion", "landmarks", "codes")
 
 
 def render(
@@ -118,10 +119,8 @@ def save_arrays(path: Path, face: Face, chunks: list[Chunk]) -> None:
     ``photos``, the turned crop of each frame, is among them only where the head moves.
     """
     half = path.with_name(f".{path.name}.half")
-    values = join(chunks)
-    del values["teeth"]
-    if not values.pop("turns"):
-        del values["photos"]
+    joined = join(chunks)
+    values = {name: joined[name] for name in (*_SAVED, *(["photos"] if joined["turns"] else []))}
     try:
         # Not np.savez: on a full disk it leaves an archive that complains once more when it is garbage.
         with zipfile.ZipFile(half, "w", zipfile.ZIP_DEFLATED) as archive:

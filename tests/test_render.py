@@ -22,8 +22,7 @@ def test_every_step_shows_the_newest_picture(animator, face, tmp_path, frame, sh
     with np.load(arrays) as saved:
         assert len(saved["frames"]) == 22
         promised = {"frames", "attention", "motion", "landmarks", "example_landmarks", "codes", "matrix", "fps"}
-        assert set(saved) == promised | {"base", "shift"}, "a still head's photo follows from the matrix"
-        assert saved["base"].shape == (22, 128, 128, 3) and saved["shift"].shape == (22, 64, 64, 2)
+        assert set(saved) == promised, "a still head's photo follows from the matrix"
 
 
 def test_who_stops_watching_leaves_no_file(animator, face, tmp_path):

@@ -118,6 +118,14 @@ class Encoded(NamedTuple):
     at_32: Tensor | None = None  # (N, widths, 32, 32)
 
 
+class Smooth(nn.Module):
+    """Binomial 3×3 blur, (N, C, H, W) → the same: it takes out what alternates from pixel to pixel, as the four
+    filters behind a pixel-shuffle do on flat backgrounds."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.avg_pool2d(F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 2, stride=1), 2, stride=1)
+
+
 class StaticAttention(nn.Module):
     """Ablation: one learnt map, the same for all frames, people and times."""
 
@@ -171,7 +179,9 @@ class VGNet(nn.Module):
             nn.init.zeros_(self.motion_head[0].bias)
         # Begin near "all photo": α that begins at ½ smears the whole picture before it has learnt where to look.
         if config.attention == "dynamic":
-            self.attention_head = nn.Sequential(nn.Conv2d(d64, 4, 3, padding=1), nn.PixelShuffle(2), nn.Sigmoid())
+            self.attention_head = nn.Sequential(
+                nn.Conv2d(d64, 4, 3, padding=1), nn.PixelShuffle(2), Smooth(), nn.Sigmoid()
+            )
             nn.init.constant_(self.attention_head[0].bias, -1.0)
         elif config.attention == "static":
             self.attention_head = StaticAttention(-1.0)

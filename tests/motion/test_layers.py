@@ -318,6 +318,8 @@ class TestMouth:
         torch.testing.assert_close(made.base[..., shows], painted[..., shows], atol=LEVEL, rtol=0)
         assert (made.unknown[..., shows] > 0.998).all()
         assert (made.changed[..., shows] == 1).all()
+        lips = picture(np.full((1, 1, 3), synthetic.LIPS, np.uint8))[..., 0, 0]
+        assert ((made.base[0][:, shows].T - lips).abs().amax(dim=1) / LEVEL).min() > 5, "no lip colour between lips"
 
     def test_without_teeth_nothing_is_unknown(self):
         photo, landmarks = portrait()
