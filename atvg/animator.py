@@ -414,8 +414,6 @@ class Drawer:
         if engine.net.config.warp and engine.net.config.layers:
             self._teeth = fit_teeth(load_donors(device=self._device), self._photo, marks, teeth)
         self._code = engine.net.encode_photo(self._photo, marks[..., :2], self._teeth)
-        if self._teeth is not None:  # chunks carry them to where pictures are composed, on the CPU
-            self._teeth = Teeth(*(part.cpu() for part in self._teeth))
         self._state = self._code.start
 
     @torch.inference_mode()

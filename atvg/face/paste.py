@@ -136,7 +136,7 @@ class Paster:
             if box is None:
                 yield still, None
                 continue
-            photo = np.ascontiguousarray(still.photo[box])
+            photo = still.photo[box].copy()  # whoever takes the frame writes over the still
             moving = [patch for patch in patches if patch.moves(t)]
             base = self._warped(still.photo, shifts[t], moving, t, box)
             # Cubic enlargement is dear in warpAffine, and twice the size is smooth enough to go on linearly.

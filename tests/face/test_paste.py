@@ -238,6 +238,16 @@ class TestTurnedHeads:
             np.testing.assert_array_equal(picture, one.of_photo(face.photo))
         assert (pictures[0] != pictures[1]).any()
 
+    def test_what_a_frame_is_made_of_outlives_the_frame(self, face, turn):
+        """Also where the face is as wide as the photo, so that whole rows of it are replaced."""
+        left = round(face.landmarks[:, 0].min())
+        narrow = Face(face.photo[:, left : left + 60].copy(), face.landmarks - [left, 0, 0], face.mesh - [left, 0, 0])
+        turn = narrow.head_turn(Pose(yaw=8))
+        ((picture, made),) = Paster(narrow).frames(sheet(narrow, ONES, 90, turns=(turn,)))
+        assert made.box[1] == slice(0, 60)
+        np.testing.assert_array_equal(made.photo, turn.of_photo(narrow.photo)[made.box])
+        np.testing.assert_array_equal(made.frame, picture[made.box])
+
     def test_a_turn_by_nothing_is_no_turn(self, face, net):
         landmarks = spoken(face, 4.0)
         (still,) = Paster(face).paste(drawn(net, face, landmarks))
