@@ -3,8 +3,11 @@
 import cv2
 import numpy as np
 
-_SPREAD = 2.5  # levels: how far colours of a photo of one tone lie from its curve; JPEG moves them by one or two
-_LEVELS = 16  # of lightness, in which the photo's own colour is looked up
+# Colours of a photo of one tone lie near a curve over lightness: no further than JPEG moves those of a grey one, or a
+# share of the tone's own strength. On ten photos toned by hand the share was up to .18, in colour, faded or not, .6 and
+# more.
+_NOISE, _SHARE = 1.0, 0.35
+_LEVELS = 64  # of lightness, in which the photo's own colour is looked up
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -32,8 +35,9 @@ class Monochrome:
         middles = (np.arange(_LEVELS)[known] + 0.5) * (256 / _LEVELS)
         levels = np.arange(256)
         curve = np.stack([np.interp(levels, middles, mean[:, c]) for c in range(3)], axis=1)
-        away = np.abs(chroma - curve[np.clip(luma.round(), 0, 255).astype(int)])
-        if np.quantile(away, 0.95) > _SPREAD:
+        toned = curve[np.clip(luma.round(), 0, 255).astype(int)]
+        away = np.quantile(np.abs(chroma - toned), 0.95)
+        if away > max(_NOISE, _SHARE * np.abs(toned).max(axis=1).mean()):
             return None
         return cls((levels[:, None] + curve).round().clip(0, 255).astype(np.uint8))
 
