@@ -14,7 +14,7 @@ from atvg.nets.direct_net import DirectNet
 FOLDER = "ablations"  # beside the other weights
 FAMILY = (  # what all of them are trained with: a third of the size, from nothing, for a few minutes each
     "net.photo_widths=24,48,72,112", "net.landmark_widths=32,40,56", "net.decoder_widths=24,48,80", "net.hidden=104",
-    "steps=280", "warmup=30", "ema=0.98",
+    "net.layers=false", "steps=280", "warmup=30", "ema=0.98",
 )  # fmt: skip
 REFERENCE = "full"  # what the others are compared with
 ORACLE = ", oracle"  # ends the name of a row that is driven by the true landmarks
@@ -55,6 +55,8 @@ ABLATIONS = {
         Ablation("batch_recurrence", "recurrence over the batch, as released", ("net.recurrence=batch",)),
         Ablation("plain_discriminator", "with a plain discriminator", ("discriminator=0.1", "regression=0")),
         Ablation("regression_discriminator", "with the regression-based discriminator", ("discriminator=0.1",)),
+        Ablation("layers", "mouth in layers, more people", ("net.layers=true",)),
+        Ablation("one_sheet", "one sheet instead of layers, more people"),
         Ablation(
             "direct",
             "sound → frames, no landmarks",
