@@ -20,8 +20,9 @@ from atvg.face import geometry
 from atvg.face.composition import Box, Composition, Uncovered
 from atvg.face.face import Face
 from atvg.face.turn import HeadTurn
-from atvg.motion.layers import ABOVE, AROUND, EYES, MOUTH, SOFT, Opening, between, columns, fill_shift, known, rise
+from atvg.motion.layers import ABOVE, AROUND, fill_shift, rise
 from atvg.motion.monochrome import Monochrome
+from atvg.motion.openings import EYES, MOUTH, SOFT, Opening, between, columns, known
 from atvg.motion.teeth import Teeth, unseen
 from atvg.warp import CELLS
 

@@ -18,42 +18,35 @@ import torch
 from torch import Tensor
 
 from atvg.config import CROP_SIZE
-from atvg.face.landmarks import LEFT_EYE, RIGHT_EYE
-from atvg.face.landmarks import MOUTH as MOUTH_POINTS
+from atvg.motion.openings import (
+    BROWS,
+    EYES,
+    MOUTH,
+    OUTER_LIPS,
+    SHUT,
+    SOFT,
+    Opening,
+    between,
+    columns,
+    curve,
+    edges,
+    joined,
+    known,
+    ramp,
+)  # fmt: skip
 from atvg.motion.teeth import Teeth, unseen
 from atvg.warp import border, places, resample, shift_grid
 
-SOFT = 0.7  # crop pixels: width of a lip's edge in the network's pictures
 _LASHES = 1.5  # crop pixels above the upper lid's edge that move as they are; skin further up stretches
 _RIM = 1.2  # crop pixels of the lower lid's wet rim
 _ROOM = (2.5, 8.0)  # crop pixels beside an eye within which skin stretches, least and greatest
 _BESIDE = 3.0  # crop pixels beyond a corner within which what moves with it comes to rest
 _TO_BROW = 0.65  # of the way from lid to brow, likewise
 _LIP, _LID = 1.2, 3.5  # crop pixels beyond an edge, from where lips and upper lids (beyond the lashes) take the colour
-# Crop pixels between lips or lids. Of the trackings of 130 shut mouths, 95 % lie below 0.3.
-_SHUT, _OPEN = 0.3, 1.3  # nothing shows up to the first, all from the second on
-_KNOWN = 0.7  # from here on a photo tells what lies between them, sooner than a frame shows all of it
-_SLIT = (0.9, 2.0)  # the same of lips that part further
 _STILL = 0.15  # crop pixels that a lid may move before its skin counts as changed
-_NARROW = 1e-2  # crop pixels between neighbours on an edge, at least: a face in profile folds them together
 
 
-class Opening(NamedTuple):
-    """Landmarks along the two edges of a mouth or an eye, from corner to corner, left to right as seen."""
-
-    upper: tuple[int, ...]
-    lower: tuple[int, ...]
-    points: tuple[int, ...]  # all that lie around it
-
-
-MOUTH = Opening((60, 61, 62, 63, 64), (60, 67, 66, 65, 64), tuple(MOUTH_POINTS.tolist()))
-EYES = (
-    Opening((36, 37, 38, 39), (36, 41, 40, 39), tuple(RIGHT_EYE.tolist())),
-    Opening((42, 43, 44, 45), (42, 47, 46, 45), tuple(LEFT_EYE.tolist())),
-)
-_OUTER_LIPS = ((48, 49, 50, 51, 52, 53, 54), (48, 59, 58, 57, 56, 55, 54))  # upper and lower edge
 _SHEET = [*range(36), *range(48, 60), *range(36, 48)]  # all points but the inner lips, the eyes last
-_BROWS = dict(zip(EYES, ((17, 18, 19, 20, 21), (22, 23, 24, 25, 26)), strict=True))
 AROUND, ABOVE = 4, 13  # crop pixels beyond the points of the mouth or an eye that its layers reach
 
 
@@ -67,76 +60,11 @@ class Layers(NamedTuple):
     shift: Tensor  # (N, 64, 64, 2) crop pixels: how far away each place of the warped photo has its source
 
 
-def columns(size: int, density: float = 1.0, low: float = 0.0) -> Tensor:
-    """Places in crop pixels: `size` of them, `density` in a crop pixel, from the edge of crop pixel `low` on."""
-    return low + (torch.arange(size) + 0.5) / density - 0.5
-
-
-def edges(landmarks: Tensor, opening: Opening, xs: Tensor, columns_of: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Where an opening's upper and lower edge run: landmarks (N, 68, 2+), columns (W,) → y of both, (N, W).
-
-    Beyond the corners both are the corner's. With `columns_of` (N, 68, 2+) each point is looked for in the column
-    where it lies there.
-    """
-    across = landmarks if columns_of is None else columns_of
-    return tuple(_curve(_joined(landmarks, across, edge), xs) for edge in (opening.upper, opening.lower))
-
-
-def _joined(heights: Tensor, across: Tensor, points: tuple[int, ...]) -> Tensor:
-    """x of some landmarks in `across` and y of them in `heights`, (N, K, 2)."""
-    return torch.stack([across[:, list(points), 0], heights[:, list(points), 1]], dim=-1).float()
-
-
 def _at(grid: Tensor, xs: Tensor, ys: Tensor) -> Tensor:
     """Values (N, 64, 64) over the crop at places (W,), (H,) in crop pixels → (N, H, W)."""
     x, y = ((ticks + 0.5) * (grid.shape[-1] / CROP_SIZE) - 0.5 for ticks in (xs, ys))
     spots = torch.stack([x.expand(len(ys), -1), y[:, None].expand(-1, len(xs))], dim=-1)
     return resample(grid[:, None], spots.expand(len(grid), -1, -1, -1), "bilinear")[:, 0]
-
-
-def between(landmarks: Tensor, opening: Opening, xs: Tensor, ys: Tensor, soft: float = SOFT) -> Tensor:
-    """S_t: how far each place of a frame lies between the lips or the lids, 0 everywhere while they touch.
-
-    Args:
-        landmarks: (N, 68, 2+) crop pixels.
-        xs, ys: (W,) and (H,) crop pixels.
-        soft: width of the edge, crop pixels.
-
-    Returns:
-        (N, H, W) in [0, 1].
-    """
-    top, bottom = edges(landmarks, opening, xs)
-    return _soft_box(top, bottom, ys, soft) * _ramp(bottom - top, _SHUT, _OPEN)[:, None]
-
-
-def known(before: Tensor, after: Tensor, opening: Opening, xs: Tensor, ys: Tensor, soft: float = SOFT) -> Tensor:
-    """S_0: how far a photo shows, at each place, what lies between the lips or the lids.
-
-    Where an edge stays it reaches over it by its softness, so that a mouth that does not move stays as it is. Where one
-    moves it keeps off by as much, and a narrow slit does not count: half of it is lip, which would be left behind.
-
-    Args:
-        before, after: (N, 68, 2+) landmarks of the photo and the frame, crop pixels.
-        xs, ys, soft: as of `between`.
-
-    Returns:
-        (N, H, W) in [0, 1].
-    """
-    own, now = edges(before, opening, xs), edges(after, opening, xs)
-    moved = [(edge - edge_now).abs().clamp(max=1) for edge, edge_now in zip(own, now, strict=True)]
-    over = [soft * (1 - 2 * share) for share in moved]
-    gap = own[1] - own[0]
-    told = _ramp(gap, _SHUT, _KNOWN).lerp(_ramp(gap, *_SLIT), torch.maximum(*moved))
-    return _soft_box(own[0] - over[0], own[1] + over[1], ys, soft) * told[:, None]
-
-
-def _soft_box(top: Tensor, bottom: Tensor, ys: Tensor, soft: float) -> Tensor:
-    steep, rows = 4 / soft, ys[:, None]
-    return torch.sigmoid((rows - top[:, None]) * steep) * torch.sigmoid((bottom[:, None] - rows) * steep)
-
-
-def _ramp(values: Tensor, low: float, high: float) -> Tensor:
-    return ((values - low) / (high - low)).clamp(0, 1)
 
 
 def fill_shift(landmarks: Tensor, opening: Opening, xs: Tensor, ys: Tensor) -> Tensor:
@@ -157,7 +85,7 @@ def fill_shift(landmarks: Tensor, opening: Opening, xs: Tensor, ys: Tensor) -> T
     if opening is MOUTH:
         source = torch.where(rows < (top + bottom) / 2, top - _LIP, bottom + _LIP)
     # Not up to the edges, whose softness mixes this into a mouth or an eye that does not move.
-    hidden = _ramp(rows - top, SOFT / 2, 2 * SOFT) * _ramp(bottom - rows, SOFT / 2, 2 * SOFT)
+    hidden = ramp(rows - top, SOFT / 2, 2 * SOFT) * ramp(bottom - rows, SOFT / 2, 2 * SOFT)
     return hidden * (source - rows)
 
 
@@ -186,14 +114,14 @@ def lip_shift(before: Tensor, after: Tensor, shift: Tensor, xs: Tensor, ys: Tens
     rows = ys[:, None]
     inner, inner_now = edges(before, MOUTH, xs, after), edges(after, MOUTH, xs)
     opened, opened_now = ((bottom - top).clamp(min=0) for top, bottom in (inner, inner_now))
-    closing = ((opened - opened_now).clamp(min=0) / (opened + _SHUT))[:, None]
+    closing = ((opened - opened_now).clamp(min=0) / (opened + SHUT))[:, None]
     above = rows < (inner_now[0] + inner_now[1])[:, None] / 2
     source = torch.zeros((), device=before.device)
     sure = torch.zeros((), device=before.device)
     for which, side in enumerate((above, ~above)):
         outer, outer_now = (
-            _curve(_joined(before, after, _OUTER_LIPS[which]), xs),
-            _curve(_joined(after, after, _OUTER_LIPS[which]), xs),
+            curve(joined(before, after, OUTER_LIPS[which]), xs),
+            curve(joined(after, after, OUTER_LIPS[which]), xs),
         )
         out, out_now, edge, edge_now = (y[:, None] for y in (outer, outer_now, inner[which], inner_now[which]))
         height = (edge_now - out_now).clamp(min=0.5) if which == 0 else (edge_now - out_now).clamp(max=-0.5)
@@ -201,9 +129,9 @@ def lip_shift(before: Tensor, after: Tensor, shift: Tensor, xs: Tensor, ys: Tens
         beyond = edge + (rows - edge_now) * (1 - closing)
         lip = torch.where(share < 1, out + share * (edge - out), beyond)
         source = torch.where(side, lip, source)
-        sure = torch.where(side, _ramp(share, 0, 0.5), sure)
+        sure = torch.where(side, ramp(share, 0, 0.5), sure)
     corners = after[:, [MOUTH.upper[0], MOUTH.upper[-1]], 0].float()
-    sure = sure * _ramp(torch.minimum(xs - corners[:, :1], corners[:, 1:] - xs), -1, 2)[:, None]
+    sure = sure * ramp(torch.minimum(xs - corners[:, :1], corners[:, 1:] - xs), -1, 2)[:, None]
     return sure * (source - rows - _at(shift[..., 1], xs, ys))
 
 
@@ -216,9 +144,9 @@ def lid_shift(eye: Opening, before: Tensor, after: Tensor, xs: Tensor, ys: Tenso
     rows, total = ys[:, None], 0.0
     (top, bottom), (top_now, bottom_now) = edges(before, eye, xs), edges(after, eye, xs)
     opened = (bottom - top).clamp(min=0)
-    closing = (opened - (bottom_now - top_now)).clamp(min=0) / (opened + _SHUT)
+    closing = (opened - (bottom_now - top_now)).clamp(min=0) / (opened + SHUT)
     above = rows < (top_now + bottom_now)[:, None] / 2
-    to_brow = _TO_BROW * (top - _curve(before[:, list(_BROWS[eye]), :2].float(), xs))
+    to_brow = _TO_BROW * (top - curve(before[:, list(BROWS[eye]), :2].float(), xs))
     for edge, edge_now, room, up in (
         (top, top_now, to_brow.clamp(*_ROOM), 1.0), (bottom, bottom_now, torch.full_like(top, _ROOM[0]), -1.0)
     ):  # fmt: skip
@@ -232,7 +160,7 @@ def lid_shift(eye: Opening, before: Tensor, after: Tensor, xs: Tensor, ys: Tenso
         moved = (above if up > 0 else ~above) & (away > -SOFT) & (away < room_now)
         total = total + torch.where(moved, edge[:, None] - up * source - rows, 0)
     corners = after[:, [eye.upper[0], eye.upper[-1]], 0].float()
-    return total * _ramp(torch.minimum(xs - corners[:, :1], corners[:, 1:] - xs), -_BESIDE, 0)[:, None]
+    return total * ramp(torch.minimum(xs - corners[:, :1], corners[:, 1:] - xs), -_BESIDE, 0)[:, None]
 
 
 @torch.no_grad()
@@ -308,26 +236,3 @@ def sheet_shift(before: Tensor, after: Tensor) -> Tensor:
     eyes = slice(len(_SHEET) - 12, len(_SHEET))
     targets[:, eyes] = sources[:, eyes]
     return shift_grid(sources, targets, CROP_SIZE)
-
-
-def _curve(knots: Tensor, xs: Tensor) -> Tensor:
-    """A smooth curve through (N, K, 2) knots that never swings over them (Fritsch & Butland 1984), at columns (W,).
-
-    Returns:
-        (N, W).
-    """
-    x, y = knots.unbind(dim=-1)
-    x = torch.cummax(x, dim=1).values + _NARROW * torch.arange(x.shape[1], device=x.device)
-    slope = y.diff(dim=1) / x.diff(dim=1)
-    left, right = slope[:, :-1], slope[:, 1:]
-    inner = torch.where(left * right > 0, 2 * left * right / (left + right), 0)
-    tangent = torch.cat([slope[:, :1], inner.nan_to_num(0, 0, 0), slope[:, -1:]], dim=1)
-    at = xs.clamp(x[:, :1], x[:, -1:])  # (N, W)
-    piece = (at[..., None] >= x[:, None, 1:-1]).sum(dim=-1)
-    x0, x1, y0, y1, t0, t1 = (values.gather(1, piece + step) for values in (x, y, tangent) for step in (0, 1))
-    width = x1 - x0
-    s = (at - x0) / width
-    return (
-        (1 + 2 * s) * (1 - s) ** 2 * y0 + s**2 * (3 - 2 * s) * y1
-        + width * s * (1 - s) * ((1 - s) * t0 - s * t1)
-    )  # fmt: skip

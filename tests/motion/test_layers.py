@@ -8,20 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from atvg.motion.layers import (
-    EYES,
-    MOUTH,
-    SOFT,
-    between,
-    columns,
-    edges,
-    fill_shift,
-    known,
-    layers,
-    lid_shift,
-    lip_shift,
-    sheet_shift,
-)
+from atvg.motion.layers import fill_shift, layers, lid_shift, lip_shift, sheet_shift
+from atvg.motion.openings import EYES, MOUTH, SOFT, between, columns, edges, known
 from atvg.motion.teeth import Teeth, fit_teeth, load_donors, unseen
 from atvg.nets.vg_net import turn
 from atvg.warp import places
