@@ -112,16 +112,12 @@ class Paster:
         return (picture for picture, _ in self.frames(chunk))
 
     def frames(self, chunk: "Chunk") -> Iterator[tuple[np.ndarray, Composition | None]]:
-        """The same, each with what it is made of; see `compositions`."""
+        """The same, each with what it is made of; None where a frame is the photo itself."""
         for still, made in self._composed(chunk):
             picture = still.photo if chunk.turns else still.photo.copy()
             if made is not None:
                 picture[made.box] = made.frame
             yield picture, made
-
-    def compositions(self, chunk: "Chunk") -> Iterator[Composition | None]:
-        """What the frames of a chunk are made of; None where a frame is the photo itself."""
-        return (made for _, made in self._composed(chunk))
 
     def _composed(self, chunk: "Chunk") -> Iterator[tuple[_Still, Composition | None]]:
         for first in range(0, len(chunk), _STRETCH):
