@@ -139,7 +139,8 @@ class Paster:
             # Cubic enlargement is dear in warpAffine, and twice the size is smooth enough to go on linearly.
             finer = cv2.resize(residuals[t], None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
             residual = self._laid(finer, _FINER, box)
-            uncovered = tuple(self._uncover(base, photo, patch, t, box) for patch in moving)
+            opened = [self._uncover(base, photo, patch, t, box) for patch in moving]
+            uncovered = tuple(opening for opening in opened if opening.shows.size)  # the others lie outside the box
             motion = cv2.add(base, residual, dtype=cv2.CV_8U)
             if self._tone is not None:
                 motion = self._tone(motion)

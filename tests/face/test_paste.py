@@ -279,6 +279,12 @@ class TestEquation:
             most.append(alpha.max())
         assert max(most) > 0.99
 
+    def test_openings_that_nobody_looks_at_are_left_out(self, face, chunk):
+        attention = chunk.attention.copy()
+        attention[:, :75] = 0
+        for _, made in Paster(face).frames(replace(chunk, attention=attention)):
+            assert made.uncovered and all(opening.shows.size for opening in made.uncovered)
+
     def test_it_holds_in_the_crop(self, chunk):
         """The motion map is rounded once more than the frame."""
         alpha = chunk.attention[..., None]
