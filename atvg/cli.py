@@ -72,7 +72,7 @@ def _add_animate(commands: argparse._SubParsersAction) -> None:
     command.add_argument("-o", "--output", metavar="OUT.mp4", required=True)
     command.add_argument(
         "--frame", default="full",
-        help="'full': pasted back into the photo (default); 'face': a close-up in the photo's own pixels, at most 512; "
+        help="'full': the whole photo (default); 'face': a close-up in the photo's own pixels, at most 512; "
         "'crop': 128×128",
     )  # fmt: skip
     command.add_argument("--beta", type=float, default=0.5, metavar="B", help="β of the weights, 0..2 (default 0.5)")

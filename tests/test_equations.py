@@ -138,7 +138,7 @@ def test_no_colour_behind_lips_and_lids_leaves_the_scale(in_layers, face):
     drawn = in_layers.drawer(face.crop, face.crop_landmarks).draw(marks)
     photos, codes = np.broadcast_to(face.crop, (6, *face.crop.shape)), np.zeros((6, 4), np.float32)
     found = 0
-    for made in Paster(face).compositions(drawn.chunk(0, photos, codes)):
+    for _, made in Paster(face).frames(drawn.chunk(0, photos, codes)):
         for opening in made.uncovered if made else ():
             assert -1 <= opening.inside.min() and opening.inside.max() <= 256
             found += 1

@@ -158,7 +158,11 @@ def _middle(bright: np.ndarray, edge: np.ndarray) -> float:
 
 
 def cut_rows(smile: Smile) -> np.ndarray:
-    """A smile → its upper row above the row of the jaw, RGBA uint8 as `atvg.motion.donors.load_donors` reads it."""
+    """A smile → its upper row above the row of the jaw, RGBA uint8 as `atvg.motion.donors.load_donors` reads it.
+
+    Raises:
+        PackError: nothing is surely a tooth.
+    """
     middle = int(round(smile.middle))
     tilt = np.polyfit(np.arange(len(smile.edge)), smile.edge, 2)
     slope = np.polyval(np.polyder(tilt), middle)
@@ -171,6 +175,8 @@ def cut_rows(smile: Smile) -> np.ndarray:
     alpha = smile.tooth / (1 + np.exp((rows - smile.edge + 0.5) / 0.5))
     alpha = _largest(alpha)
     picture, alpha = (cv2.warpAffine(part.astype(np.float32), turn, size) for part in (smile.picture, alpha))
+    if not _seen(alpha).any():
+        raise PackError("no row of teeth can be seen")
     edge = cv2.transform(np.stack([np.arange(len(smile.edge)), smile.edge], -1)[None], turn)[0]
     edge = np.interp(np.arange(size[0]), edge[:, 0], edge[:, 1])
 
@@ -214,7 +220,7 @@ def _lengthen(colour: np.ndarray, alpha: np.ndarray, edge: np.ndarray) -> tuple[
     """Each column goes on upwards from where lip or gum covers it; gaps between teeth close, the row's ends fade."""
     height, width = alpha.shape
     rows, ticks = np.arange(height)[:, None], np.arange(width)
-    seen = (alpha > 0.85).sum(axis=0) > FINE / 2
+    seen = _seen(alpha)
     first, last = _longest(seen, gap=FINE)
     columns = first + np.flatnonzero(seen[first:last])
     top = np.interp(ticks, columns, (alpha > 0.85).argmax(axis=0)[columns])
@@ -231,6 +237,11 @@ def _lengthen(colour: np.ndarray, alpha: np.ndarray, edge: np.ndarray) -> tuple[
     neck = 1 / (1 + np.exp(((-UPPER_ROWS[0] - _CROWN) * FINE - rows) / 2))
     below = 1 / (1 + np.exp((rows - edge) / 0.5))
     return long, np.maximum(alpha, within) * below * neck * ends**2 * (3 - 2 * ends)
+
+
+def _seen(alpha: np.ndarray) -> np.ndarray:
+    """Columns (W,) in which a tooth is surely seen."""
+    return (alpha > 0.85).sum(axis=0) > FINE / 2
 
 
 def _longest(seen: np.ndarray, gap: int) -> tuple[int, int]:

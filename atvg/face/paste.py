@@ -112,16 +112,12 @@ class Paster:
         return (picture for picture, _ in self.frames(chunk))
 
     def frames(self, chunk: "Chunk") -> Iterator[tuple[np.ndarray, Composition | None]]:
-        """The same, each with what it is made of; see `compositions`."""
+        """The same, each with what it is made of; None where a frame is the photo itself."""
         for still, made in self._composed(chunk):
             picture = still.photo if chunk.turns else still.photo.copy()
             if made is not None:
                 picture[made.box] = made.frame
             yield picture, made
-
-    def compositions(self, chunk: "Chunk") -> Iterator[Composition | None]:
-        """What the frames of a chunk are made of; None where a frame is the photo itself."""
-        return (made for _, made in self._composed(chunk))
 
     def _composed(self, chunk: "Chunk") -> Iterator[tuple[_Still, Composition | None]]:
         for first in range(0, len(chunk), _STRETCH):
@@ -143,7 +139,8 @@ class Paster:
             # Cubic enlargement is dear in warpAffine, and twice the size is smooth enough to go on linearly.
             finer = cv2.resize(residuals[t], None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
             residual = self._laid(finer, _FINER, box)
-            uncovered = tuple(self._uncover(base, photo, patch, t, box) for patch in moving)
+            opened = [self._uncover(base, photo, patch, t, box) for patch in moving]
+            uncovered = tuple(opening for opening in opened if opening.shows.size)  # the others lie outside the box
             motion = cv2.add(base, residual, dtype=cv2.CV_8U)
             if self._tone is not None:
                 motion = self._tone(motion)

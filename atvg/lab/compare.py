@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from atvg.animator import CHUNK, Animator, Chunk, Settings, regroup
+from atvg.animator import Animator, Chunk, Settings
 from atvg.audio import Audio, mfcc_rows, n_video_frames, silence
 from atvg.config import CROP_SIZE
 from atvg.evaluation import metrics
@@ -280,10 +280,8 @@ def side_by_side(path: str | os.PathLike, comparison: Comparison) -> Path:
     titles = [*(take.title for take in comparison.takes), _COMPOSED]
     ground, places = tiles.frame([(title, "its mouth, larger") for title in titles], _SIDE, _TITLE)
     sharp, paster = (CloseUp.of(comparison.face), CloseUp.around(comparison.face, *close)), Paster(comparison.face)
-    # A stretch at a time: what composes them is large.
-    pictures = (picture for chunk in regroup([comparison.drawn], CHUNK) for picture in paster.paste(chunk))
     with VideoWriter(path, sign(ground).shape[1::-1], comparison.sound) as video:
-        for t, composed in enumerate(pictures):
+        for t, composed in enumerate(paster.paste(comparison.drawn)):
             picture = ground.copy()
             for close_up, place in zip(sharp, places[-1], strict=True):
                 picture[place] = tiles.enlarge(close_up.shrunk(composed), _SIDE)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from atvg.face.landmarks import LEFT_EYE, RIGHT_EYE
+from atvg.face.landmarks import LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE
 from atvg.face.landmarks import MOUTH as MOUTH_POINTS
 
 SOFT = 0.7  # crop pixels: width of a lip's edge in the network's pictures
@@ -34,7 +34,7 @@ EYES = (
     Opening((42, 43, 44, 45), (42, 47, 46, 45), tuple(LEFT_EYE.tolist())),
 )
 OUTER_LIPS = ((48, 49, 50, 51, 52, 53, 54), (48, 59, 58, 57, 56, 55, 54))  # upper and lower edge
-BROWS = dict(zip(EYES, ((17, 18, 19, 20, 21), (22, 23, 24, 25, 26)), strict=True))
+BROWS = dict(zip(EYES, (tuple(RIGHT_BROW.tolist()), tuple(LEFT_BROW.tolist())), strict=True))
 
 
 def columns(size: int, density: float = 1.0, low: float = 0.0) -> Tensor:

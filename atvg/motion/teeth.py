@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from atvg.motion.bite import place_rows
 from atvg.motion.donors import FINE, LOWER_ROWS, UPPER_ROWS, WIDTH, Donors, load_donors, nose_width
+from atvg.motion.openings import MOUTH
 from atvg.motion.tone import luma, read_tone
 
 __all__ = ["Donors", "Teeth", "fit_teeth", "load_donors", "suitable", "unseen"]
@@ -251,7 +252,7 @@ def _row(row: Tensor, across: Tensor, down: Tensor, rows: tuple[int, int], fine:
 
 def _light(landmarks: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """What the lips let in, (B, T, H, W) in [0, 1]: little under the upper lip, in a narrow gap and at the corners."""
-    top, bottom = _curve(landmarks[:, :, 60:65], x), _curve(landmarks[:, :, [60, 67, 66, 65, 64]], x)
+    top, bottom = (_curve(landmarks[:, :, list(edge)], x) for edge in (MOUTH.upper, MOUTH.lower))
     gap = (bottom - top).clamp(min=0)
     below = (y - top).clamp(min=0)
     return (1 - 0.42 * torch.exp(-below / 1.1)) * (gap + 0.4) / (gap + 0.9)

@@ -10,13 +10,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from atvg.config import CROP_SIZE
+from atvg.motion.openings import EYES
 
 _LUMA = (0.299, 0.587, 0.114)
 _SKIN_TINT = (1.19, 0.95, 0.79)  # RGB ÷ luma of skin under white light, much the same from pale to dark
 _SCLERA_TINT = (1.03, 0.99, 0.985)  # likewise of what is sampled as the white of the eye at 128²
 _BOUNCE = 0.18  # share of the light in a mouth that has come by way of skin and lips
 _SHADE = 1.18  # lids shade the white of the eye, and 128² mixes it with lashes: teeth of twelve smiles ÷ their eyes
-_UPPER_LIDS, _LOWER_LIDS = ((36, 37, 38, 39), (42, 43, 44, 45)), ((36, 41, 40, 39), (42, 47, 46, 45))
 _LIPS = ((50, 61), (51, 62), (52, 63), (58, 67), (57, 66), (56, 65))  # outer and inner lip, one above the other
 # Chroma that luma does not tell ÷ luma, from one-coloured pictures to photographs in colour.
 _GREY_SPREAD = 0.0135, 0.0185
@@ -101,7 +101,7 @@ def _white(photo: Tensor, landmarks: Tensor, skin: Tensor, face: Tensor) -> Tens
     across = torch.linspace(0.1, 0.9, 14, device=photo.device)[:, None]
     down = torch.tensor([0.3, 0.5, 0.7], device=photo.device)[:, None, None]
     places, openness = [], []
-    for upper, lower in zip(_UPPER_LIDS, _LOWER_LIDS, strict=True):
+    for upper, lower, _ in EYES:
         above, below = _along(landmarks[:, list(upper)], across), _along(landmarks[:, list(lower)], across)
         places.append(above[:, None].lerp(below[:, None], down).flatten(1, 2))
         width = (landmarks[:, upper[0]] - landmarks[:, upper[3]]).norm(dim=-1)

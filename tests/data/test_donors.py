@@ -73,6 +73,11 @@ class TestCutting:
         with pytest.raises(PackError):
             find_smile(Face(np.full_like(smile.photo, 150), marks, marks))
 
+    def test_a_row_that_is_nowhere_sure_is_none(self, smile):
+        found = find_smile(smile)
+        with pytest.raises(PackError, match="no row of teeth"):
+            cut_rows(found._replace(tooth=0.7 * found.tooth))
+
 
 class TestMaking:
     @pytest.fixture(scope="class")

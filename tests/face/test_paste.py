@@ -121,7 +121,7 @@ class TestSheet:
     def test_without_attention_every_pixel_is_the_photos_own(self, face, astronaut):
         chunk = sheet(face, ZEROS, 90)
         np.testing.assert_array_equal(pasted(face, chunk), astronaut)
-        assert list(Paster(face).compositions(chunk)) == [None]
+        assert [made for _, made in Paster(face).frames(chunk)] == [None]
 
     def test_faint_attention_everywhere_changes_nothing(self, face, astronaut):
         np.testing.assert_array_equal(pasted(face, sheet(face, 0.02 * ONES, 90)), astronaut)
@@ -271,13 +271,19 @@ class TestEquation:
 
     def test_it_holds_at_every_pixel(self, face, chunk):
         most = []
-        for made in Paster(face).compositions(chunk):
+        for _, made in Paster(face).frames(chunk):
             alpha = made.attention[..., None]
             assert np.abs(alpha * made.motion + (1 - alpha) * made.photo - made.frame).max() <= 0.51
             assert np.abs((made.base + made.residual).clip(0, 255) - made.motion).max() <= 0.51
             assert alpha.min() == 0 and np.abs(made.residual).max() > 5
             most.append(alpha.max())
         assert max(most) > 0.99
+
+    def test_openings_that_nobody_looks_at_are_left_out(self, face, chunk):
+        attention = chunk.attention.copy()
+        attention[:, :75] = 0
+        for _, made in Paster(face).frames(replace(chunk, attention=attention)):
+            assert made.uncovered and all(opening.shows.size for opening in made.uncovered)
 
     def test_it_holds_in_the_crop(self, chunk):
         """The motion map is rounded once more than the frame."""
@@ -286,8 +292,7 @@ class TestEquation:
         assert np.abs(composed - chunk.frames).max() <= 0.51 + 0.5 * chunk.attention.max()
 
     def test_pixels_without_attention_are_the_photos_own(self, face, chunk):
-        paster = Paster(face)
-        for t, (picture, made) in enumerate(zip(paster.paste(chunk), paster.compositions(chunk), strict=True)):
+        for t, (picture, made) in enumerate(Paster(face).frames(chunk)):
             photo = chunk.turns[t].of_photo(face.photo) if chunk.turns else face.photo
             np.testing.assert_array_equal(made.photo, photo[made.box])
             np.testing.assert_array_equal(made.frame, picture[made.box])
@@ -341,7 +346,7 @@ class TestLayers:
 
     def test_the_residual_is_one_colour_where_nobody_knows(self, net):
         face = portrait(0.0)
-        (made,) = Paster(face).compositions(drawn(net, face, spoken(face, 9.0)))
+        ((_, made),) = Paster(face).frames(drawn(net, face, spoken(face, 9.0)))
         rows, columns = box_in_photo(62, 93, 66, 95)
         (top, left) = (side.start for side in made.box)
         between = made.residual[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
