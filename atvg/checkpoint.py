@@ -372,7 +372,8 @@ def _check_shape(shape: ShapeModel, config: ATNetConfig, path: Path) -> None:
 
 def _fill(net_class: type, config_class: type, meta: dict, tensors: dict[str, Tensor], path: Path) -> Any:
     try:
-        config = _checked_config(from_dict(config_class, meta["config"]))
+        known = {"layers": False} if config_class is VGNetConfig else {}  # what older weights do not say of themselves
+        config = _checked_config(from_dict(config_class, known | meta["config"]))
         with torch.device("meta"):  # first without memory: a text file may claim any width
             net_class(config).load_state_dict(tensors, assign=True)
         net = net_class(config)

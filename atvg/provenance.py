@@ -17,6 +17,7 @@ import numpy as np
 from atvg import __version__
 from atvg.animator import Animator
 from atvg.config import SAMPLE_RATE
+from atvg.motion.donors import load_donors
 from atvg.video import check_output
 
 _LIBRARIES = ("torch", "openvino", "numpy", "scipy", "mediapipe", "librosa")
@@ -82,11 +83,12 @@ def _versions() -> dict[str, str]:
 
 @lru_cache(maxsize=1)  # nobody changes them, and hashing takes half a second
 def _weights(animator: Animator) -> dict[str, Any]:
-    """Hashes of the loaded weights; of VG-net one per trained β."""
+    """Hashes of the loaded weights, of VG-net one per trained β, and of the donors' teeth."""
     found = {
         "at_net": _hash_all(animator.at_net.state_dict()),
         "shape": _hash_all(animator.shape.arrays()),
         "vg_net": {f"{beta:g}": _hash_all(net.state_dict()) for beta, net in sorted(animator.vg_nets.items())},
+        "teeth": _hash_all(load_donors()._asdict()),
     }
     return found | ({"idle": _hash_all(animator.idle.arrays())} if animator.idle else {})
 

@@ -1,7 +1,5 @@
 """Equations of pictures: every tile is what its caption says, and the layers are those of the composed picture."""
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 import pytest
@@ -75,11 +73,8 @@ def test_an_equation_shows_every_factor_product_and_the_result(moment, stacked, 
 
 @pytest.fixture(scope="module")
 def in_layers() -> Animator:
-    """The shipped weights, drawing in layers whether they were trained to or not."""
-    animator = Animator.from_pretrained(engine="torch")
-    for net in animator.vg_nets.values():
-        net.config = replace(net.config, layers=True)
-    return animator
+    """The shipped weights, drawn with by PyTorch."""
+    return Animator.from_pretrained(engine="torch")
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["still", "natural"])

@@ -126,9 +126,9 @@ class TestWhatWentIn:
 
 class TestWeights:
     def test_every_network_and_every_beta_has_a_hash(self, made, animator):
-        assert set(made["weights"]) == {"at_net", "shape", "vg_net", "idle"}
+        assert set(made["weights"]) == {"at_net", "shape", "vg_net", "teeth", "idle"}
         assert list(made["weights"]["vg_net"]) == [f"{beta:g}" for beta in sorted(animator.vg_nets)]
-        hashes = [made["weights"][name]["sha256"] for name in ("at_net", "shape", "idle")]
+        hashes = [made["weights"][name]["sha256"] for name in ("at_net", "shape", "teeth", "idle")]
         hashes += [part["sha256"] for part in made["weights"]["vg_net"].values()]
         assert len(set(hashes)) == len(hashes)
 

@@ -221,7 +221,9 @@ def generator_terms(
         if over is not None:
             wanted = torch.maximum(wanted, over.moved)
             terms["calm"] = settings.calm * over.residual.abs().mean()
-        cost = 1 + (settings.stay - 1) * losses.far_from_face(landmarks, CROP_SIZE)
+        cost = None
+        if settings.stay != 1:
+            cost = 1 + (settings.stay - 1) * losses.far_from_face(landmarks, CROP_SIZE)
         terms["sparsity"] = settings.sparsity * losses.attention_sparsity(made.attention, cost)
         terms["presence"] = settings.presence * losses.attention_presence(made.attention, wanted)
     return terms
