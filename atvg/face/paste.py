@@ -20,7 +20,7 @@ from atvg.face import geometry
 from atvg.face.composition import Box, Composition, Uncovered
 from atvg.face.face import Face
 from atvg.face.turn import HeadTurn
-from atvg.motion.layers import ABOVE, AROUND, fill_shift, rise
+from atvg.motion.layers import ABOVE, AROUND, fill_shift, moves, rise
 from atvg.motion.monochrome import Monochrome
 from atvg.motion.openings import EYES, MOUTH, SOFT, Opening, between, columns, known
 from atvg.motion.teeth import Teeth, unseen
@@ -29,7 +29,7 @@ from atvg.warp import CELLS
 if TYPE_CHECKING:
     from atvg.animator import Chunk
 
-_QUIET, _LOUD = 0.02, 0.10  # α below the first leaves a pixel alone; above the second it is used as it is
+_QUIET, _LOUD = 0.08, 0.25  # α below the first leaves a pixel alone; above the second it is used as it is
 _MARGIN = 7  # pixels of the crop beyond the outline of the face
 _JAW_DROP = 12  # how far below the photo's chin a jaw may open
 _FEATHER = 3.5  # standard deviation of the mask's soft edge
@@ -160,9 +160,8 @@ class Paster:
     def _patches(self, chunk: "Chunk") -> list[_Patch]:
         """Mouth and moving eyes of the frames."""
         before = np.stack([self._seen(turn) for turn in chunk.turns] or [self._own.landmarks] * len(chunk))
-        after = chunk.landmarks
-        moving = [eye for eye in EYES if not np.array_equal(before[:, list(eye.points)], after[:, list(eye.points)])]
-        given = [torch.from_numpy(values) for values in (before, after, chunk.shift)]
+        given = [torch.from_numpy(values) for values in (before, chunk.landmarks, chunk.shift)]
+        moving = [eye for eye in EYES if moves(eye, *given[:2])]
         return [self._patch(opening, chunk.teeth, *given) for opening in (MOUTH, *moving)]
 
     def _patch(self, opening: Opening, teeth: Teeth, before: Tensor, after: Tensor, shift: Tensor) -> _Patch:

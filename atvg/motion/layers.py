@@ -43,6 +43,7 @@ _ROOM = (2.5, 8.0)  # crop pixels beside an eye within which skin stretches, lea
 _BESIDE = 3.0  # crop pixels beyond a corner within which what moves with it comes to rest
 _TO_BROW = 0.65  # of the way from lid to brow, likewise
 _LIP, _LID = 1.2, 3.5  # crop pixels beyond an edge, from where lips and upper lids (beyond the lashes) take the colour
+_ROUNDED = 1e-3  # crop pixels
 _STILL = 0.15  # crop pixels that a lid may move before its skin counts as changed
 
 
@@ -163,6 +164,12 @@ def lid_shift(eye: Opening, before: Tensor, after: Tensor, xs: Tensor, ys: Tenso
     return total * ramp(torch.minimum(xs - corners[:, :1], corners[:, 1:] - xs), -_BESIDE, 0)[:, None]
 
 
+def moves(eye: Opening, before: Tensor, after: Tensor) -> bool:
+    """Whether an eye of any of N faces (N, 68, 2+) has moved by more than numbers are rounded."""
+    points = list(eye.points)
+    return bool((after[:, points, :2] - before[:, points, :2]).abs().max() > _ROUNDED)
+
+
 @torch.no_grad()
 def layers(photo: Tensor, still: Tensor, landmarks: Tensor, teeth: Teeth | None) -> Layers:
     """The layers of B clips of T frames.
@@ -185,7 +192,7 @@ def layers(photo: Tensor, still: Tensor, landmarks: Tensor, teeth: Teeth | None)
     shift = sheet_shift(now, after)
     sources = places(shift, CROP_SIZE)
     changed, unknown, lids = torch.zeros(3, len(after), 1, CROP_SIZE, CROP_SIZE, device=photo.device)
-    moving = [MOUTH, *(eye for eye in EYES if not torch.equal(now[:, list(eye.points)], after[:, list(eye.points)]))]
+    moving = [MOUTH, *(eye for eye in EYES if moves(eye, now, after))]
     boxes = [_box(torch.cat([before, after])[:, list(opening.points)], opening) for opening in moving]
     for opening, (rows, across) in zip(moving, boxes, strict=True):
         y = ticks[rows, None] + fill_shift(before, opening, ticks[across], ticks[rows])
