@@ -54,6 +54,12 @@ def shift_grid(sources: Tensor, targets: Tensor, size: int, cells: int = CELLS) 
     return (spline_shift(sources / size, targets / size, coarse.flatten(0, 1)) * size).unflatten(1, (cells, cells))
 
 
+def pinned_shift(before: Tensor, after: Tensor, size: int) -> Tensor:
+    """`shift_grid` of points (B, N, 2) that move while the picture's edge stays."""
+    edge = border(size).to(before.device).expand(len(before), -1, -1)
+    return shift_grid(torch.cat([before, edge], dim=1), torch.cat([after, edge], dim=1), size)
+
+
 def places(shift: Tensor, size: int) -> Tensor:
     """Where each pixel of a square picture has its source, by a coarse grid: (B, G, G, 2) → (B, size, size, 2)."""
     fine = F.interpolate(shift.permute(0, 3, 1, 2), size=(size, size), mode="bilinear", align_corners=False)

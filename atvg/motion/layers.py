@@ -35,7 +35,7 @@ from atvg.motion.openings import (
     ramp,
 )  # fmt: skip
 from atvg.motion.teeth import Teeth, unseen
-from atvg.warp import border, places, resample, shift_grid
+from atvg.warp import pinned_shift, places, resample
 
 _LASHES = 1.5  # crop pixels above the upper lid's edge that move as they are; skin further up stretches
 _RIM = 1.2  # crop pixels of the lower lid's wet rim
@@ -238,8 +238,6 @@ def sheet_shift(before: Tensor, after: Tensor) -> Tensor:
     Returns:
         (N, 64, 64, 2) crop pixels.
     """
-    edge = border(CROP_SIZE).to(before.device).expand(len(before), -1, -1)
-    sources, targets = (torch.cat([points[:, _SHEET], edge], dim=1) for points in (before, after))
-    eyes = slice(len(_SHEET) - 12, len(_SHEET))
-    targets[:, eyes] = sources[:, eyes]
-    return shift_grid(sources, targets, CROP_SIZE)
+    sources, targets = before[:, _SHEET], after[:, _SHEET]
+    targets[:, -12:] = sources[:, -12:]  # the eyes
+    return pinned_shift(sources, targets, CROP_SIZE)

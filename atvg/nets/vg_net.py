@@ -19,7 +19,7 @@ from atvg.motion.layers import Layers, layers
 from atvg.motion.teeth import Teeth
 from atvg.nets.blocks import conv
 from atvg.nets.conv_gru import ConvGRU
-from atvg.warp import border, places, resample, shift_grid, warp
+from atvg.warp import pinned_shift, places, resample, warp
 
 HEAT_SIZE = 32  # side of the landmark maps
 _VECTOR_WIDTH = 256
@@ -264,8 +264,7 @@ class VGNet(nn.Module):
         if self.config.layers:
             return Ground(photo, layers(*own, signal, code.teeth))
         before, after = own.landmarks.expand_as(signal).flatten(0, 1), signal.flatten(0, 1)
-        edge = border(CROP_SIZE).to(photo.device).expand(len(photo), -1, -1)
-        shift = shift_grid(torch.cat([before, edge], dim=1), torch.cat([after, edge], dim=1), CROP_SIZE)
+        shift = pinned_shift(before, after, CROP_SIZE)
         nowhere = torch.zeros_like(photo[:, :1])
         return Ground(photo, Layers(resample(photo, places(shift, CROP_SIZE)), nowhere, nowhere, nowhere, shift))
 
