@@ -12,6 +12,7 @@ from typing import Union
 import numpy as np
 
 from atvg.config import (
+    EXTRA_ROWS,
     FPS,
     MAX_SECONDS,
     MFCC_HOP,
@@ -27,8 +28,7 @@ from atvg.errors import BadAudioError, TooLongError, existing_file
 
 Audio = Union[str, os.PathLike, "tuple[int, np.ndarray]", np.ndarray]
 
-LEAD_ROWS = WINDOW_ROWS // 2 - ROWS_PER_FRAME // 2  # rows before the first frame: 12
-EXTRA_ROWS = WINDOW_ROWS - ROWS_PER_FRAME  # rows beyond 4 per frame: 24
+LEAD_ROWS = EXTRA_ROWS // 2  # rows before the first frame: 12
 
 # What a foreign file may be: sound and films that lie in one file, by the names of ffmpeg's demuxers. It knows hundreds
 # more, and of those some are lists (concat, hls, dash, imf, …) that would make it open other files, or addresses.

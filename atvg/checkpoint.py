@@ -11,7 +11,7 @@ import re
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,19 +21,32 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from atvg.config import N_LANDMARKS, N_MFCC_STORED, ATNetConfig, SyncNetConfig, VGNetConfig, from_dict, to_dict
+from atvg.config import (
+    N_LANDMARKS,
+    N_MFCC_STORED,
+    ATNetConfig,
+    EarConfig,
+    SyncNetConfig,
+    VGNetConfig,
+    from_dict,
+    is_list,
+    to_dict,
+)
 from atvg.errors import BadSettingError, CheckpointError, OutputError
 from atvg.idle import IdleModel
 from atvg.nets.at_net import ATNet
+from atvg.nets.ear import Ear
 from atvg.nets.sync_net import SyncNet
 from atvg.nets.vg_net import VGNet
 from atvg.shape import ShapeModel
 
-AT_NET, VG_NET, DIRECT_NET, SYNC_NET, IDLE = "at_net", "vg_net", "direct_net", "sync_net", "idle"
+AT_NET, VG_NET, DIRECT_NET, SYNC_NET, EAR, IDLE = "at_net", "vg_net", "direct_net", "sync_net", "ear", "idle"
 _SHAPE = "shape."
 _MAX_JSON = 1_000_000  # bytes; the shipped ones have 1000
 _WIDEST = 4096  # channels, codes or layers in a network; the shipped ones have 224
 _SHIPPED = Path(__file__).resolve().parent.parent / "checkpoints"
+
+_UNSAID = {VGNetConfig: {"layers": False}, ATNetConfig: {"ear": "none"}}  # what older weights do not say of themselves
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -148,6 +161,16 @@ def load_sync_net(folder: Path) -> SyncNet:
         CheckpointError: as `load_at_net`.
     """
     return load_net(folder, SYNC_NET, SyncNet, SyncNetConfig)
+
+
+def load_ear(folder: Path) -> Ear:
+    """Reads the ear; where a folder has none, it is the shipped one, as nobody trains it.
+
+    Raises:
+        CheckpointError: as `load_at_net`.
+    """
+    there = (folder / f"{EAR}.safetensors").is_file()
+    return load_net(folder if there else _SHIPPED, EAR, Ear, EarConfig)
 
 
 def load_idle(folder: Path) -> IdleModel:
@@ -372,7 +395,7 @@ def _check_shape(shape: ShapeModel, config: ATNetConfig, path: Path) -> None:
 
 def _fill(net_class: type, config_class: type, meta: dict, tensors: dict[str, Tensor], path: Path) -> Any:
     try:
-        known = {"layers": False} if config_class is VGNetConfig else {}  # what older weights do not say of themselves
+        known = _UNSAID.get(config_class, {})
         config = _checked_config(from_dict(config_class, known | meta["config"]))
         with torch.device("meta"):  # first without memory: a text file may claim any width
             net_class(config).load_state_dict(tensors, assign=True)
@@ -394,14 +417,25 @@ def _checked_config(config: Any) -> Any:
     Raises:
         ValueError: it has not.
     """
-    fits = all(_fits(getattr(config, item.name), item.default, item.name != "first_mfcc") for item in fields(config))
+    fits = all(_fits(getattr(config, item.name), _example(config, item), _least(item)) for item in fields(config))
     if fits and isinstance(config, ATNetConfig):
         fits = config.first_mfcc + config.n_mfcc <= N_MFCC_STORED
+        fits &= config.squeezed <= EarConfig().width * len(config.ear_layers)
     if fits and isinstance(config, VGNetConfig):
         fits = config.heat_sigma > 0
     if not fits:
         raise ValueError("no such sizes")
     return config
+
+
+def _example(config: Any, item: Field) -> Any:
+    """The default of a field; of a tuple of any length one that is as long as the value."""
+    value = getattr(config, item.name)
+    return item.default[:1] * len(value) if is_list(item) and isinstance(value, tuple) else item.default
+
+
+def _least(item: Field) -> int:
+    return 0 if item.name in ("first_mfcc", "ear_layers") else 1
 
 
 def _fits(value: Any, default: Any, least: int) -> bool:

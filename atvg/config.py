@@ -1,7 +1,7 @@
 """Constants and sizes that every part of ATVG shares, and the dataclasses stored inside checkpoints."""
 
 import math
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import Field, asdict, dataclass, fields, replace
 from numbers import Real
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -16,7 +16,10 @@ MFCC_HOP = 160  # samples: 10 ms
 MFCC_WINDOW = 400  # samples: 25 ms
 ROWS_PER_FRAME = SAMPLE_RATE // FPS // MFCC_HOP  # 4 MFCC rows per video frame
 WINDOW_ROWS = 28  # 7 video frames, centred on the frame the window belongs to
-N_MFCC_STORED = 20  # packs keep c0..c19, so that the number used stays a training choice
+EXTRA_ROWS = WINDOW_ROWS - ROWS_PER_FRAME  # rows beyond 4 per frame that the windows of a stretch of frames need: 24
+FEATURES_PER_FRAME = 2  # of the ear
+N_MFCC_STORED = 20  # packs keep c0..c19 of 40 mel bands, so that the number used stays a training choice
+N_MFCC_EAR = 80  # and all of the 80 bands that the ear reads: a rotation of its log-mel
 
 MIN_SECONDS = 0.2  # below this there is not even a syllable to show
 MAX_SECONDS = 600.0
@@ -25,21 +28,51 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
+class EarConfig:
+    """Sizes of the ear, which are those of Whisper base but for the number of layers."""
+
+    n_mels: int = N_MFCC_EAR
+    width: int = 512
+    heads: int = 8
+    layers: int = 4
+    positions: int = 1500  # features it can hear at once: 30 s
+
+
+@dataclass(frozen=True)
 class ATNetConfig:
     """Sizes of AT-net.
 
-    ``first_mfcc`` and ``n_mfcc`` say which coefficients it reads. The paper's are 1 and 12; with c0 (level) and 20 it
-    follows unseen voices better, see checkpoints/README.md.
+    Attributes:
+        ear: what it hears through: features of the trained ear (``"whisper"``), or windows of MFCC as in the paper
+            (``"none"``).
+        ear_layers: with the ear, after which of its layers features are taken; those of several lie side by side.
+        squeezed: and into how many principal components.
+        around: and how many features, 50 a second, a frame hears; of an even number one more lies before the frame.
+        first_mfcc, n_mfcc: without the ear, which coefficients it reads. The paper's are 1 and 12; with c0 (level) and
+            20 it follows unseen voices better, see checkpoints/README.md.
+
+    Raises:
+        BadSettingError: an unknown ear, or layers that it does not have.
     """
 
+    ear: Literal["whisper", "none"] = "whisper"
+    ear_layers: tuple[int, ...] = (4,)
+    squeezed: int = 64
+    around: int = 7
     first_mfcc: int = 0
     n_mfcc: int = 20
     identity_codes: int = 16  # size of e, the PCA code of the photo's own shape
     motion_codes: int = 10  # size of z_t, the PCA code of the offset from the photo's shape
-    widths: tuple[int, int, int] = (64, 128, 192)  # channels of the convolutions over a window
+    widths: tuple[int, int, int] = (64, 128, 192)  # channels of the convolutions over a window of MFCC
     hidden: int = 192
     layers: int = 2
     dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        known = range(EarConfig().layers + 1)
+        if not self.ear_layers or any(layer not in known for layer in self.ear_layers):
+            raise BadSettingError(f"ear_layers is {shown(self.ear_layers)}; the ear has layers 0 to {known[-1]}")
 
 
 @dataclass(frozen=True)
@@ -154,19 +187,26 @@ def with_overrides(config: T, overrides: dict[str, str]) -> T:
     Raises:
         BadSettingError: unknown field, or a value that the field cannot have.
     """
-    known = {f.name: getattr(config, f.name) for f in fields(config)}
+    known = {f.name: f for f in fields(config)}
     changes: dict[str, Any] = {}
     for key, text in overrides.items():
         if key not in known:
             raise BadSettingError(f"unknown setting {key!r}; choose from: {', '.join(sorted(known))}")
-        changes[key] = _parse(text, known[key], key)
+        changes[key] = _parse(text, getattr(config, key), key, is_list(known[key]))
     return replace(config, **changes)
 
 
-def _parse(text: str, example: Any, key: str) -> Any:
+def is_list(item: Field) -> bool:
+    """Whether a field of a config holds a tuple of any length."""
+    return get_origin(item.type) is tuple and get_args(item.type)[-1] is Ellipsis
+
+
+def _parse(text: str, example: Any, key: str, any_length: bool) -> Any:
     try:
         if isinstance(example, bool):
             return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+        if any_length:
+            return tuple(type(example[0])(part) for part in text.split(","))
         if isinstance(example, tuple):
             return tuple(type(item)(part) for part, item in zip(text.split(","), example, strict=True))
         value = type(example)(text)

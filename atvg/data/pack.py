@@ -18,11 +18,12 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
-from atvg.config import CROP_SIZE, FPS, ROWS_PER_FRAME, WINDOW_ROWS
+from atvg.config import CROP_SIZE, FPS, N_MFCC_EAR, ROWS_PER_FRAME, WINDOW_ROWS
 from atvg.data.storage import AnyPath, as_path, names, opened
 from atvg.errors import PackError
+from atvg.voice.mel import unpacked
 
-FORMAT = 2  # 1 had no transforms
+FORMAT = 3  # 1 had no transforms, 2 nothing for the ear
 LANDMARK_STEPS = 64  # landmarks are stored as whole 64ths of a crop pixel
 _CRF = 16  # H.264 quality: visually lossless at 128×128, about 15 KB a second
 
@@ -37,6 +38,7 @@ class Clip:
         transforms: (T, 2, 3) float32, source pixels → crop pixels of each frame; between two of them lies how what
             stands still in the source moves in the stabilised crop.
         mfcc: (4·T + 24, 20) float32 rows, see `atvg.audio`.
+        mfcc80: (4·T, 80) float32 rows that the ear reads, see `atvg.voice.mel`.
     """
 
     key: str
@@ -48,6 +50,7 @@ class Clip:
     landmarks: np.ndarray
     transforms: np.ndarray
     mfcc: np.ndarray
+    mfcc80: np.ndarray
 
     def __len__(self) -> int:
         return len(self.landmarks)
@@ -61,6 +64,7 @@ class Clip:
             landmarks=self.landmarks[:count],
             transforms=self.transforms[:count],
             mfcc=self.mfcc[: ROWS_PER_FRAME * count + WINDOW_ROWS - ROWS_PER_FRAME],
+            mfcc80=self.mfcc80[: ROWS_PER_FRAME * count],
         )
 
 
@@ -220,11 +224,13 @@ def unpack_clip(key: str, members: dict[str, bytes], with_frames: bool = True) -
     with np.load(io.BytesIO(members["npz"])) as arrays:
         landmarks = arrays["landmarks"].astype(np.float32) / LANDMARK_STEPS
         transforms = arrays["transforms"].astype(np.float32)
-        mfcc = arrays["mfcc"].astype(np.float32)
+        mfcc, mfcc80 = arrays["mfcc"].astype(np.float32), unpacked(arrays["log_mel"])
     frames = decode_video(members["mp4"]) if with_frames else None
     if frames is not None and len(frames) != len(landmarks):
         raise ValueError(f"{key} has {len(frames)} pictures but {len(landmarks)} sets of landmarks")
     if landmarks.shape[1:] != (68, 3) or transforms.shape != (len(landmarks), 2, 3):
         raise ValueError(f"{key} has landmarks {landmarks.shape} and transforms {transforms.shape}")
+    if mfcc80.shape != (ROWS_PER_FRAME * len(landmarks), N_MFCC_EAR):
+        raise ValueError(f"{key} has {len(landmarks)} sets of landmarks but a log-mel of {mfcc80.shape}")
     about = (key, meta["source"], meta["identity"], meta["split"], meta["sync"])
-    return Clip(*about, frames, landmarks, transforms, mfcc)
+    return Clip(*about, frames, landmarks, transforms, mfcc, mfcc80)

@@ -1,8 +1,8 @@
 """Talking clips and stills → a training pack: stabilised 128×128 crops, landmarks, MFCC and metadata in tar shards.
 
 A clip becomes three members of a shard: ``KEY.mp4`` (H.264 crops, 25 fps), ``KEY.npz`` (landmarks, transforms, MFCC
-rows) and ``KEY.json`` (identity, source, split, …). All stills of a person become one silent clip that is out of sync.
-Clips are worked on in parallel, on this machine or on many; each finished one is kept under ``.parts``, so an
+rows, log-mel) and ``KEY.json`` (identity, source, split, …). All stills of a person become one silent clip that is out
+of sync. Clips are worked on in parallel, on this machine or on many; each finished one is kept under ``.parts``, so an
 interrupted run goes on where it stopped, and what joins later is all that has to be done. A clip that breaks its
 decoder, or on which it never ends, costs that clip only. The pack is the same, whoever has worked on it, and wherever
 clips and pack lie (`atvg.data.storage`).
@@ -44,6 +44,7 @@ from atvg.errors import ATVGError, BadAudioError, OutputError, PackError
 from atvg.face import geometry
 from atvg.face.crop import canonical_transform, stabilising_transforms, warp_to_crop
 from atvg.face.landmarks import MESH_TO_68, RIGID
+from atvg.voice.mel import clip_mfcc80, packed, silent_mfcc80
 
 SHARD_BYTES = 60_000_000
 MIN_FRAMES = 15
@@ -113,6 +114,8 @@ def _prepare(
         clips = clips + find_stills(stills_dir)
         check_splits(clips)
     is_new, parts = not pack_dir.exists(), pack_dir / ".parts"
+    if _format_of(pack_dir) not in (None, FORMAT):
+        remove_tree(parts)  # what an older version has made lacks something
     for folder in (pack_dir, parts):
         make_folder(folder)
         for name in names(folder):
@@ -133,6 +136,14 @@ def _prepare(
     report = {"clips": len(clips), "kept": len(kept), "dropped": dropped, **index["totals"]}
     _write_json(pack_dir / "report.json", report)
     return report
+
+
+def _format_of(pack_dir: AnyPath) -> int | None:
+    """The format of the pack that lies there already, if one does."""
+    try:
+        return json.loads((pack_dir / "pack.json").read_bytes())["format"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _part(clip: ClipInfo) -> str:
@@ -241,8 +252,10 @@ def process_clip(clip: ClipInfo) -> dict[str, bytes]:
         frames = read_frames(str(path))
         landmarks = _fill_gaps(_track(frames))
         _check_size(landmarks)
-        rows = audio.mfcc_rows(_load_sound(path, clip.audio, len(frames)), len(frames))
-    return _members(clip, frames, landmarks, stabilising_transforms(landmarks), rows)
+        wave = _load_sound(path, clip.audio, len(frames))
+    rows = audio.mfcc_rows(wave, len(frames))
+    rows80 = clip_mfcc80(wave, len(frames), audio.even_gain(audio.speech_level(wave)))
+    return _members(clip, frames, landmarks, stabilising_transforms(landmarks), rows, rows80)
 
 
 def _process_stills(clip: ClipInfo) -> dict[str, bytes]:
@@ -267,8 +280,9 @@ def _process_stills(clip: ClipInfo) -> dict[str, bytes]:
     if not pictures:
         raise Unusable(next(iter(left_out.values())))
     landmarks = np.stack(found)
-    rows = np.repeat(silent_row(N_MFCC_STORED)[None], ROWS_PER_FRAME * len(found) + EXTRA_ROWS, axis=0)
-    return _members(clip, pictures, landmarks, _aligning_transforms(landmarks), rows, left_out)
+    count = ROWS_PER_FRAME * len(found)
+    rows, rows80 = np.tile(silent_row(N_MFCC_STORED), (count + EXTRA_ROWS, 1)), np.tile(silent_mfcc80(), (count, 1))
+    return _members(clip, pictures, landmarks, _aligning_transforms(landmarks), rows, rows80, left_out)
 
 
 def _aligning_transforms(landmarks: np.ndarray) -> np.ndarray:
@@ -289,9 +303,10 @@ def _members(
     landmarks: np.ndarray,
     transforms: np.ndarray,
     rows: np.ndarray,
+    rows80: np.ndarray,
     left_out: dict[str, str] | None = None,
 ) -> dict[str, bytes]:
-    """What is stored of source frames (T of H×W×3), their landmarks, transforms and MFCC rows."""
+    """What is stored of source frames (T of H×W×3), their landmarks, transforms and both kinds of MFCC rows."""
     crops = np.stack([warp_to_crop(frame, matrix) for frame, matrix in zip(frames, transforms, strict=True)])
     points = geometry.apply(transforms, landmarks)
     arrays = io.BytesIO()
@@ -300,6 +315,7 @@ def _members(
         landmarks=np.round(points * LANDMARK_STEPS).astype(np.int16),
         transforms=transforms.astype(np.float32),
         mfcc=rows.astype(np.float16),
+        log_mel=packed(rows80),
     )
     meta = {**asdict(clip), "frames": len(frames), "scale": float(geometry.scale_of(transforms).mean())}
     for place in ("path", "audio", "pictures"):  # the pack is the same wherever its sources lay

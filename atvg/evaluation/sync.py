@@ -13,9 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from atvg.audio import EXTRA_ROWS
 from atvg.checkpoint import load_sync_net, locate
-from atvg.config import ROWS_PER_FRAME
+from atvg.config import EXTRA_ROWS, ROWS_PER_FRAME
 from atvg.data.pack import Clip, read_pack
 from atvg.data.storage import AnyPath
 from atvg.nets.sync_net import SEEN, SyncNet, mouths

@@ -1,32 +1,44 @@
-"""AT-net: MFCC rows + the identity's shape code → shape codes of the landmarks that match the audio."""
+"""AT-net: what is heard + the identity's shape code → shape codes of the landmarks that match the audio."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from atvg.config import ATNetConfig
+from atvg.config import EXTRA_ROWS, FEATURES_PER_FRAME, ROWS_PER_FRAME, ATNetConfig, EarConfig
 
 
 class ATNet(nn.Module):
-    """Causal and stateful over frames; a frame hears the 28 rows around it, the recurrence only looks back.
+    """Causal and stateful over frames: a frame hears what lies around it, the recurrence only looks back.
 
-    The convolutions have no padding and together reach over just those 28 rows, so the windows of a stretch, which
-    overlap, are convolved at once.
+    It hears features of the ear (`atvg.nets.ear`), which are MFCC understood; or, as in the paper, MFCC rows as they
+    are. The convolutions have no padding and together reach over just what a frame hears, so the windows of a stretch,
+    which overlap, are convolved at once.
 
     z_t = head(recurrence(audio_{≤t}, e)) + own(e), where own(e) undoes the expression the photo itself shows: z is an
     offset from the photo's shape, and a photo with an open mouth must be able to close it in silence.
 
     Attributes:
-        mfcc_mean, mfcc_std: (n_mfcc,) statistics of the training features, stored with the weights.
+        mfcc_mean, mfcc_std: (n_mfcc,) statistics of the training features, stored with the weights; without an ear.
+        ear_mean, ear_basis: (C,) and (squeezed, C), principal components of the ear's features, whitened; with one.
     """
 
     def __init__(self, config: ATNetConfig):
         super().__init__()
         self.config = config
+        self.audio = self._windows_of_mfcc() if config.ear == "none" else self._features_of_the_ear()
+        self.identity = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(config.identity_codes, config.hidden))
+        self.layers = nn.ModuleList(RecurrentLayer(config.hidden, config.dropout) for _ in range(config.layers))
+        self.head = nn.Sequential(
+            nn.LayerNorm(config.hidden), nn.Dropout(config.dropout), nn.Linear(config.hidden, config.motion_codes)
+        )
+        self.own = nn.Linear(config.identity_codes, config.motion_codes)
+
+    def _windows_of_mfcc(self) -> nn.Module:
+        config = self.config
         self.register_buffer("mfcc_mean", torch.zeros(config.n_mfcc))
         self.register_buffer("mfcc_std", torch.ones(config.n_mfcc))
         first, second, third = config.widths
-        self.audio = nn.Sequential(
+        return nn.Sequential(
             nn.Conv1d(config.n_mfcc, first, 4, stride=2),  # 4·T + 24 rows → 2·T + 11
             nn.ReLU(),
             nn.Conv1d(first, second, 3, stride=2),  # → T + 5
@@ -36,30 +48,56 @@ class ATNet(nn.Module):
             nn.Dropout(config.dropout),
             nn.Conv1d(third, config.hidden, 1),
         )
-        self.identity = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(config.identity_codes, config.hidden))
-        self.layers = nn.ModuleList(RecurrentLayer(config.hidden, config.dropout) for _ in range(config.layers))
-        self.head = nn.Sequential(
-            nn.LayerNorm(config.hidden), nn.Dropout(config.dropout), nn.Linear(config.hidden, config.motion_codes)
+
+    def _features_of_the_ear(self) -> nn.Module:
+        config = self.config
+        width = EarConfig().width * len(config.ear_layers)
+        self.register_buffer("ear_mean", torch.zeros(width))
+        self.register_buffer("ear_basis", torch.eye(config.squeezed, width))
+        return nn.Sequential(
+            nn.Dropout(config.dropout),
+            nn.Conv1d(config.squeezed, config.hidden, config.around, stride=FEATURES_PER_FRAME),
+            nn.ReLU(),
+            nn.Dropout(config.dropout),
+            nn.Conv1d(config.hidden, config.hidden, 1),
         )
-        self.own = nn.Linear(config.identity_codes, config.motion_codes)
+
+    @property
+    def lead(self) -> int:
+        """How many rows, or features, before the first that lies in it a frame hears."""
+        if self.config.ear == "none":
+            return EXTRA_ROWS // 2
+        return self.config.around // 2 - 1
+
+    def length(self, frames: int) -> int:
+        """How many rows, or features, make up what so many frames hear."""
+        if self.config.ear == "none":
+            return ROWS_PER_FRAME * frames + EXTRA_ROWS
+        return FEATURES_PER_FRAME * (frames - 1) + self.config.around
+
+    def squeeze(self, features: Tensor) -> Tensor:
+        """The ear's features (..., C) → their principal components, (..., squeezed) of unit variance."""
+        return (features - self.ear_mean) @ self.ear_basis.T
 
     def initial_state(self, batch: int = 1) -> Tensor:
         """The state before the first frame, zeros (layers, batch, hidden)."""
-        return self.mfcc_mean.new_zeros(self.config.layers, batch, self.config.hidden)
+        return self.own.weight.new_zeros(self.config.layers, batch, self.config.hidden)
 
-    def forward(self, rows: Tensor, identity: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, heard: Tensor, identity: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Predicts a stretch of frames.
 
         Args:
-            rows: (B, 4·T + 24, n_mfcc) raw MFCC rows; frame t hears 4·t to 4·t + 27.
+            heard: (B, `length`, squeezed) features, of which frame t hears 2·t to 2·t + around − 1; without an ear
+                (B, 4·T + 24, n_mfcc) raw MFCC rows, of which it hears 4·t to 4·t + 27.
             identity: (B, identity_codes), the code e of the photo's shape.
             state: from `initial_state` or from the stretch before.
 
         Returns:
             codes (B, T, motion_codes) and the state after the last frame.
         """
-        features = (rows - self.mfcc_mean) / self.mfcc_std
-        heard = self.audio(features.transpose(1, 2)).transpose(1, 2)  # (B, T, hidden)
+        if self.config.ear == "none":
+            heard = (heard - self.mfcc_mean) / self.mfcc_std
+        heard = self.audio(heard.transpose(1, 2)).transpose(1, 2)  # (B, T, hidden)
         hidden = F.relu(heard + self.identity(identity)[:, None])
         states = []
         for layer, before in zip(self.layers, state, strict=True):

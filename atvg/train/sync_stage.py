@@ -9,9 +9,8 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from atvg import losses
-from atvg.audio import EXTRA_ROWS
 from atvg.checkpoint import SYNC_NET, save_net
-from atvg.config import ROWS_PER_FRAME, SyncNetConfig
+from atvg.config import EXTRA_ROWS, ROWS_PER_FRAME, SyncNetConfig
 from atvg.data import sound
 from atvg.data.bank import sqrt_chances
 from atvg.data.pack import read_pack

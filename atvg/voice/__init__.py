@@ -1,0 +1,1 @@
+"""Sound in: what the networks hear of it."""

@@ -1,0 +1,84 @@
+"""The ear over sound of any length: overlapping stretches, of which each is heard with two seconds around it.
+
+So memory does not grow with the sound, the first frames need not wait for the last, and what is heard of a frame hardly
+depends on where the stretches lie (checkpoints/README.md says by how much).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from atvg.config import FEATURES_PER_FRAME, ROWS_PER_FRAME
+from atvg.nets.at_net import ATNet
+from atvg.nets.ear import Ear
+
+FIRST = 100  # frames of the first stretch, a short one: nothing can be shown before it is heard
+LENGTH = 400  # frames of every other
+AROUND = 50  # frames heard beyond either end of a stretch
+
+Rows = Callable[[int, int], np.ndarray]
+"""First row and how many → MFCC rows (count, 80), as `atvg.voice.mel.mfcc80_rows` makes them."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What was heard of frames first..last − 1, and around them.
+
+    Attributes:
+        features: (N, C) of the ear.
+        begin: which of all features, 2·t and 2·t + 1 of frame t, is the first of these.
+    """
+
+    first: int
+    last: int
+    features: Tensor
+    begin: int
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+    def own(self) -> Tensor:
+        """The features of its own frames, (2·T, C)."""
+        first, last = (FEATURES_PER_FRAME * t - self.begin for t in (self.first, self.last))
+        return self.features[first:last]
+
+    def for_net(self, net: ATNet) -> Tensor:
+        """What AT-net wants for its frames, (1, `ATNet.length`, squeezed); the ends of the sound go on for ever."""
+        start = FEATURES_PER_FRAME * self.first - net.lead - self.begin
+        places = torch.arange(start, start + net.length(len(self))).clamp(0, len(self.features) - 1)
+        return net.squeeze(self.features[places.to(self.features.device)])[None]
+
+
+def stretches(frames: int) -> Iterator[tuple[int, int]]:
+    """First and last (exclusive) of the stretches that so many frames are heard in."""
+    first, last = 0, min(FIRST, frames)
+    while first < frames:
+        yield first, last
+        first, last = last, min(last + LENGTH, frames)
+
+
+@torch.inference_mode()
+def listen(ear: Ear, rows: Rows, frames: int, layers: tuple[int, ...] | None = None) -> Iterator[Stretch]:
+    """Hears the sound of so many frames, stretch by stretch; `layers` as of `Ear`."""
+    device = ear.positions.device
+    for first, last in stretches(frames):
+        begin, end = max(0, first - AROUND), min(frames, last + AROUND)
+        mfcc = rows(ROWS_PER_FRAME * begin, ROWS_PER_FRAME * (end - begin))
+        start = place(FEATURES_PER_FRAME * begin, FEATURES_PER_FRAME * (end - begin), len(ear.positions))
+        features = ear(torch.as_tensor(mfcc, dtype=torch.float32, device=device)[None], layers, start)[0]
+        yield Stretch(first, last, features, FEATURES_PER_FRAME * begin)
+
+
+def place(begin: int, count: int, places: int) -> int:
+    """Where `count` features that begin at the feature `begin` of a sound are put among the ear's places."""
+    return min(begin, places - count)
+
+
+def features_of(ear: Ear, mfcc80: np.ndarray, layers: tuple[int, ...] | None = None) -> Tensor:
+    """All features of rows (4·T, 80) that are there already, (2·T, C)."""
+    frames = len(mfcc80) // ROWS_PER_FRAME
+    heard = listen(ear, lambda first, count: mfcc80[first : first + count], frames, layers)
+    return torch.cat([stretch.own() for stretch in heard])
