@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from atvg import __version__
+from atvg.config import EARS
 from atvg.data.storage import as_path
 from atvg.errors import ATVGError, BadSettingError, OutputError
 
@@ -95,6 +96,9 @@ def _add_animate(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument("--panels", metavar="P.mp4", help="landmarks, attention, motion and result side by side")
     command.add_argument("--arrays", metavar="A.npz", help="every frame, map, landmark and code")
+    command.add_argument(
+        "--ear", default=EARS[0], help="'whisper': AT-net hears through the trained ear (default); 'none': MFCC windows"
+    )
     command.add_argument("--natural", action="store_true", help="let the head move a little and the eyes blink")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of the natural motion (default 0)")
     _add_weights(command)
@@ -118,7 +122,7 @@ def _animate(options: argparse.Namespace) -> None:
     pose = Pose(options.yaw, options.pitch, options.roll)
     settings = {
         "beta": options.beta, "mouth_gain": options.mouth_gain, "smoothing": options.smoothing,
-        "teeth": options.teeth, "natural": options.natural, "seed": options.seed,
+        "teeth": options.teeth, "ear": options.ear, "natural": options.natural, "seed": options.seed,
     }  # fmt: skip
     make_settings(settings)
     place = parse_place(options.box, options.points)

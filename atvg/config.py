@@ -21,6 +21,8 @@ FEATURES_PER_FRAME = 2  # of the ear
 N_MFCC_STORED = 20  # packs keep c0..c19 of 40 mel bands, so that the number used stays a training choice
 N_MFCC_EAR = 80  # and all of the 80 bands that the ear reads: a rotation of its log-mel
 
+EARS = ("whisper", "none")  # what AT-net hears through, the better first
+
 MIN_SECONDS = 0.2  # below this there is not even a syllable to show
 MAX_SECONDS = 600.0
 

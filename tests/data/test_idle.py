@@ -44,7 +44,9 @@ def filmed(face: np.ndarray, angles: np.ndarray, blinks: tuple[int, ...] = ()) -
 def make_clip(key: str, source_points: np.ndarray) -> Clip:
     transforms = stabilising_transforms(source_points)
     points = geometry.apply(transforms, source_points)
-    return Clip(key, "made", key.split("-")[0], "train", True, None, points, transforms, np.zeros((0, 20)))
+    return Clip(
+        key, "made", key.split("-")[0], "train", True, None, points, transforms, np.zeros((0, 20)), np.zeros((0, 80))
+    )
 
 
 def write_pack(folder: Path, clips: list[Clip]) -> Path:

@@ -62,7 +62,9 @@ def test_what_nodding_leaks_into_the_shape_is_taken_out(face68):
         turned = np.stack([turn_points(f, head_centre(face68), Pose(*a)) for f, a in zip(face, sway, strict=True)])
         turned[..., 2] *= 0.75
         still = np.repeat(np.eye(2, 3)[None], 60, axis=0)
-        clips.append(Clip(str(number), "", str(number), "train", True, None, turned, still, np.zeros((0, 20))))
+        clips.append(
+            Clip(str(number), "", str(number), "train", True, None, turned, still, np.zeros((0, 20)), np.zeros((0, 80)))
+        )
         openings.append(opening)
     mean = face68 - face68[[27, 28, 29, 30, 36, 39, 42, 45, 0, 16]].mean(axis=0)
     from atvg.shape import normalise, rigid_fit

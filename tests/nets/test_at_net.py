@@ -6,7 +6,7 @@ import torch
 from atvg.config import ATNetConfig
 from atvg.nets.at_net import ATNet, RecurrentLayer
 
-CONFIG = ATNetConfig(first_mfcc=1, n_mfcc=12)  # the paper's windows, 28×12
+CONFIG = ATNetConfig(ear="none", first_mfcc=1, n_mfcc=12)  # the paper's windows, 28×12
 FRAMES = 12
 
 
