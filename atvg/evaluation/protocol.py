@@ -18,7 +18,7 @@ from atvg.config import CROP_SIZE, FPS
 from atvg.data.pack import Clip, read_pack, shard_paths
 from atvg.data.storage import AnyPath, as_path
 from atvg.errors import PackError
-from atvg.evaluation import metrics
+from atvg.evaluation import closures, metrics
 from atvg.evaluation.pool import in_order
 from atvg.evaluation.rows import SHUT, Row
 from atvg.evaluation.sync import SyncExpert, accuracy
@@ -54,6 +54,7 @@ CHOICES = {
     "psnr_released_script": "uint8 differences and squares that wrap at 256; not comparable with a true PSNR",
     "lse_c, lse_d": "the shipped sync expert (see `atvg.evaluation.sync`) on frames and the clip's own sound; not "
     "comparable with figures of other experts",
+    "closures": closures.CHOICE,
     "clips": "clips whose sound does not fit their lips are left out; figures are means over clips",
 }
 
