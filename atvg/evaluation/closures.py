@@ -104,7 +104,8 @@ def measure_weights(pack_dir: str | AnyPath, split: str, weights: Path) -> dict[
 
 def heard_by(animator: "Animator") -> Predict:
     """What an animator makes of a clip's sound, from its most closed frame."""
-    return lambda clip: animator.landmarks_from_rows(clip.mfcc, clip.landmarks[most_shut(clip)])
+    ear = animator.ears[0]
+    return lambda clip: animator.landmarks_from_rows(clip.heard(ear), clip.landmarks[most_shut(clip)], ear=ear)
 
 
 def measure_closures(clips: Iterable[Clip], predict: Predict) -> dict[str, Any] | None:

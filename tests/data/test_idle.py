@@ -56,7 +56,8 @@ def write_pack(folder: Path, clips: list[Clip]) -> Path:
         for clip in clips:
             arrays = io.BytesIO()
             landmarks = np.round(clip.landmarks * LANDMARK_STEPS).astype(np.int16)
-            np.savez(arrays, landmarks=landmarks, transforms=clip.transforms.astype(np.float32), mfcc=clip.mfcc)
+            heard = {"mfcc": clip.mfcc, "log_mel": np.zeros((4 * len(clip), 80), np.uint8)}
+            np.savez(arrays, landmarks=landmarks, transforms=clip.transforms.astype(np.float32), **heard)
             about = {name: getattr(clip, name) for name in ("source", "identity", "split", "sync")}
             members = {"json": json.dumps(about).encode(), "mp4": b"", "npz": arrays.getvalue()}
             for ending, data in members.items():
