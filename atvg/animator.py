@@ -34,7 +34,7 @@ from atvg.nets.at_net import ATNet
 from atvg.nets.ear import Ear
 from atvg.nets.vg_net import Ground, Turned, VGNet, turn
 from atvg.pose import Pose
-from atvg.shape import ShapeModel, denormalise_offset, uncross_lips
+from atvg.shape import ShapeModel, denormalise_offset, press_lips, uncross_lips
 from atvg.voice.hearing import Listens
 from atvg.warp import CELLS
 
@@ -288,7 +288,7 @@ class Animator:
         The photo's are (68, 3), or (T, 68, 3) while its head turns.
         """
         offsets = denormalise_offset(self.shape.decode(codes), self.shape.frame_of(photo_landmarks))
-        return uncross_lips(photo_landmarks[..., :2] + offsets[..., :2]).astype(np.float32)
+        return press_lips(uncross_lips(photo_landmarks[..., :2] + offsets[..., :2])).astype(np.float32)
 
     # -- landmarks → frames --------------------------------------------------------------------------------------
 
