@@ -174,9 +174,9 @@ def fit(
 def press_lips(landmarks: np.ndarray) -> np.ndarray:
     """Lips that nearly touch, touch; (..., 68, 2) pixels.
 
-    What is learnt with squared errors lies in the middle of what may be true: lips that are shut in one of two cases are
-    half open in its eyes, and those of real talkers next to never. An opening o becomes o · (1 − exp(−(o / o₀)²)), which
-    leaves wide ones alone; the lower lip comes up further than the upper one down.
+    What is learnt with squared errors lies in the middle of what may be true: lips that are shut in one of two cases
+    are half open to it, and never shut. An opening o becomes o · (1 − exp(−(o / o₀)²)), which leaves wide ones alone;
+    the lower lip comes up further than the upper one down.
     """
     down = _down(landmarks)
     gaps = ((landmarks[..., INNER_LOWER, :] - landmarks[..., INNER_UPPER, :]) * down).sum(-1)
