@@ -245,6 +245,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from atvg import checkpoint
     from atvg.evaluation.closures import evaluate_closures, measure_weights
+    from atvg.evaluation.hearing import measure_live
     from atvg.evaluation.photographs import find_photographs, measure_photographs
     from atvg.evaluation.protocol import evaluate
     from atvg.evaluation.report import closures, to_markdown, write_json
@@ -273,6 +274,9 @@ def _evaluate(options: argparse.Namespace) -> None:
     lips = measure_weights(options.pack, options.split, folder)
     if lips is not None:
         result["closures"] = lips
+    live = measure_live(options.pack, options.split, folder) if options.frames is None else None
+    if live is not None:
+        result["live"] = live
     if album is not None:
         measured = measure_photographs(album, options.pack, options.split, folder, options.engine, **limits)
         result["photographs"] = measured

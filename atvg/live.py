@@ -13,13 +13,13 @@ from atvg.animator import CHUNK, Animator, Chunk, Performance, join
 from atvg.config import EARS, FPS, MFCC_HOP, MFCC_WINDOW, ROWS_PER_FRAME, SAMPLE_RATE, check_number
 from atvg.errors import BadAudioError
 from atvg.face.face import Face
-from atvg.voice.hearing import window
+from atvg.voice.hearing import LIVE_AFTER, LIVE_BEFORE, window
 from atvg.voice.mel import mfcc80_rows
 
 _FRAME = SAMPLE_RATE // FPS  # samples
 _RATES = (8_000, 192_000)  # Hz
 # Frames before and after the new ones that are heard with them: the ear is nearly as good with these as with all.
-_WINDOW = {"whisper": (40, 5), "none": (3, 3)}
+_WINDOW = {"whisper": (LIVE_BEFORE, LIVE_AFTER), "none": (3, 3)}
 _MEMORY = 10 * FPS  # frames over which the speaker's level is measured
 _QUIETEST = 0.01  # level, RMS: before anybody speaks, a room's noise must not be taken for a voice
 _AROUND = (1, 3)  # frames before and after one that must all be silent for it to be at rest; the reach holds them

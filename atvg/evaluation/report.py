@@ -89,6 +89,8 @@ def to_markdown(result: Mapping[str, Any]) -> str:
     parts.append(expert(result["sync_expert"]))
     if "photographs" in result:
         parts.append(_photographs(result["photographs"]))
+    if "live" in result:
+        parts.append(_live(result["live"]))
     if "closures" in result:
         parts.append(closures(result["closures"]))
     if any(name.endswith(SHUT) for name in rows):
@@ -105,6 +107,18 @@ def expert(found: Mapping[str, Figures]) -> str:
     return (
         f"Sync expert, real clips with their sound moved by a known number of frames, offset found within "
         f"±{TOLERANCE} frame: {'; '.join(told) or 'no clip is long enough'}."
+    )
+
+
+def _live(found: Mapping[str, Any]) -> str:
+    """In a sentence, what a voice that is still being spoken costs."""
+    told = [
+        f"{source} {number(figures['live'], 2)} instead of {number(figures['whole'], 2)}"
+        for source, figures in found["r"].items()
+    ]
+    return (
+        f"Heard live, {found['before']:g} s before a frame and {found['after']:g} s after it, landmarks' lips open as "
+        f"when the whole sound is heard with r = {number(found['agreement'], 3)}; with the truth: {'; '.join(told)}."
     )
 
 

@@ -18,6 +18,7 @@ from atvg.nets.at_net import ATNet
 FIRST = 100  # frames of the first stretch, a short one: nothing can be shown before it is heard
 LENGTH = 400  # frames of every other
 AROUND = 50  # frames heard beyond either end of a stretch
+LIVE_BEFORE, LIVE_AFTER = 40, 5  # and beyond the newest frames of a voice that is still being spoken
 
 
 class Listens(Protocol):
@@ -86,6 +87,16 @@ def window(
     heard = torch.as_tensor(mfcc, dtype=torch.float32, device=ear.positions.device)[None]
     start = place(FEATURES_PER_FRAME * begin, len(mfcc) // (ROWS_PER_FRAME // FEATURES_PER_FRAME), len(ear.positions))
     return Stretch(first, last, ear(heard, layers, start)[0], FEATURES_PER_FRAME * begin)
+
+
+def listen_live(
+    ear: Listens, rows: Rows, frames: int, layers: tuple[int, ...] | None = None, at_once: int = 5
+) -> Iterator[Stretch]:
+    """Hears what `listen` hears as somebody does who gets `at_once` frames of it at a time, and no later ones."""
+    for first in range(0, frames, at_once):
+        last = min(frames, first + at_once)
+        begin, end = max(0, first - LIVE_BEFORE), min(frames, last + LIVE_AFTER)
+        yield window(ear, rows(ROWS_PER_FRAME * begin, ROWS_PER_FRAME * (end - begin)), first, last, begin, layers)
 
 
 def place(begin: int, count: int, places: int) -> int:

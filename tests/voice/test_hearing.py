@@ -85,3 +85,15 @@ class TestWhatATNetWants:
 
     def test_own_features_leave_out_what_lies_around(self):
         assert self.stretch(10, 13, 5, 20).own()[:, 0].tolist() == [20, 21, 22, 23, 24, 25]
+
+
+def test_live_hears_a_little_around_the_newest_frames(small):
+    asked = []
+
+    def rows(first: int, count: int) -> np.ndarray:
+        asked.append((first // 4, (first + count) // 4))
+        return np.zeros((count, 80), np.float32)
+
+    found = [(stretch.first, stretch.last) for stretch in hearing.listen_live(small, rows, 103)]
+    assert found[:2] == [(0, 5), (5, 10)] and found[-1] == (100, 103)
+    assert asked[0] == (0, 10) and asked[12] == (20, 70) and asked[-1] == (60, 103)
