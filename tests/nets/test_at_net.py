@@ -6,7 +6,7 @@ import torch
 from atvg.config import ATNetConfig
 from atvg.nets.at_net import ATNet, RecurrentLayer
 
-CONFIG = ATNetConfig(first_mfcc=1, n_mfcc=12)  # the paper's windows, 28×12
+CONFIG = ATNetConfig(ear="none", first_mfcc=1, n_mfcc=12)  # the paper's windows, 28×12
 FRAMES = 12
 
 
@@ -74,7 +74,7 @@ def test_features_are_standardised_by_the_stored_statistics(net, rows, identity)
 
 
 def test_the_sizes_are_those_of_the_config():
-    net = ATNet(ATNetConfig(n_mfcc=20, identity_codes=7, motion_codes=5, hidden=32, layers=3)).eval()
+    net = ATNet(ATNetConfig(ear="none", n_mfcc=20, identity_codes=7, motion_codes=5, hidden=32, layers=3)).eval()
     codes, state = net(torch.zeros(1, 4 * 3 + 24, 20), torch.zeros(1, 7), net.initial_state())
     assert codes.shape == (1, 3, 5) and state.shape == (3, 1, 32)
 
