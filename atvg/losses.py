@@ -8,6 +8,7 @@ from atvg.face.landmarks import MOUTH
 
 _STILL = 1e-3  # square pixels; keeps the root's gradient finite for lips that do not move
 _NEAR, _FAR = 12.0, 28.0  # crop pixels: up to the first skin is carried along by speech, from the second on nothing is
+_SHUT = 1.0  # crop pixels: so far above the mouth's rest lips count as nearly shut
 _LAG_SOFTNESS, _LAG_COST = 0.1, 0.03  # in units of the squared error: differences between lags are about 0.3
 
 
@@ -110,19 +111,21 @@ def adversarial(score: Tensor, real: bool) -> Tensor:
 
 
 def speech_losses(
-    predicted: Tensor, own: Tensor, true: Tensor, inside: Tensor, opening: Tensor, level: float
+    predicted: Tensor, own: Tensor, true: Tensor, inside: Tensor, rest: Tensor, opening: Tensor, level: float
 ) -> dict[str, Tensor]:
     """What AT-net's codes cost, by name, each (B,).
 
     ``codes`` and ``opening`` are mean squared errors, of which the mean over the window counts `level` times as much
     as the rest: it says less about speech than about the frame that happened to be the photo. ``velocity`` is that of
-    frame-to-frame changes. ``spread`` is how far the amounts of movement of the lips are apart; squared errors alone
+    frame-to-frame changes. ``closure`` is that of the opening where the true lips are shut: few frames, but everybody
+    sees a "p" with open lips. ``spread`` is how far the amounts of movement of the lips are apart; squared errors alone
     make an unsure network mumble. ``own`` lets the constant alone learn the mean.
 
     Args:
         predicted, true: (B, T, K).
         own: (B, 1, K), the constant part of `predicted`.
         inside: (B, T), 1 where the truth is known.
+        rest: (B, K), codes of the mouth at rest.
         opening: (K,), how far one unit of each code opens the lips.
         level: in [0, 1].
     """
@@ -140,13 +143,16 @@ def speech_losses(
     for codes in (predicted, true):
         lips = (codes @ opening)[..., None]
         spreads.append((mean((lips - mean(lips)).square())[:, 0, 0] + _STILL).sqrt())
-    rest = mean((predicted - own).detach() + own - true)[:, 0]
+    shut = torch.exp(-((true - rest[:, None]) @ opening / _SHUT).clamp(min=0).square())
+    missed = (predicted - true) @ opening
+    constant = mean((predicted - own).detach() + own - true)[:, 0]
     return {
         "codes": mean(error.square().mean(dim=2, keepdim=True))[:, 0, 0],
         "velocity": (change * both).sum(dim=1) / both.sum(dim=1).clamp(min=1),
         "opening": mean((error @ opening)[..., None].square())[:, 0, 0],
+        "closure": mean((shut * missed.square())[..., None])[:, 0, 0],
         "spread": (spreads[0] - spreads[1]).abs(),
-        "own": rest.abs().mean(dim=1) + (rest @ opening).abs(),
+        "own": constant.abs().mean(dim=1) + (constant @ opening).abs(),
     }
 
 

@@ -152,11 +152,12 @@ class TestSpeech:
     predicted = torch.tensor([[[0.0], [1.0], [3.0]]])
     true = torch.tensor([[[0.0], [2.0], [2.0]]])
     opening = torch.tensor([2.0])
+    rest = torch.tensor([[0.0]])
 
     def costs(self, predicted=None, own=0.0, inside=(1.0, 1.0, 1.0), level=1.0) -> dict[str, float]:
         predicted = self.predicted if predicted is None else predicted
         own, inside = torch.full((1, 1, 1), own), torch.tensor([inside])
-        found = losses.speech_losses(predicted, own, self.true, inside, self.opening, level)
+        found = losses.speech_losses(predicted, own, self.true, inside, self.rest, self.opening, level)
         assert all(term.shape == (1,) for term in found.values())
         return {name: term.item() for name, term in found.items()}
 
@@ -171,6 +172,17 @@ class TestSpeech:
     def test_spread_by_hand(self):
         """Openings 0, 2, 6 against 0, 4, 4: variances 56/9 and 32/9."""
         assert self.costs()["spread"] == pytest.approx(math.sqrt(56 / 9) - math.sqrt(32 / 9), abs=1e-3)
+
+    def test_closure_by_hand(self):
+        """True openings 0, 4, 4 above rest: only the first is shut, and the third is missed by 2."""
+        assert self.costs()["closure"] == pytest.approx(0, abs=1e-5)
+        assert self.costs(self.true + 1)["closure"] == pytest.approx(4 / 3, rel=1e-4)
+
+    def test_what_is_shut_is_told_from_rest(self):
+        raised = losses.speech_losses(
+            self.true + 1, torch.zeros(1, 1, 1), self.true, torch.ones(1, 3), self.rest - 9, self.opening, 1.0
+        )
+        assert raised["closure"].item() == pytest.approx(0, abs=1e-5)
 
     def test_right_codes_cost_nothing(self):
         assert all(cost == pytest.approx(0, abs=1e-6) for cost in self.costs(self.true).values())
@@ -193,14 +205,16 @@ class TestSpeech:
 
     def test_only_the_constant_learns_from_its_own_term(self):
         moving, own = self.predicted.clone().requires_grad_(), torch.ones(1, 1, 1, requires_grad=True)
-        found = losses.speech_losses(moving + own, own, self.true, torch.ones(1, 3), self.opening, 1.0)
+        found = losses.speech_losses(moving + own, own, self.true, torch.ones(1, 3), self.rest, self.opening, 1.0)
         found["own"].sum().backward()
         assert moving.grad is None or (moving.grad == 0).all()
         assert own.grad.item() == pytest.approx(1 + 2)
 
     def test_lips_that_do_not_move_have_a_finite_gradient(self):
         still = torch.zeros(1, 3, 1, requires_grad=True)
-        found = losses.speech_losses(still, torch.zeros(1, 1, 1), self.true, torch.ones(1, 3), self.opening, 1.0)
+        found = losses.speech_losses(
+            still, torch.zeros(1, 1, 1), self.true, torch.ones(1, 3), self.rest, self.opening, 1.0
+        )
         found["spread"].sum().backward()
         assert torch.isfinite(still.grad).all()
 

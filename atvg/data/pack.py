@@ -122,20 +122,25 @@ def read_pack(pack_dir: str | AnyPath, split: str, with_frames: bool = True) -> 
         PackError: see `shard_paths`; also a corrupt or shortened shard, by name.
     """
     for shard in shards(pack_dir, split):
-        with shard.checked(), opened(shard.path) as file:
-            shard.compare_checksum(file)
-            count = 0
-            with tarfile.open(fileobj=file, mode="r:") as tar:
-                clip, members = "", {}
-                for info in tar:
-                    key, _, ending = info.name.partition(".")
-                    if members and key != clip:
-                        raise ValueError(f"{clip} has only {', '.join(sorted(members))}")
-                    clip, members[ending] = key, tar.extractfile(info).read()
-                    if len(members) == 3:
-                        yield unpack_clip(key, members, with_frames)
-                        members, count = {}, count + 1
-            shard.compare_count(count)
+        yield from read_shard(shard, with_frames)
+
+
+def read_shard(shard: "Shard", with_frames: bool = True) -> Iterator[Clip]:
+    """Yields the clips of one shard, errors as of `read_pack`."""
+    with shard.checked(), opened(shard.path) as file:
+        shard.compare_checksum(file)
+        count = 0
+        with tarfile.open(fileobj=file, mode="r:") as tar:
+            clip, members = "", {}
+            for info in tar:
+                key, _, ending = info.name.partition(".")
+                if members and key != clip:
+                    raise ValueError(f"{clip} has only {', '.join(sorted(members))}")
+                clip, members[ending] = key, tar.extractfile(info).read()
+                if len(members) == 3:
+                    yield unpack_clip(key, members, with_frames)
+                    members, count = {}, count + 1
+        shard.compare_count(count)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """Sound augmentation without sound: what throats, rooms, microphones and noise do to stored MFCC rows.
 
-The 20 stored coefficients are the first of an orthonormal DCT-II over 40 log mel powers (`atvg.audio`), so the inverse
-transform gives the spectrogram back, a little smoothed, and what happens to sound happens there: gain and equaliser
-multiply its power, noise adds to it, a room smears it over time. No audio is decoded and a whole batch is done at once.
+MFCC are an orthonormal DCT-II of log mel powers, so the inverse transform gives the spectrogram back, and what happens
+to sound happens there: gain and equaliser multiply its power, noise adds to it, a room smears it over time. No audio is
+decoded and a whole batch is done at once. Of 40 bands (`atvg.audio`) 20 coefficients are stored, which smooths a
+little; of the ear's 80 (`atvg.voice.mel`) all are.
 
-Spectrograms are mel power, (B, R, 40): B stretches of R rows, 10 ms apart.
+Spectrograms are mel power, (B, R, M): B stretches of R rows, 10 ms apart, of 40 or 80 bands.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 from scipy.fft import dct, idct
 
 from atvg.audio import N_MELS, POWER_FLOOR
+from atvg.voice.mel import mel_power, scaled
 
 _ROW_SECONDS = 0.01
 _LOUD = 85  # percentile over rows: the level of the voice in a stretch of speech
@@ -45,27 +47,37 @@ def mfcc(power: np.ndarray, count: int) -> np.ndarray:
 
 def distort(rows: np.ndarray, limits: SoundLimits, rng: np.random.Generator) -> np.ndarray:
     """Another throat, room, microphone and noise for each of (B, R, n) MFCC rows from c0 on, each drawn at random."""
-    count = len(rows)
+    power = spectrogram(rows)
+    changed = affect(power, limits, rng)
+    # Twenty coefficients ripple about the floor where there is little sound. Only the change is taken from what lies
+    # above it, so that rows to which nothing happens stay as they are.
+    return rows + mfcc(changed, rows.shape[-1]) - mfcc(power, rows.shape[-1])
+
+
+def distort80(rows: np.ndarray, limits: SoundLimits, rng: np.random.Generator) -> np.ndarray:
+    """The same for (B, R, 80) rows that the ear reads."""
+    return dct(scaled(affect(mel_power(rows), limits, rng)), norm="ortho", axis=-1)
+
+
+def affect(power: np.ndarray, limits: SoundLimits, rng: np.random.Generator) -> np.ndarray:
+    """All effects on (B, R, M) mel power, each on some of the stretches."""
+    count = len(power)
 
     def some() -> np.ndarray:
         return rng.random(count) < limits.share
 
-    original = power = spectrogram(rows)
     power = warp(power, 1 + some() * limits.throat * rng.uniform(-1, 1, count))
     power = reverberate(power, rng.uniform(*limits.decay, count), some() * limits.reverb * rng.random(count))
     level = limits.gain * rng.standard_normal((count, 1))
-    power = amplify(power, some()[:, None] * (level + limits.colour * _colour(count, rng)))
+    power = amplify(power, some()[:, None] * (level + limits.colour * _colour(count, power.shape[-1], rng)))
     noise = _noise(power, rng.uniform(*limits.snr, count), rng.random(count) < limits.babble, rng)
-    power = power + some()[:, None, None] * noise
-    # Twenty coefficients ripple about the floor where there is little sound. Only the change is taken from what lies
-    # above it, so that rows to which nothing happens stay as they are.
-    return rows + mfcc(power, rows.shape[-1]) - mfcc(original, rows.shape[-1])
+    return power + some()[:, None, None] * noise
 
 
 def warp(power: np.ndarray, factor: np.ndarray) -> np.ndarray:
     """Another vocal-tract length: band m gets what band factor·m held; `factor` (B,)."""
     bands = power.shape[-1]
-    places = np.clip(np.arange(bands) * factor[:, None], 0, bands - 1)  # (B, 40)
+    places = np.clip(np.arange(bands) * factor[:, None], 0, bands - 1)  # (B, M)
     low = np.minimum(places.astype(int), bands - 2)
     share = (places - low)[:, None]
     below, above = (np.take_along_axis(power, index[:, None], axis=-1) for index in (low, low + 1))
@@ -88,20 +100,24 @@ def reverberate(power: np.ndarray, seconds: np.ndarray, share: np.ndarray) -> np
 
 
 def amplify(power: np.ndarray, decibels: np.ndarray) -> np.ndarray:
-    """A gain in dB for each stretch and band, (B, 40) or (B, 1)."""
+    """A gain in dB for each stretch and band, (B, M) or (B, 1)."""
     return power * 10 ** (decibels[:, None] / 10)
 
 
-def _colour(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Smooth random curves over the bands, (count, 40), of about unit variance."""
-    angles = np.pi * (np.arange(N_MELS) + 0.5) / N_MELS
+def _colour(count: int, bands: int, rng: np.random.Generator) -> np.ndarray:
+    """Smooth random curves over the bands, (count, bands), of about unit variance."""
+    angles = np.pi * (np.arange(bands) + 0.5) / bands
     curves = np.cos(np.arange(1, _CURVES + 1)[:, None] * angles) * np.sqrt(2 / _CURVES)
     return rng.standard_normal((count, _CURVES)) @ curves
 
 
+def hiss(shape: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
+    """Mel power of steady, coloured noise, (B, R, M), of about unit level."""
+    return 10 ** (0.6 * _colour(shape[0], shape[2], rng)[:, None]) * rng.exponential(size=shape)
+
+
 def _noise(power: np.ndarray, snr: np.ndarray, babble: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Noise `snr` (B,) dB below the voice, (B, R, 40): steady and coloured, or another voice where `babble`."""
-    hiss = 10 ** (0.6 * _colour(len(power), rng)[:, None]) * rng.exponential(size=power.shape)
-    noise = np.where(babble[:, None, None], np.roll(power, 1, axis=0), hiss)
+    """Noise `snr` (B,) dB below the voice, (B, R, M): steady and coloured, or another voice where `babble`."""
+    noise = np.where(babble[:, None, None], np.roll(power, 1, axis=0), hiss(power.shape, rng))
     voice, loud = (np.percentile(x.mean(axis=2), _LOUD, axis=1) for x in (power, noise))
     return noise * (voice * 10 ** (-snr / 10) / np.maximum(loud, POWER_FLOOR))[:, None, None]

@@ -1,7 +1,7 @@
 """Training of AT-net on codes of rotation-free shapes."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -10,19 +10,49 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor, nn
 
 from atvg import losses
-from atvg.audio import silent_row
-from atvg.checkpoint import save_at_net
-from atvg.config import ROWS_PER_FRAME, WINDOW_ROWS, ATNetConfig
-from atvg.data import sound
-from atvg.data.bank import sqrt_chances
-from atvg.data.speech import SpeechClip, load_speech
+from atvg.checkpoint import load_ear, locate, save_at_net
+from atvg.config import ATNetConfig
+from atvg.data.heard import Features, Hearing, Rows, read
+from atvg.data.heard_cache import hear_pack
+from atvg.data.pack import Clip, read_pack
+from atvg.data.speech import SpeechClip, fit_speech, sample_clips
+from atvg.data.speech_bank import SpeechBank, SpeechStream, versions_of
 from atvg.data.storage import AnyPath
 from atvg.nets.at_net import ATNet
 from atvg.train.settings import ATSettings
 from atvg.train.stage import Stage, make_player, update
 
-_LEAD = WINDOW_ROWS // 2 - ROWS_PER_FRAME // 2  # rows of a window before its own frame's four
-_MASK_ROWS = 6  # longest stretch of sound that is blanked
+_MASK_FRAMES = 1.5  # longest stretch of sound that is blanked
+
+
+class Batch(NamedTuple):
+    """B windows of T frames, with `shift` frames of codes more on either side than of sound."""
+
+    heard: Tensor  # (B, L, C), what the network gets, see `ATNet.forward`
+    identity: Tensor  # (B, K_e)
+    target: Tensor  # (B, T + 2·shift, K_z) codes
+    inside: Tensor  # (B, T + 2·shift), 1 for those that lie within the clip, else 0
+    rest: Tensor  # (B, K_z), the code of the mouth at rest
+
+
+class Given:
+    """What AT-net is called with. No tuple: Fabric would round what lies in one to bfloat16."""
+
+    def __init__(self, batch: Batch):
+        self.heard, self.identity = batch.heard, batch.identity
+
+
+class OnePass(nn.Module):
+    """A window from its beginning in one `forward`, which is what Fabric's precision and DDP wrap."""
+
+    def __init__(self, net: ATNet):
+        super().__init__()
+        self.net = net
+
+    def forward(self, given: Given) -> tuple[Tensor, Tensor]:
+        """Codes (B, T, K_z), and the constant part of them (B, 1, K_z)."""
+        codes, _ = self.net(given.heard, given.identity, self.net.initial_state(len(given.heard)))
+        return codes.float(), self.net.own(given.identity)[:, None].float()
 
 
 class ATStage(Stage):
@@ -32,47 +62,56 @@ class ATStage(Stage):
 
     def __init__(self, fabric: Fabric, pack_dir: str | AnyPath, settings: ATSettings, config: ATNetConfig):
         self.fabric, self.settings, self.config = fabric, settings, config
-        self.clips, self.shape = load_speech(pack_dir, "train", config.identity_codes, config.motion_codes)
+        sample = sample_clips(pack_dir, "train")
+        self.speech = fit_speech(sample, config.identity_codes, config.motion_codes)
+        self.shape = self.speech.shape
+        self.hearing, self.bank = self._listen(pack_dir, sample)
         net = ATNet(config)
-        rows = np.concatenate([self._features(clip.rows) for clip in self.clips])
-        net.mfcc_mean.copy_(torch.from_numpy(rows.mean(axis=0)))
-        net.mfcc_std.copy_(torch.from_numpy(rows.std(axis=0)))
-        self._spread = rows.std(axis=0)
+        self.hearing.prepare(net)
         self._opening = torch.as_tensor(self.shape.opening_per_code(), dtype=torch.float32, device=fabric.device)
-        self._chances = {
-            length: sqrt_chances([(clip.identity, len(clip) * (len(clip) >= length)) for clip in self.clips])
-            for length in (self._fitting(settings.short), self._fitting(settings.long))
-        }
-        self.players = {"main": make_player(fabric, net, settings)}
+        self.players = {"main": make_player(fabric, net, settings, callee=OnePass(net))}
 
-    def _fitting(self, length: int) -> int:
-        """`length`, or the longest clip's if none is that long."""
-        return min(length, max(len(clip) for clip in self.clips))
+    def _listen(self, pack_dir: str | AnyPath, sample: list[Clip]) -> tuple[Hearing, SpeechBank]:
+        """Makes the hearing, and hears the clips; those of a stream as they come in."""
+        settings, config, fabric = self.settings, self.config, self.fabric
+        clips = []
+        if not settings.stream:
+            clips = [clip for clip in read_pack(pack_dir, "train", with_frames=False) if clip.sync]
+        if config.ear == "none":
+            hearing: Hearing = Rows(config, sample, settings.distort, settings.noise)
+            tracks = versions_of(hearing, clips, 1, settings.seed)
+        else:
+            ear = load_ear(locate()).to(fabric.device)
+            about = (ear, config, sample, settings.distort, settings.noise, settings.seed)
+            if settings.stream:
+                hearing = Features(*about)
+            else:
+                folder = Path(settings.cache) if settings.cache else None
+                first = fabric.global_rank == 0
+                hearing, tracks = hear_pack(pack_dir, clips, *about, settings.versions, folder, write=first)
+        if settings.stream:
+            process = (fabric.global_rank, fabric.world_size)
+            versions = settings.versions
+            return hearing, SpeechStream(pack_dir, "train", self.speech, hearing, versions, settings.seed, *process)
+        return hearing, SpeechBank(
+            [self.speech.clip(clip).with_sound(track) for clip, track in zip(clips, tracks, strict=True)]
+        )
 
-    def _features(self, rows: np.ndarray) -> np.ndarray:
-        return rows[..., self.config.first_mfcc : self.config.first_mfcc + self.config.n_mfcc]
-
-    def batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """rows (B, 4·T + 24, n_mfcc), identity codes (B, K_e), and the target with `shift` frames on either side.
-
-        The target is codes (B, T + 2·shift, K_z) and which of them lie within the clip, (B, T + 2·shift) of 0 and 1.
-        """
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """Draws windows, either short ones or fewer long ones."""
         settings = self.settings
-        length = self._fitting(settings.long if rng.random() < settings.long_share else settings.short)
+        length = settings.long if rng.random() < settings.long_share else settings.short
+        length = min(length, self.bank.longest())
         # Fewer of the long windows, so that every batch holds about as many frames.
         count = max(2, round(settings.batch * min(1.0, settings.short / length)))
-        chosen = rng.choice(len(self.clips), size=count, p=self._chances[length])
-        rows, *others = map(np.stack, zip(*(self._draw(self.clips[i], length, rng) for i in chosen), strict=True))
-        rows = self._features(sound.distort(rows, sound.SoundLimits(share=settings.distort), rng))
-        rows = rows + self._spread * settings.noise * _hum(rows.shape, rng)
-        _blank(rows, rng)
-        return tuple(torch.as_tensor(x, dtype=torch.float32, device=self.fabric.device) for x in (rows, *others))
+        drawn = (self._draw(clip, length, rng) for clip in self.bank.draw(rng, count, length))
+        heard, *others = map(np.stack, zip(*drawn, strict=True))
+        heard = self.hearing.roughen(heard, rng)
+        _blank(heard, int(_MASK_FRAMES * self.hearing.per_frame), rng)
+        return Batch(*(torch.as_tensor(x, dtype=torch.float32, device=self.fabric.device) for x in (heard, *others)))
 
     def _draw(self, clip: SpeechClip, length: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        """One window: rows (4·length + 24, 20), identity code, codes as offsets from the photo, and which are known.
-
-        There are `shift` frames of codes more on either side than of sound.
-        """
+        """One window of a clip: the members of `Batch`, of which `heard` is a part of the clip's track."""
         settings = self.settings
         tempo = 1 + settings.tempo * rng.uniform(-1, 1)
         tempo = min(tempo, len(clip) / length)
@@ -81,27 +120,25 @@ class ATStage(Stage):
         places = first + tempo * (np.arange(-settings.shift, length + settings.shift) + 0.5) - 0.5
         inside = (places >= -0.5) & (places <= len(clip) - 0.5)
         smooth = clip.codes if settings.smooth == 0 else gaussian_filter1d(clip.codes, settings.smooth, axis=0)
-        codes = _read(smooth, places)
-        rows = np.arange(ROWS_PER_FRAME * length + WINDOW_ROWS - ROWS_PER_FRAME) - _LEAD + 0.5
-        rows = _read(clip.rows, ROWS_PER_FRAME * first + tempo * rows + _LEAD - 0.5)
+        codes = read(smooth, places)
+        track = clip.heard[rng.integers(len(clip.heard))]
+        heard = self.hearing.read(track, first + tempo * self.hearing.times(length))
         if rng.random() < settings.silence:
-            rows, codes = _silence(rows.shape, rng), np.broadcast_to(clip.rest, codes.shape)
+            heard, codes = self.hearing.silence(len(heard), rng), np.broadcast_to(clip.rest, codes.shape)
             inside = np.ones_like(inside)
         photo = rng.integers(len(clip))
         identity = self.shape.identity_code(clip.shapes[photo])
         identity = identity + settings.identity_noise * rng.standard_normal(identity.shape)
-        return rows, identity, codes - clip.codes[photo], inside
+        return heard, identity, codes - clip.codes[photo], inside, clip.rest - clip.codes[photo]
 
     def step(self, step: int) -> dict[str, Tensor]:
         settings, main = self.settings, self.players["main"]
-        rng = np.random.default_rng([settings.seed, self.fabric.global_rank, step])
-        rows, identity, target, inside = self.batch(rng)
-        predicted, _ = main.net(rows, identity, main.module.initial_state(len(rows)))
-        terms = self._terms(predicted, main.module.own(identity)[:, None], target, inside)
+        batch = self.batch(np.random.default_rng([settings.seed, self.fabric.global_rank, step]))
+        terms = self._terms(*main.net(Given(batch)), batch.target, batch.inside, batch.rest)
         update(self.fabric, main, sum(terms.values()), settings.clip_norm)
         return {name: term.detach() for name, term in terms.items()}
 
-    def _terms(self, predicted: Tensor, own: Tensor, target: Tensor, inside: Tensor) -> dict[str, Tensor]:
+    def _terms(self, predicted: Tensor, own: Tensor, target: Tensor, inside: Tensor, rest: Tensor) -> dict[str, Tensor]:
         """The losses by name, of the lag between sound and picture that fits each window best.
 
         Cutting a broadcast into clips moves sound and picture apart by a frame or two, another way for each clip, and
@@ -112,14 +149,14 @@ class ATStage(Stage):
             "codes": 1.0,
             "velocity": settings.velocity,
             "opening": settings.opening,
+            "closure": settings.closure,
             "spread": settings.spread,
             "own": settings.own,
         }
-        lags = range(2 * settings.shift + 1)
         by_lag = []
-        for lag in lags:
+        for lag in range(2 * settings.shift + 1):
             true, known = target[:, lag : lag + length], inside[:, lag : lag + length]
-            found = losses.speech_losses(predicted, own, true, known, self._opening, settings.level)
+            found = losses.speech_losses(predicted, own, true, known, rest, self._opening, settings.level)
             by_lag.append({name: weight * found[name] for name, weight in weights.items()})
         stacked = {name: torch.stack([found[name] for found in by_lag], dim=1) for name in weights}  # (B, lags)
         chances = losses.lag_chances(sum(stacked.values()).detach())
@@ -132,28 +169,8 @@ class ATStage(Stage):
         save_at_net(folder, net, self.shape, notes)
 
 
-def _read(track: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """A track (N, C) at fractional places, linearly interpolated, held at its ends."""
-    places = np.clip(places, 0, len(track) - 1)
-    low = np.minimum(places.astype(int), len(track) - 2)
-    share = (places - low)[:, None]
-    return (1 - share) * track[low] + share * track[low + 1]
-
-
-def _hum(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Noise on features (B, R, C): a twice as large offset for each stretch and coefficient, and a white part."""
-    count, _, width = shape
-    return 2 * rng.standard_normal((count, 1, width)) + rng.standard_normal(shape)
-
-
-def _blank(rows: np.ndarray, rng: np.random.Generator) -> None:
-    """Two short stretches of each sound (B, R, C) become its mean, in place."""
-    for stretch in rows:
-        for start in rng.integers(len(stretch), size=2):
-            stretch[start : start + rng.integers(_MASK_ROWS + 1)] = stretch.mean(axis=0)
-
-
-def _silence(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Rows (R, C) in which nobody speaks: half of the times digital silence, else with faint noise."""
-    faint = rng.uniform(0, 1.0) * (rng.random() < 0.5)
-    return silent_row(shape[1]) + faint * rng.standard_normal(shape)
+def _blank(heard: np.ndarray, longest: int, rng: np.random.Generator) -> None:
+    """Two stretches, of `longest` places at most, of each sound (B, L, C) become its mean, in place."""
+    for window in heard:
+        for start in rng.integers(len(window), size=2):
+            window[start : start + rng.integers(longest + 1)] = window.mean(axis=0)

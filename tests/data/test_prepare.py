@@ -20,7 +20,7 @@ from atvg.data.bank import VideoBank
 from atvg.data.layouts import ClipInfo
 from atvg.data.pack import FORMAT, read_pack, shard_paths
 from atvg.data.prepare import prepare, process_clip, read_frames
-from atvg.data.speech import load_speech
+from atvg.data.speech import sample_clips
 from atvg.data.stream import StreamBank
 from atvg.errors import PackError
 from atvg.evaluation.protocol import evaluate
@@ -201,8 +201,7 @@ class TestStills:
         assert "not an image" in broken[1]
 
     def test_at_net_and_evaluation_leave_them_out(self, pack_with_stills):
-        clips, _ = load_speech(pack_with_stills, "train", 4, 3)
-        assert [len(clip) for clip in clips] == [30, 25]
+        assert [len(clip) for clip in sample_clips(pack_with_stills, "train")] == [30, 25]
         row = Row("none", lambda clip: clip.frames)
         result = evaluate(pack_with_stills, "val", lambda: [row], progress=False)
         assert result["unsynced_clips_left_out"] == 1 and result["rows"]["none"]["all"]["clips"] == 1

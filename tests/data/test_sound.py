@@ -6,6 +6,7 @@ import pytest
 from atvg import audio
 from atvg.data import sound
 from atvg.data.sound import SoundLimits
+from atvg.voice import mel
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,14 @@ def test_a_gain_moves_only_the_first_coefficient(rows, power):
     np.testing.assert_allclose(louder[0, :, 0] - rows[0, :, 0], step, atol=0.01)
     np.testing.assert_allclose(louder[1, :, 0] - rows[1, :, 0], -step, atol=0.01)
     np.testing.assert_allclose(louder[..., 1:], rows[..., 1:], atol=0.01)
+
+
+def test_rows_of_the_ear_come_and_go_whole():
+    wave = 0.1 * np.random.default_rng(0).standard_normal(16_000).astype(np.float32)
+    rows = np.stack([mel.clip_mfcc80(wave, 25, gain) for gain in (1.0, 0.01)])
+    np.testing.assert_allclose(sound.distort80(rows, SoundLimits(share=0.0), np.random.default_rng(0)), rows, atol=1e-4)
+    changed = sound.distort80(rows, SoundLimits(share=1.0), np.random.default_rng(0))
+    assert changed.shape == rows.shape and np.isfinite(changed).all() and np.abs(changed - rows).max() > 0.5
 
 
 class TestWarp:

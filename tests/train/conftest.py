@@ -13,8 +13,8 @@ SMALL_VG = {
     "net.hidden": "16", "batch": "2", "frames": "2", "warmup": "2",
 }  # fmt: skip
 SMALL_AT = {
-    "net.hidden": "16", "net.identity_codes": "4", "net.motion_codes": "3", "net.first_mfcc": "1", "net.n_mfcc": "12",
-    "batch": "4", "short": "8", "long": "16", "warmup": "2",
+    "net.ear": "none", "net.first_mfcc": "1", "net.n_mfcc": "12", "net.hidden": "16", "net.identity_codes": "4",
+    "net.motion_codes": "3", "batch": "4", "short": "8", "long": "16", "warmup": "2",
 }  # fmt: skip
 
 
