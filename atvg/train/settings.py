@@ -124,9 +124,10 @@ class SyncSettings(RunSettings):
     long: int = 60  # and of the others
     long_share: float = 0.3
     reach: int = 2  # frames by which the sound of a clip may be off
-    versions: int = 2  # of each clip's sound
+    versions: int = 4  # in which the ear hears each clip: clean, and with other effects each time
+    distort: float = 0.3  # share of these that get each effect of `atvg.data.sound`
     begin: bool = True  # with the eye that compared systems begin with, which must have the same size
-    noise: float = 0.15  # of what is heard, standard deviations
+    noise: float = 0.1  # of what is heard, standard deviations
     shift: float = 4.0  # of a clip's mouths: pixels,
     size: float = 0.12  # logarithm of their size,
     tilt: float = 8.0  # degrees,

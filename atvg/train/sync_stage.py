@@ -1,5 +1,6 @@
 """Training of the sync expert: which sound of a clip belongs to which look at its mouth."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +12,19 @@ from torch.nn import functional as F
 
 from atvg import losses
 from atvg.checkpoint import SYNC_NET, load_ear, locate, save_net
-from atvg.config import FEATURES_PER_FRAME, ROWS_PER_FRAME, SyncNetConfig
+from atvg.config import FEATURES_PER_FRAME, ATNetConfig, SyncNetConfig
 from atvg.data.bank import sqrt_chances
-from atvg.data.pack import read_pack
+from atvg.data.heard import Features
+from atvg.data.pack import Clip, read_pack
+from atvg.data.speech_bank import versions_of
 from atvg.data.storage import AnyPath
 from atvg.errors import BadSettingError, PackError
 from atvg.evaluation.baselines import load_speech
-from atvg.nets.ear import Ear
 from atvg.nets.sync_net import SEEN, SyncNet, evened, mouths
 from atvg.train.settings import SyncSettings
 from atvg.train.stage import Stage, make_player, update
 
 _AROUND = SEEN // 2
-_HEARD_AT_ONCE = 500  # frames: the ear has 750 places
-_FIT_FEATURES = 60_000  # of which the principal components are made: 20 minutes
-_LOUDER = 0.15  # of the log-mel, whose scale of 1 is 40 dB: versions are louder or fainter by up to 6 dB
 _LONGEST_GAP = 12  # features: stretches that are blanked last up to a quarter of a second
 
 
@@ -40,25 +39,27 @@ class SyncStage(Stage):
     def __init__(self, fabric: Fabric, pack_dir: str | AnyPath, settings: SyncSettings, config: SyncNetConfig):
         self.fabric, self.settings = fabric, settings
         self._mouths: list[np.ndarray] = []
-        rows, people = [], []
+        clips: list[Clip] = []
         need = settings.short + SEEN - 1
         for clip in read_pack(pack_dir, "train"):
             if clip.sync and len(clip) >= need:
                 self._mouths.append(grey_mouths(clip.frames))
-                rows.append(clip.mfcc80)
-                people.append(clip.identity)
-        if not rows:
+                clips.append(replace(clip, frames=None))
+        if not clips:
             raise PackError(f"{pack_dir} has no clip of {need} frames or more whose sound fits; give longer clips")
-        lengths = [len(clip) for clip in self._mouths]
-        self._long = min(settings.long, max(lengths) - SEEN + 1)
+        self._long = min(settings.long, max(map(len, clips)) - SEEN + 1)
         self._chances = {
-            span: sqrt_chances([(who, n * (n >= span + SEEN - 1)) for who, n in zip(people, lengths, strict=True)])
+            span: sqrt_chances([(clip.identity, len(clip) * (len(clip) >= span + SEEN - 1)) for clip in clips])
             for span in (settings.short, self._long)
         }
         net = SyncNet(config)
         if settings.begin:
             _begin(net)
-        self._sounds = hear_all(load_ear(locate()).to(fabric.device), rows, settings.versions, settings.seed, net)
+        ear, hears = load_ear(locate()).to(fabric.device), ATNetConfig(squeezed=config.squeezed, around=config.around)
+        self._features = Features(ear, hears, clips, settings.distort, settings.noise, settings.seed)
+        self._sounds = versions_of(self._features, clips, settings.versions, settings.seed)
+        net.hearing.ear_mean.copy_(self._features.mean)
+        net.hearing.ear_basis.copy_(self._features.basis)
         net = net.to(memory_format=torch.channels_last)
         self.players = {"main": make_player(fabric, net, settings, callee=Likeness(net))}
 
@@ -117,13 +118,11 @@ class SyncStage(Stage):
         return flat.view_as(looks)
 
     def _roughened(self, heard: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Noise on features (B, L, C), an offset and a white part, and a stretch of each that is blanked."""
-        count, length, width = heard.shape
-        noise = rng.standard_normal((count, 1, width)) + rng.standard_normal(heard.shape)
-        heard = heard + self.settings.noise * noise
+        """Features (B, L, C) with noise, and with a stretch of each that is blanked."""
+        heard = self._features.roughen(heard, rng)
         for sound in heard:
             gap = rng.integers(_LONGEST_GAP + 1)
-            start = rng.integers(length - gap)
+            start = rng.integers(len(sound) - gap)
             sound[start : start + gap] = 0
         return heard
 
@@ -178,41 +177,3 @@ def _begin(net: SyncNet) -> None:
         raise BadSettingError(
             "the eye to begin with has other sizes; keep the usual ones, or set begin=false"
         ) from None
-
-
-@torch.inference_mode()
-def hear_all(ear: Ear, clips: list[np.ndarray], versions: int, seed: int, net: SyncNet) -> list[np.ndarray]:
-    """What a network hears of clips' rows, (4·T, 80), with its components set: (versions, 2·T, squeezed) of each.
-
-    The first version is clean, the others are louder or fainter. Features tell a little of their own place, so that
-    every stretch is heard from another one.
-    """
-    rng = np.random.default_rng(seed)
-
-    def features(rows: np.ndarray, louder: float) -> Tensor:
-        heard = []
-        for part in np.split(rows, range(ROWS_PER_FRAME * _HEARD_AT_ONCE, len(rows), ROWS_PER_FRAME * _HEARD_AT_ONCE)):
-            given = torch.as_tensor(part, device=ear.positions.device)[None].clone()
-            given[..., 0] += louder * given.shape[-1] ** 0.5  # the first coefficient is the level
-            start = int(rng.integers(len(ear.positions) - len(part) // (ROWS_PER_FRAME // FEATURES_PER_FRAME) + 1))
-            heard.append(ear(given, start=start)[0])
-        return torch.cat(heard)
-
-    step = max(1, FEATURES_PER_FRAME * sum(map(len, clips)) // ROWS_PER_FRAME // _FIT_FEATURES)
-    mean, basis = components(torch.cat([features(rows, 0.0) for rows in clips[::step]]), len(net.hearing.ear_basis))
-    net.hearing.ear_mean.copy_(mean)
-    net.hearing.ear_basis.copy_(basis)
-    tracks = []
-    for rows in clips:
-        changes = [0.0, *_LOUDER * rng.uniform(-1, 1, versions - 1)]
-        tracks.append(np.stack([((features(rows, by) - mean) @ basis.T).half().cpu().numpy() for by in changes]))
-    return tracks
-
-
-def components(features: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Mean (C,) and whitened principal components (count, C) of features (N, C)."""
-    mean = features.mean(dim=0)
-    apart = (features - mean).double()
-    variance, axes = torch.linalg.eigh(apart.T @ apart / len(apart))
-    basis = (axes / variance.clamp(min=1e-6).sqrt()).T.flip(0)[:count]
-    return mean, basis.to(mean.dtype)
