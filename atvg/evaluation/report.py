@@ -101,12 +101,14 @@ def to_markdown(result: Mapping[str, Any]) -> str:
 def expert(found: Mapping[str, Figures]) -> str:
     """In a sentence, how far the judge of LSE-C and LSE-D can be trusted."""
     told = [
-        f"{source} {figures['within']:.0%} of {figures['trials']} (chance {figures['chance']:.0%})"
+        f"{source} {figures['within']:.0%} and {figures['steady']:.0%} of {figures['trials']} "
+        f"(chance {figures['chance']:.0%})"
         for source, figures in found.items()
     ]
     return (
         f"Sync expert, real clips with their sound moved by a known number of frames, offset found within "
-        f"±{TOLERANCE} frame: {'; '.join(told) or 'no clip is long enough'}."
+        f"±{TOLERANCE} frame, and within as much of what the same person's other trials say, as recordings are off "
+        f"themselves: {'; '.join(told) or 'no clip is long enough'}."
     )
 
 

@@ -135,32 +135,54 @@ def trials(clips: Iterable[Clip], seed: int = 0) -> Iterator[tuple[Clip, int]]:
             ), late  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Found:
+    """What came of a trial: `error` is found − moved, frames; `chance` that of guessing right."""
+
+    identity: str
+    error: int
+    chance: float
+
+
 def accuracy(expert: SyncExpert, pack_dir: str | AnyPath, split: str) -> dict[str, dict[str, float]]:
     """How often the expert finds by how much real clips were moved, by source and over ``"all"``.
 
     Returns:
-        per source ``trials``, ``within`` (share found within `TOLERANCE` frames), ``chance`` (what guessing would give)
-        and ``error`` (median of the absolute error, frames).
+        per source ``trials``, ``within`` (share found within `TOLERANCE` frames), ``chance`` (what guessing would
+        give), ``error`` (median of the absolute error, frames) and ``steady``: recordings are off by a frame or more
+        themselves, so this is the share found within `TOLERANCE` of what a person's other trials say, if there are any.
 
     Raises:
         PackError: see `atvg.data.pack.read_pack`.
     """
-    errors: dict[str, list[tuple[int, float]]] = {}
+    by_source: dict[str, list[Found]] = {}
     for part, late in trials(clip for clip in read_pack(pack_dir, split) if clip.sync):
         found = expert.measure(part.frames, expert.hear(part.mfcc80))
         if found is None:
             continue
         lags = 2 * min(REACH, (len(part) - SEEN + 1) // 2) + 1
-        result = (abs(found.offset - late), min(1.0, (2 * TOLERANCE + 1) / lags))
-        errors.setdefault(part.source, []).append(result)
-    errors["all"] = [one for found in errors.values() for one in found]
+        result = Found(part.identity, found.offset - late, min(1.0, (2 * TOLERANCE + 1) / lags))
+        by_source.setdefault(part.source, []).append(result)
+    steady = {source: _steady(found) for source, found in by_source.items()}
+    by_source["all"] = [one for found in by_source.values() for one in found]
+    steady["all"] = [one for found in steady.values() for one in found]
     return {
         source: {
             "trials": len(found),
-            "within": float(np.mean([error <= TOLERANCE for error, _ in found])),
-            "chance": float(np.mean([chance for _, chance in found])),
-            "error": float(np.median([error for error, _ in found])),
+            "within": float(np.mean([abs(one.error) <= TOLERANCE for one in found])),
+            "steady": float(np.mean(steady[source])),
+            "chance": float(np.mean([one.chance for one in found])),
+            "error": float(np.median([abs(one.error) for one in found])),
         }
-        for source, found in errors.items()
+        for source, found in by_source.items()
         if found
     }
+
+
+def _steady(found: list[Found]) -> list[bool]:
+    """Of each trial of a source, whether it agrees with the others of its person."""
+    agree = []
+    for i, one in enumerate(found):
+        others = [other.error for j, other in enumerate(found) if j != i and other.identity == one.identity]
+        agree.append(abs(one.error - round(np.median(others or [0]))) <= TOLERANCE)
+    return agree

@@ -120,6 +120,11 @@ class TestTrials:
         assert found["long"]["chance"] == pytest.approx(3 / 31)
         assert found["short"]["chance"] == pytest.approx(3 / 17)
 
+    def test_a_recording_that_is_off_itself_is_always_off_alike(self, expert, monkeypatch):
+        monkeypatch.setattr(sync, "read_pack", lambda *_: iter([clip_of(300, late=3)]))
+        found = accuracy(expert, None, "val")["made"]
+        assert (found["within"], found["steady"], found["error"]) == (0.0, 1.0, 3.0)
+
     def test_no_clip_is_long_enough(self, expert, monkeypatch):
         monkeypatch.setattr(sync, "read_pack", lambda *_: iter([clip_of(10)]))
         assert accuracy(expert, None, "val") == {}
