@@ -36,7 +36,7 @@ class Sync:
     Attributes:
         offset: frames by which the sound comes too early (< 0) or too late (> 0).
         confidence: LSE-C, median − least of the distances; in [0, 2], higher is better.
-        distance: LSE-D, the least of them; in [0, 2], lower is better.
+        distance: LSE-D, the least of them, less willingly of lags that few looks speak for; in [0, 2], lower is better.
         aligned: the distance where the clip says it is in sync, at offset 0.
     """
 
@@ -83,10 +83,13 @@ class SyncExpert:
         distances = self.distances(frames, heard, reach)
         if len(distances) < 3:
             return None
-        best, middle = int(distances.argmin()), len(distances) // 2
-        least = float(distances[best])
+        looks, middle = len(frames) - SEEN + 1, len(distances) // 2
+        # The farther the lag, the fewer looks have a sound at it, and the deeper chance alone may reach.
+        judging = looks - np.maximum(0, np.abs(np.arange(-middle, middle + 1)) - SEEN // 2)
+        depth = np.median(distances) - distances
+        best = int((depth * np.sqrt(judging)).argmax())
         # The lag says which sound fits: a later one if the sound comes late.
-        return Sync(best - middle, float(np.median(distances)) - least, least, float(distances[middle]))
+        return Sync(best - middle, float(depth[best]), float(distances[best]), float(distances[middle]))
 
     @torch.inference_mode()
     def distances(self, frames: np.ndarray, heard: Tensor, reach: int = REACH) -> np.ndarray:
