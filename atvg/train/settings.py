@@ -123,7 +123,7 @@ class SyncSettings(RunSettings):
     short: int = 24  # frames of most spans, whose other moments are the wrong answers
     long: int = 60  # and of the others
     long_share: float = 0.3
-    reach: int = 2  # frames by which the sound of a clip may be off
+    reach: int = 1  # frames by which the sound of a clip may be off
     versions: int = 4  # in which the ear hears each clip: clean, and with other effects each time
     distort: float = 0.3  # share of these that get each effect of `atvg.data.sound`
     begin: bool = True  # with the eye that compared systems begin with, which must have the same size
