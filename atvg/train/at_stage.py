@@ -159,7 +159,7 @@ class ATStage(Stage):
             found = losses.speech_losses(predicted, own, true, known, rest, self._opening, settings.level)
             by_lag.append({name: weight * found[name] for name, weight in weights.items()})
         stacked = {name: torch.stack([found[name] for found in by_lag], dim=1) for name in weights}  # (B, lags)
-        chances = losses.lag_chances(sum(stacked.values()).detach())
+        chances = losses.lag_chances(sum(stacked.values()).detach(), settings.lag)
         return {name: (chances * values).sum(dim=1).mean() for name, values in stacked.items()}
 
     def sample(self, net: nn.Module) -> None:

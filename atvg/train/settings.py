@@ -41,6 +41,7 @@ class ATSettings(RunSettings):
     level: float = 0.6  # what a mean error over a window costs, as a share of one that comes and goes
     own: float = 1.0
     shift: int = 2  # frames by which the sound of a clip may be off
+    lag: float = 0.03  # what a lag of one frame costs
     silence: float = 0.06  # share of windows in which nobody speaks and the mouth rests
     distort: float = 0.15  # share of windows, or of clips' versions, that get each effect of `atvg.data.sound`
     noise: float = 0.15  # feature noise, standard deviations
