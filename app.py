@@ -55,7 +55,7 @@ from atvg import checkpoint
 from atvg.animator import Animator, make_settings
 from atvg.audio import load_audio, n_video_frames, silence
 from atvg.broadcast import Aired, Broadcasts, sound_of
-from atvg.config import FPS, SAMPLE_RATE
+from atvg.config import EARS, FPS, SAMPLE_RATE
 from atvg.equations import AMPLIFIED, equation, layers, layers_equation
 from atvg.errors import (
     ATVGError,
@@ -79,7 +79,7 @@ from atvg.face.mediapipe import silence_native_logs
 from atvg.face.placing import parse_place
 from atvg.lab import compare, failures, sweeps, troubles
 from atvg.lab.run import excerpt
-from atvg.live import LOOK_AHEAD
+from atvg.live import look_ahead
 from atvg.panels import attention_over, landmarks_over, loss_weight
 from atvg.plots import curves, lips, paths, trajectory
 from atvg.pose import Pose
@@ -418,7 +418,8 @@ class Studio:
     def animate(
         self, photo: Upload, audio: Upload, beta: float = 0.5, yaw: float = 0, pitch: float = 0, roll: float = 0,
         mouth_gain: float = 1, smoothing: float = 0.8, frame: str = "full", seed: int = 0, arrays: bool = False,
-        box: str = "", points: str = "", natural: bool = True, teeth: float = 1, request: gr.Request = None,
+        box: str = "", points: str = "", natural: bool = True, teeth: float = 1, ear: str = EARS[0],
+        request: gr.Request = None,
     ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
         """Makes the face in a photo speak. By calling this you say that you may use this face and this voice.
 
@@ -438,6 +439,7 @@ class Studio:
             points: or x, y of its eyes, nose tip and mouth corners; left as seen comes first.
             natural: let the head move a little and the eyes blink.
             teeth: how much shows of those that the photo hides, 0..1.
+            ear: "whisper" hears through the trained ear, "none" reads windows of MFCC, as in the paper.
 
         Returns:
             The finished MP4, labelled as AI-generated; an MP4 of landmarks, attention, motion and result; the arrays
@@ -447,7 +449,7 @@ class Studio:
         key, folder = self.guests.new_run(request, photo, audio)
         settings = {
             "beta": beta, "yaw": yaw, "pitch": pitch, "roll": roll, "mouth_gain": mouth_gain, "smoothing": smoothing,
-            "teeth": teeth, "natural": natural, "seed": seed, "frame": frame,
+            "teeth": teeth, "ear": ear, "natural": natural, "seed": seed, "frame": frame,
         }  # fmt: skip
         kept = (gr.skip(),) * 5
         with _removed_on_error(folder), explaining():
@@ -495,7 +497,7 @@ class Studio:
     def live_start(
         self, photo: Upload, beta: float = 0.5, yaw: float = 0, pitch: float = 0, roll: float = 0,
         mouth_gain: float = 1, smoothing: float = 0.8, seed: int = 0, box: str = "", points: str = "",
-        natural: bool = True, teeth: float = 1, request: gr.Request = None,
+        natural: bool = True, teeth: float = 1, ear: str = EARS[0], request: gr.Request = None,
     ) -> str:  # fmt: skip
         """Prepares the face in a photo to speak live. By calling this you say that you may use this face and voice.
 
@@ -512,6 +514,7 @@ class Studio:
             points: or x, y of its eyes, nose tip and mouth corners; left as seen comes first.
             natural: let the head move a little and the eyes blink.
             teeth: how much shows of those that the photo hides, 0..1.
+            ear: "whisper" hears through the trained ear, "none" reads windows of MFCC, as in the paper.
 
         Returns:
             The key of this live face, for `live` and `live_stop`. It ends after a minute, or ten seconds without sound.
@@ -523,7 +526,7 @@ class Studio:
             face = self._face(photo, box, points)
             return self.broadcasts.open(
                 owner, face, beta=beta, pose=Pose(yaw, pitch, roll), mouth_gain=mouth_gain, smoothing=smoothing,
-                seed=seed, natural=natural, teeth=teeth,
+                seed=seed, natural=natural, teeth=teeth, ear=ear,
             )  # fmt: skip
 
     def live(self, key: str, rate: float, sound: str) -> dict[str, Any]:
@@ -537,7 +540,7 @@ class Studio:
         Returns:
             "frames": JPEG pictures in base64, labelled as AI-generated, maybe none. "start": which frame of this live
             face the first of them is. "heard", "left": seconds of sound so far, and until it ends. "computing":
-            seconds that this took. A frame comes as soon as the 0.17 s of sound after it have been heard.
+            seconds that this took. A frame comes as soon as the 0.24 s of sound after it have been heard.
         """
         with explaining():
             return _aired(self.broadcasts.feed(key, rate, sound_of(sound)))
@@ -652,7 +655,7 @@ class Studio:
     def compare(
         self, photo: Upload, audio: Upload, beta: float = 0.5, yaw: float = 0, pitch: float = 0, roll: float = 0,
         mouth_gain: float = 1, smoothing: float = 0.8, box: str = "", points: str = "", teeth: float = 1,
-        request: gr.Request = None,
+        ear: str = EARS[0], request: gr.Request = None,
     ) -> Iterator[tuple[str | None, list[list[str]], Figure]]:  # fmt: skip
         """Draws one input with ATVG and three compared systems. You say that you may use this face and this voice.
 
@@ -670,6 +673,7 @@ class Studio:
             box: where the face is, if it is not found: x, y, width, height in pixels of the photo.
             points: or x, y of its eyes, nose tip and mouth corners; left as seen comes first.
             teeth: how much shows of those that the photo hides, 0..1; of ATVG's mouth.
+            ear: ATVG's: "whisper" hears through the trained ear, "none" reads windows of MFCC, as in the paper.
 
         Returns:
             An MP4 of the photo, ATVG and the others in sync, with their mouths enlarged; a table of measures, one
@@ -679,8 +683,8 @@ class Studio:
         with _removed_on_error(folder), explaining():
             face, wave = self._face(photo, box, points), _hear(audio)[1]
             pose = Pose(yaw, pitch, roll)
-            settings = {"beta": beta, "mouth_gain": mouth_gain, "smoothing": smoothing, "pose": pose, "teeth": teeth}
-            for comparison in compare.compare(self.animator, face, wave, **settings):
+            settings = {"beta": beta, "mouth_gain": mouth_gain, "smoothing": smoothing, "teeth": teeth, "ear": ear}
+            for comparison in compare.compare(self.animator, face, wave, pose=pose, **settings):
                 measured = comparison.table(), lips(comparison.openings(), comparison.envelope())
                 yield None, *measured
             yield str(compare.side_by_side(folder / "side-by-side.mp4", comparison)), *measured
@@ -948,6 +952,8 @@ class Page:
                     effect = PAGE["beta_one" if len(self.studio.animator.vg_nets) == 1 else "beta_family"]
                     info = PAGE["beta"]["info"].format(effect.format(trained))
                     self.beta, self.teeth = gr.Slider(**PAGE["beta"] | {"info": info}), gr.Slider(**PAGE["teeth"])
+                    ears = self.studio.animator.ears
+                    self.ear = gr.Radio([(PAGE["ears"][ear], ear) for ear in ears], value=ears[0], **PAGE["ear"])
                     self.seed, self.arrays = gr.Number(**PAGE["seed"]), gr.Checkbox(**PAGE["arrays"])
             with gr.Column(scale=7, min_width=320, elem_id="column-result"):
                 gr.Markdown(PAGE["step_result"], elem_classes="step")
@@ -965,7 +971,7 @@ class Page:
                 gr.Markdown(PAGE["step_speak"], elem_classes="step")
                 self.live_consent = gr.Checkbox(**PAGE["live_consent"])
                 self.live_start, self.live_stop = gr.Button(**PAGE["live_start"]), gr.Button(**PAGE["live_stop"])
-                times = {"piece": LIVE_PIECE, "ahead": LOOK_AHEAD, "frame": 1 / FPS}
+                times = {"piece": LIVE_PIECE, "ahead": look_ahead(self.studio.animator.ears[0]), "frame": 1 / FPS}
                 times = {name: round(1000 * seconds) for name, seconds in times.items()}
                 about = PAGE["about_live"].format(seconds=LIVE_SECONDS, patience=LIVE_PATIENCE, **times)
                 gr.Markdown(about, elem_classes="caption")
@@ -1077,7 +1083,7 @@ class Page:
         made = allowed.success(
             studio.animate,
             [*source, self.beta, *self.head, self.smoothing, self.frame, self.seed, self.arrays, *self.place,
-             self.natural, self.teeth],
+             self.natural, self.teeth, self.ear],
             [self.video, self.panels, self.npz, self.settings, self.run, self.live],
             api_name="animate", validator=studio.validate, show_progress="minimal", show_progress_on=self.live,
             **DRAWING,
@@ -1090,7 +1096,7 @@ class Page:
 
         for button, action, more, outputs in (
             (self.ablate, "ablate", [self.sweep, *self.place], [self.strip, self.sweep_curves, self.sweep_video]),
-            (self.compare, "compare", [self.beta, *self.head, self.smoothing, *self.place, self.teeth],
+            (self.compare, "compare", [self.beta, *self.head, self.smoothing, *self.place, self.teeth, self.ear],
              [self.contest, self.contest_figures, self.contest_lips]),
             (self.break_it, "break_it", [self.trouble, self.snr, self.size, self.other, *self.place],
              [self.compared, self.finding, self.measures]),
@@ -1142,7 +1148,8 @@ class Page:
         admitted = self.stage.submit(studio.admit_live, self.live_consent, None, **QUICK)
         started = admitted.success(
             studio.live_start,
-            [self.photo, self.beta, *self.head, self.smoothing, self.seed, *self.place, self.natural, self.teeth],
+            [self.photo, self.beta, *self.head, self.smoothing, self.seed, *self.place, self.natural, self.teeth,
+             self.ear],
             self.live_key,
             api_name="live_start", show_progress="hidden", **live, **RAW,
         )  # fmt: skip
@@ -1178,7 +1185,7 @@ class Page:
 def _warm_up(animator: Animator) -> None:
     """Loads now, and not for the first visitor, what is only loaded when it is needed."""
     face, silent = animator.read_face(PORTRAITS[0]), np.zeros(SAMPLE_RATE // 2, np.float32)
-    first, *_ = animator.stream(face, silent, natural=animator.idle is not None)
+    first, *_ = animator.stream(face, silent, ear=animator.ears[0], natural=animator.idle is not None)
     trajectory(first.landmarks, first.codes, np.zeros(len(first)))
 
 

@@ -2,20 +2,20 @@
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from atvg import audio as speech
 from atvg import checkpoint
-from atvg.config import N_MFCC_STORED, ROWS_PER_FRAME, check_number, shown
+from atvg.config import EARS, check_number, shown
+from atvg.ear_engine import make_ear
 from atvg.engine import Engine, as_pixels, check_engine, make_engine
 from atvg.errors import BadSettingError
 from atvg.face import geometry
@@ -26,22 +26,20 @@ from atvg.face.image import Photo
 from atvg.face.placing import Numbers
 from atvg.face.turn import HeadTurn
 from atvg.idle import IdleModel, blink
+from atvg.listener import Listener, batches, frames_of, silence_for, smoothed, stored_rows
 from atvg.motion.layers import Layers
 from atvg.motion.monochrome import Monochrome
 from atvg.motion.teeth import Teeth, fit_teeth, load_donors
 from atvg.nets.at_net import ATNet
+from atvg.nets.ear import Ear
 from atvg.nets.vg_net import Ground, Turned, VGNet, turn
 from atvg.pose import Pose
-from atvg.shape import ShapeModel, denormalise_offset, normalise, uncross_lips
+from atvg.shape import ShapeModel, denormalise_offset, press_lips, uncross_lips
+from atvg.voice.hearing import Listens
 from atvg.warp import CELLS
 
 CHUNK = 10  # frames drawn at once: 0.4 s of video, a good batch for a CPU
 _ENGINES = 4  # compiled networks kept, one for each β that was asked for: 75 MB each
-_AT_BLOCK = 500  # frames AT-net hears at once
-_REST_FRAMES = 50  # of silence, after which AT-net's mouth has come to rest
-_SILENT_ROWS = np.tile(speech.silent_row(N_MFCC_STORED), (ROWS_PER_FRAME * _REST_FRAMES + speech.EXTRA_ROWS, 1))
-_SHORT_PAUSE = 5  # frames; a shorter silence is part of speech (the closure of a "p")
-_CALM = 1.5  # standard deviation, in frames, of the way into and out of rest
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,7 @@ class Settings:
     mouth_gain: float = 1.0  # movement of the mouth about its rest, 0..3
     smoothing: float = 0.8  # standard deviation in frames, 0..5
     teeth: float = 1.0  # how much of the teeth shows that no photo of a shut mouth can tell, 0..1
+    ear: str = EARS[0]  # "whisper": AT-net hears through the trained ear; "none": windows of MFCC, as in the paper
     natural: bool = False  # the head moves a little and the eyes blink, as real ones did
     seed: int = 0
 
@@ -67,6 +66,8 @@ class Settings:
         check_number("teeth", self.teeth, 0, 1)
         if not isinstance(self.pose, Pose):
             raise BadSettingError(f"pose must be an atvg.Pose, not {type(self.pose).__name__}")
+        if self.ear not in EARS:
+            raise BadSettingError(f"ear is {shown(self.ear)}; choose from: {', '.join(EARS)}")
         if not isinstance(self.natural, bool):
             raise BadSettingError(f"natural is {self.natural!r}; give True or False")
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
@@ -118,28 +119,34 @@ class Animator:
     """Holds the networks, read-only, and animates any number of faces with them.
 
     Args:
-        at_net, shape, vg_nets: from `atvg.checkpoint`; ``vg_nets`` maps the β a network was trained with to it.
+        at_nets, shape, vg_nets: from `atvg.checkpoint`; ``at_nets`` maps what a network hears through to it,
+            ``vg_nets`` the β it was trained with.
         detector: how faces are found.
         device: where the networks run.
-        engine: what VG-net is drawn with, see `atvg.engine`.
+        engine: what ear and VG-net are computed with, see `atvg.engine`.
         idle: real head movements and blinks; without them ``natural`` cannot be asked for.
+        load_ear: gives the trained ear, when it is needed for the first time.
     """
 
     def __init__(
         self,
-        at_net: ATNet,
+        at_nets: Mapping[str, ATNet],
         shape: ShapeModel,
         vg_nets: dict[float, VGNet],
         detector: FaceDetector,
         device: Any = "cpu",
         idle: IdleModel | None = None,
         engine: str = "auto",
+        load_ear: Callable[[], Ear] = checkpoint.load_ear,
     ):
         self.device, self.idle = torch.device(device), idle
-        self.at_net, self.shape, self.detector = at_net.to(self.device), shape, detector
+        self.at_nets = {ear: at_nets[ear].to(self.device) for ear in EARS if ear in at_nets}
+        self.shape, self.detector = shape, detector
         self.vg_nets = {beta: net.to(self.device, memory_format=torch.channels_last) for beta, net in vg_nets.items()}
-        self._engine_name, self._engines = engine, lru_cache(maxsize=_ENGINES)(self._make_engine)
+        self.engine_name, self._engines = engine, lru_cache(maxsize=_ENGINES)(self._make_engine)
         self._compiling = threading.Lock()
+        self.load_ear = load_ear
+        self._hearing: dict[str, tuple[Listens | None, Tensor]] = {}  # ears at work, and what they hear of silence
         for net in vg_nets.values():
             check_engine(engine, net)
 
@@ -159,12 +166,18 @@ class Animator:
         """
         finder = make_detector(detector)
         folder = checkpoint.locate(source)
-        at_net, shape = checkpoint.load_at_net(folder)
+        at_nets, shape = checkpoint.load_at_nets(folder)
         if device is None:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         has_idle = (folder / f"{checkpoint.IDLE}.safetensors").is_file()
         idle = checkpoint.load_idle(folder) if has_idle else None
-        return cls(at_net, shape, checkpoint.load_vg_nets(folder), finder, device, idle, engine)
+        load_ear = partial(checkpoint.load_ear, folder)
+        return cls(at_nets, shape, checkpoint.load_vg_nets(folder), finder, device, idle, engine, load_ear)
+
+    @property
+    def ears(self) -> tuple[str, ...]:
+        """What the AT-nets hear through, of `EARS`, the better first."""
+        return tuple(self.at_nets)
 
     def read_face(self, photo: Photo, *, box: Numbers | None = None, points: Numbers | None = None) -> Face:
         """Finds the face in a path, PIL image or uint8 RGB array, or takes the one placed by hand.
@@ -186,7 +199,8 @@ class Animator:
             raise BadSettingError(f"chunk is {shown(chunk)}; give a whole number of frames, at least 1")
         wave = speech.load_audio(audio)
         # Always drawn in the same stretches: sums of other lengths end in other last digits, and 8 bits round those up.
-        chunks = self._stream(face.turned(chosen.pose), wave, chosen)
+        face = face.turned(chosen.pose)
+        chunks = self._stream(face, self.listener(face.crop_landmarks, chosen.ear), wave, chosen)
         return chunks if chunk == CHUNK else regroup(chunks, chunk)
 
     def __call__(self, photo: Photo | Face, audio: speech.Audio, **settings: Any) -> "Result":
@@ -201,23 +215,50 @@ class Animator:
         """`Settings` from keyword arguments, if these weights can do what they ask for.
 
         Raises:
-            BadSettingError: an unknown name, a bad value, or natural motion that the weights lack.
+            BadSettingError: an unknown name, a bad value, or an ear or natural motion that the weights lack.
         """
         chosen = make_settings(values)
+        self._net(chosen.ear)
         if chosen.natural and self.idle is None:
             raise BadSettingError("these weights have no idle motion (idle.safetensors); make it with: atvg train idle")
         return chosen
 
-    def _stream(self, face: Face, wave: np.ndarray, settings: Settings) -> Iterator[Chunk]:
-        codes = self.codes(face.crop_landmarks, wave, settings.mouth_gain, settings.smoothing)
+    def _stream(self, face: Face, listener: Listener, wave: np.ndarray, settings: Settings) -> Iterator[Chunk]:
         performance = Performance(self, face, settings)
-        for start in range(0, len(codes), CHUNK):
-            yield performance.show(codes[start : start + CHUNK])
+        for codes in batches(listener.speak(wave, settings.mouth_gain, settings.smoothing), CHUNK):
+            yield performance.show(codes)
 
     # -- audio → landmarks ---------------------------------------------------------------------------------------
 
+    def listener(self, photo_landmarks: np.ndarray, ear: str = EARS[0]) -> Listener:
+        """AT-net ready to hear one voice for one face, (68, 3) crop pixels and depth.
+
+        Raises:
+            BadSettingError: the weights have no AT-net for this ear.
+            CheckpointError: the ear's weights are missing or damaged.
+        """
+        net = self._net(ear)
+        with self._compiling:
+            if ear not in self._hearing:
+                listens = None
+                if ear != "none":
+                    listens = make_ear(self.engine_name, self.load_ear().to(self.device), net.config.ear_layers)
+                self._hearing[ear] = listens, silence_for(net, listens)
+            listens, silence = self._hearing[ear]
+        return Listener(net, listens, self.shape, photo_landmarks, silence)
+
+    def _net(self, ear: str) -> ATNet:
+        if ear not in self.at_nets:
+            raise BadSettingError(f"these weights have no AT-net for ear {shown(ear)}; choose: {', '.join(self.ears)}")
+        return self.at_nets[ear]
+
     def codes(
-        self, photo_landmarks: np.ndarray, wave: np.ndarray, mouth_gain: float = 1.0, smoothing: float = 0.8
+        self,
+        photo_landmarks: np.ndarray,
+        wave: np.ndarray,
+        mouth_gain: float = 1.0,
+        smoothing: float = 0.8,
+        ear: str = EARS[0],
     ) -> np.ndarray:
         """Shape codes of every frame, (T, K) float32: AT-net, then rest in silence, gain and smoothing.
 
@@ -225,19 +266,21 @@ class Animator:
             photo_landmarks: (68, 3) crop pixels and depth.
             wave: float32 samples, 16 kHz mono.
         """
-        n_frames = speech.n_video_frames(wave)
-        rows = speech.mfcc_rows(wave, n_frames, self.at_net.config.first_mfcc + self.at_net.config.n_mfcc)
-        listener = Listener(self, photo_landmarks)
-        calm = _calm(speech.silence(wave, n_frames))
-        return _smooth(listener.moved(listener.hear(rows), calm, mouth_gain), smoothing)
+        return np.concatenate(list(self.listener(photo_landmarks, ear).speak(wave, mouth_gain, smoothing)))
 
-    def landmarks_from_rows(self, rows: np.ndarray, photo_landmarks: np.ndarray, smoothing: float = 0.8) -> np.ndarray:
-        """MFCC rows (4·T + 24, ≥ n_mfcc + 1) and the photo's landmarks (68, 3) → landmarks (T, 68, 2), crop pixels."""
-        return self.landmarks(self.codes_from_rows(rows, photo_landmarks, smoothing), photo_landmarks)
+    def landmarks_from_rows(
+        self, rows: np.ndarray, photo_landmarks: np.ndarray, smoothing: float = 0.8, ear: str = EARS[0]
+    ) -> np.ndarray:
+        """`Clip.heard` of a pack's clip and the photo's landmarks (68, 3) → landmarks (T, 68, 2), crop pixels."""
+        return self.landmarks(self.codes_from_rows(rows, photo_landmarks, smoothing, ear), photo_landmarks)
 
-    def codes_from_rows(self, rows: np.ndarray, photo_landmarks: np.ndarray, smoothing: float = 0.8) -> np.ndarray:
+    def codes_from_rows(
+        self, rows: np.ndarray, photo_landmarks: np.ndarray, smoothing: float = 0.8, ear: str = EARS[0]
+    ) -> np.ndarray:
         """The same, → shape codes (T, K)."""
-        return _smooth(Listener(self, photo_landmarks).hear(rows), smoothing)
+        listener = self.listener(photo_landmarks, ear)
+        parts = listener.codes(stored_rows(rows), frames_of(listener.net, rows))
+        return np.concatenate(list(smoothed(parts, smoothing)))
 
     def landmarks(self, codes: np.ndarray, photo_landmarks: np.ndarray) -> np.ndarray:
         """Codes (T, K) → crop-space landmarks (T, 68, 2): the photo's own plus the offset, seen in its pose.
@@ -245,7 +288,7 @@ class Animator:
         The photo's are (68, 3), or (T, 68, 3) while its head turns.
         """
         offsets = denormalise_offset(self.shape.decode(codes), self.shape.frame_of(photo_landmarks))
-        return uncross_lips(photo_landmarks[..., :2] + offsets[..., :2]).astype(np.float32)
+        return press_lips(uncross_lips(photo_landmarks[..., :2] + offsets[..., :2])).astype(np.float32)
 
     # -- landmarks → frames --------------------------------------------------------------------------------------
 
@@ -295,7 +338,7 @@ class Animator:
             return self._engines(float(beta))
 
     def _make_engine(self, beta: float) -> Engine:
-        return make_engine(self._engine_name, self._blend(beta))
+        return make_engine(self.engine_name, self._blend(beta))
 
     def _blend(self, beta: float) -> VGNet:
         """The network for β: between the two nearest trained values the weights are interpolated."""
@@ -312,38 +355,6 @@ class Animator:
             mixed["input_ranges"].zero_()  # half of a range is none
         blend.load_state_dict(mixed)
         return blend.eval().requires_grad_(False)
-
-
-class Listener:
-    """AT-net at work on one voice and one face, stretch by stretch: keeps the recurrent state.
-
-    Attributes:
-        rest: (K,) codes of the mouth after long silence.
-    """
-
-    def __init__(self, animator: Animator, photo_landmarks: np.ndarray):
-        self._net, shape = animator.at_net, animator.shape
-        normal = normalise(photo_landmarks, shape.frame_of(photo_landmarks))
-        self._identity = _tensor(shape.identity_code(normal), animator.device)[None]
-        self._state = self._net.initial_state()
-        self.rest = self.hear(_SILENT_ROWS)[-1]
-        self._state = self._net.initial_state()
-
-    @torch.inference_mode()
-    def hear(self, rows: np.ndarray) -> np.ndarray:
-        """The codes of the next T frames, (T, K), from their MFCC rows (4·T + 24, ≥ n_mfcc + 1)."""
-        config = self._net.config
-        rows = rows[:, config.first_mfcc : config.first_mfcc + config.n_mfcc]
-        parts = []
-        for first in range(0, len(rows) - speech.EXTRA_ROWS, ROWS_PER_FRAME * _AT_BLOCK):
-            block = rows[first : first + ROWS_PER_FRAME * _AT_BLOCK + speech.EXTRA_ROWS]
-            part, self._state = self._net(_tensor(block, self._identity.device)[None], self._identity, self._state)
-            parts.append(part[0].cpu().numpy())
-        return np.concatenate(parts)
-
-    def moved(self, codes: np.ndarray, calm: np.ndarray, gain: float) -> np.ndarray:
-        """Codes (T, K), taken to rest where the voice is calm, 0..1 (T,), and their distance from rest times `gain`."""
-        return self.rest + (1 - calm[:, None]) * gain * (codes - self.rest)
 
 
 class Performance:
@@ -535,21 +546,3 @@ def make_settings(values: dict[str, Any]) -> Settings:
 
 def _tensor(values: np.ndarray, device: torch.device) -> Tensor:
     return torch.tensor(np.ascontiguousarray(values), dtype=torch.float32, device=device)
-
-
-def _calm(silent: np.ndarray) -> np.ndarray:
-    """How far each frame is at rest, (T,) in [0, 1], from which frames are silent; short pauses do not count."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], silent.astype(np.int8), [0]])))
-    calm = np.zeros(len(silent))
-    for start, end in zip(edges[::2], edges[1::2], strict=True):
-        if end - start >= _SHORT_PAUSE:
-            # Lips part before the voice is heard and close after it.
-            calm[start + (start > 0) : end - (end < len(silent))] = 1
-    return gaussian_filter1d(calm, _CALM, mode="nearest")
-
-
-def _smooth(codes: np.ndarray, deviation: float) -> np.ndarray:
-    """Gaussian low-pass over time, (T, K)."""
-    if deviation > 0:
-        codes = gaussian_filter1d(codes, deviation, axis=0, mode="nearest")
-    return codes.astype(np.float32)

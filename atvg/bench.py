@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,6 @@ def _stages(animator: Any, photo: np.ndarray, wave: np.ndarray, runs: int) -> di
     face = animator.read_face(photo)
     large = animator.read_face(enlarged(photo, face.mesh))
     n_frames = audio.n_video_frames(wave)
-    rows = audio.mfcc_rows(wave, n_frames)
     chunks = list(animator.stream(face, wave))
     landmarks, codes = (np.concatenate([getattr(c, name) for c in chunks]) for name in ("landmarks", "codes"))
     paster, panels = Paster(face), PanelRenderer(face)
@@ -116,8 +116,7 @@ def _stages(animator: Any, photo: np.ndarray, wave: np.ndarray, runs: int) -> di
 
         stages: dict[str, Callable[[], Any]] = {
             "detect": lambda: animator.read_face(photo),
-            "mfcc": lambda: audio.mfcc_rows(wave, n_frames),
-            "at_net": lambda: animator.codes_from_rows(rows, face.crop_landmarks),
+            **_hearing(animator, face, wave),
             "shape": lambda: animator.landmarks(codes, face.crop_landmarks),
             "vg_net": lambda: animator.draw(face.crop, face.crop_landmarks[:, :2], landmarks),
             "paste_back": lambda: _exhaust(p for c in chunks for p in paster.paste(c)),
@@ -138,15 +137,47 @@ def _stages(animator: Any, photo: np.ndarray, wave: np.ndarray, runs: int) -> di
     return timed
 
 
+def _hearing(animator: Any, face: Any, wave: np.ndarray) -> dict[str, Callable[[], Any]]:
+    """What comes before landmarks: features, the ear alone on one core, and AT-net with each ear that it has."""
+    import torch
+
+    from atvg import audio
+    from atvg.ear_engine import make_ear
+    from atvg.listener import stored_rows
+    from atvg.voice.hearing import listen
+    from atvg.voice.mel import clip_mfcc80
+
+    frames, gain = audio.n_video_frames(wave), audio.even_gain(audio.speech_level(wave))
+    rows = {"whisper": clip_mfcc80(wave, frames, gain), "none": audio.mfcc_rows(wave, frames)}
+    stages = {"mfcc": lambda: audio.mfcc_rows(wave, frames), "mfcc80": lambda: clip_mfcc80(wave, frames, gain)}
+    if "whisper" in animator.ears:
+        layers = animator.at_nets["whisper"].config.ear_layers
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        alone = make_ear(animator.engine_name, animator.load_ear().to(animator.device), layers)
+        torch.set_num_threads(threads)
+
+        def one_core() -> None:
+            torch.set_num_threads(1)
+            _exhaust(listen(alone, stored_rows(rows["whisper"]), frames, layers))
+            torch.set_num_threads(threads)
+
+        stages["ear_on_one_core"] = one_core
+    for ear in animator.ears:
+        stages[f"at_net_ear_{ear}"] = partial(animator.codes_from_rows, rows[ear], face.crop_landmarks, ear=ear)
+    return stages
+
+
 def _live(animator: Any, photo: np.ndarray, wave: np.ndarray) -> dict[str, float]:
     """A microphone's pieces at 16 kHz, one after the other.
 
     Latency is from a sound to the frame of it, for the first sound of the slowest piece; pasting, sending and showing
     come on top.
     """
-    from atvg.live import LOOK_AHEAD, Live
+    from atvg.live import Live, look_ahead
 
-    live, step = Live(animator, animator.read_face(photo)), round(PIECE * SAMPLE_RATE)
+    ear = animator.ears[0]
+    live, step = Live(animator, animator.read_face(photo), ear=ear), round(PIECE * SAMPLE_RATE)
     seconds = []
     for first in range(0, len(wave) - step + 1, step):
         began = time.perf_counter()
@@ -156,8 +187,9 @@ def _live(animator: Any, photo: np.ndarray, wave: np.ndarray) -> dict[str, float
     if not seconds:
         return {}
     summary = _summary(seconds)
-    latency = 1 / FPS + LOOK_AHEAD + PIECE + summary["greatest"]
-    return {"piece_seconds": PIECE, "look_ahead_seconds": LOOK_AHEAD, **summary, "latency_seconds": latency}
+    ahead = look_ahead(ear)
+    latency = 1 / FPS + ahead + PIECE + summary["greatest"]
+    return {"piece_seconds": PIECE, "look_ahead_seconds": ahead, **summary, "latency_seconds": latency}
 
 
 def _authors(animator: Any, photo: np.ndarray, runs: int) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from atvg.config import (
+    EARS,
     N_LANDMARKS,
     N_MFCC_STORED,
     ATNetConfig,
@@ -46,6 +47,7 @@ _MAX_JSON = 1_000_000  # bytes; the shipped ones have 1000
 _WIDEST = 4096  # channels, codes or layers in a network; the shipped ones have 224
 _SHIPPED = Path(__file__).resolve().parent.parent / "checkpoints"
 
+_ALIKE = 1e-3  # pixels, and units of codes, by which shape models may differ and still be one
 _UNSAID = {VGNetConfig: {"layers": False}, ATNetConfig: {"ear": "none"}}  # what older weights do not say of themselves
 
 N = TypeVar("N", bound=nn.Module)
@@ -119,19 +121,36 @@ def save_idle(folder: Path, model: IdleModel, notes: Mapping[str, Any]) -> None:
         ) from None
 
 
-def load_at_net(folder: Path) -> tuple[ATNet, ShapeModel]:
-    """Reads AT-net, ready for inference, and its shape model.
+def load_at_nets(folder: Path) -> tuple[dict[str, ATNet], ShapeModel]:
+    """Reads ``at_net`` and every ``at_net_*`` beside it, by what they hear through, and the shape model of all.
+
+    Raises:
+        CheckpointError: as `load_at_net`; also when two hear alike, or their codes mean different shapes.
+    """
+    names = [AT_NET, *sorted(path.stem for path in folder.glob(f"{AT_NET}_*.safetensors"))]
+    found = [load_at_net(folder, name) for name in names]
+    nets = {ear: net for ear in EARS for net, _ in found if net.config.ear == ear}
+    if len(nets) < len(names):
+        raise CheckpointError(f"two AT-nets in {folder} hear through the same ear; keep one of them")
+    first, *others = (shape.arrays() for _, shape in found)
+    if any(not np.allclose(first[key], other[key], atol=_ALIKE) for other in others for key in first):
+        raise CheckpointError(f"the AT-nets in {folder} know different shapes; keep those of one pack together")
+    return nets, found[0][1]
+
+
+def load_at_net(folder: Path, name: str = AT_NET) -> tuple[ATNet, ShapeModel]:
+    """Reads one AT-net, ready for inference, and its shape model.
 
     Raises:
         CheckpointError: missing, truncated, not safetensors, or of another shape.
     """
-    meta, tensors = _read_net(folder, AT_NET)
+    meta, tensors = _read_net(folder, name)
     try:
         shape = ShapeModel(**{n: tensors.pop(_SHAPE + n).numpy() for n in ShapeModel.__dataclass_fields__})
     except KeyError as error:
-        raise CheckpointError(f"{folder / AT_NET}.safetensors lacks {error}; use the files of one training") from None
-    net = _fill(ATNet, ATNetConfig, meta, tensors, folder / AT_NET)
-    _check_shape(shape, net.config, folder / AT_NET)
+        raise CheckpointError(f"{folder / name}.safetensors lacks {error}; use the files of one training") from None
+    net = _fill(ATNet, ATNetConfig, meta, tensors, folder / name)
+    _check_shape(shape, net.config, folder / name)
     return net, shape
 
 
@@ -163,7 +182,7 @@ def load_sync_net(folder: Path) -> SyncNet:
     return load_net(folder, SYNC_NET, SyncNet, SyncNetConfig)
 
 
-def load_ear(folder: Path) -> Ear:
+def load_ear(folder: Path = _SHIPPED) -> Ear:
     """Reads the ear; where a folder has none, it is the shipped one, as nobody trains it.
 
     Raises:

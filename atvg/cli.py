@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from atvg import __version__
+from atvg.config import EARS
 from atvg.data.storage import as_path
 from atvg.errors import ATVGError, BadSettingError, OutputError
 
@@ -95,6 +96,9 @@ def _add_animate(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument("--panels", metavar="P.mp4", help="landmarks, attention, motion and result side by side")
     command.add_argument("--arrays", metavar="A.npz", help="every frame, map, landmark and code")
+    command.add_argument(
+        "--ear", default=EARS[0], help="'whisper': AT-net hears through the trained ear (default); 'none': MFCC windows"
+    )
     command.add_argument("--natural", action="store_true", help="let the head move a little and the eyes blink")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of the natural motion (default 0)")
     _add_weights(command)
@@ -118,7 +122,7 @@ def _animate(options: argparse.Namespace) -> None:
     pose = Pose(options.yaw, options.pitch, options.roll)
     settings = {
         "beta": options.beta, "mouth_gain": options.mouth_gain, "smoothing": options.smoothing,
-        "teeth": options.teeth, "natural": options.natural, "seed": options.seed,
+        "teeth": options.teeth, "ear": options.ear, "natural": options.natural, "seed": options.seed,
     }  # fmt: skip
     make_settings(settings)
     place = parse_place(options.box, options.points)
@@ -228,15 +232,23 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--photos", metavar="DIR", help="also animate the photographs in DIR, and measure detail at their resolution"
     )
+    command.add_argument(
+        "--closures", action="store_true",
+        help="measure only whether lips close on p, b and m and in silence; it draws nothing, so a whole split takes "
+        "seconds. Needs clips of the GRID corpus, whose names spell their sentences; without this flag the report has "
+        "it too, where the split has such clips",
+    )  # fmt: skip
     _add_weights(command)
     command.set_defaults(run=_evaluate)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
     from atvg import checkpoint
+    from atvg.evaluation.closures import evaluate_closures, measure_weights
+    from atvg.evaluation.hearing import measure_live
     from atvg.evaluation.photographs import find_photographs, measure_photographs
     from atvg.evaluation.protocol import evaluate
-    from atvg.evaluation.report import to_markdown, write_json
+    from atvg.evaluation.report import closures, to_markdown, write_json
     from atvg.evaluation.rows import evaluated_rows
     from atvg.video import check_output
 
@@ -244,14 +256,27 @@ def _evaluate(options: argparse.Namespace) -> None:
         raise BadSettingError(f"--frames is {options.frames}; give at least 2")
     if options.workers < 1:
         raise BadSettingError(f"--workers is {options.workers}; give at least 1")
+    if options.closures and (options.photos is not None or options.frames is not None):
+        raise BadSettingError("--closures measures nothing else, on whole clips; leave out --photos and --frames")
     check_output(options.output, ".json")
     album = None if options.photos is None else find_photographs(options.photos)
     folder = checkpoint.locate(options.weights)
+    if options.closures:
+        result = evaluate_closures(options.pack, options.split, folder)
+        write_json(result, options.output)
+        print(closures(result["closures"]))
+        return
     make_rows = partial(evaluated_rows, folder, options.engine)
     make_rows()  # what is wrong with the weights is said here, not by a process that ends
     notes = {name: checkpoint.notes(folder, name) for name in (checkpoint.AT_NET, checkpoint.VG_NET)}
     limits = {"frames": options.frames, "workers": options.workers}
     result = evaluate(options.pack, options.split, make_rows, notes, **limits)
+    lips = measure_weights(options.pack, options.split, folder)
+    if lips is not None:
+        result["closures"] = lips
+    live = measure_live(options.pack, options.split, folder) if options.frames is None else None
+    if live is not None:
+        result["live"] = live
     if album is not None:
         measured = measure_photographs(album, options.pack, options.split, folder, options.engine, **limits)
         result["photographs"] = measured

@@ -21,6 +21,8 @@ FEATURES_PER_FRAME = 2  # of the ear
 N_MFCC_STORED = 20  # packs keep c0..c19 of 40 mel bands, so that the number used stays a training choice
 N_MFCC_EAR = 80  # and all of the 80 bands that the ear reads: a rotation of its log-mel
 
+EARS = ("whisper", "none")  # what AT-net hears through, the better first
+
 MIN_SECONDS = 0.2  # below this there is not even a syllable to show
 MAX_SECONDS = 600.0
 
@@ -140,11 +142,30 @@ class BaselineConfig:
 
 
 @dataclass(frozen=True)
-class SyncNetConfig:
-    """Sizes of the sync expert. ``picture_widths`` are channels at 24×32, 12×16, 6×8 and 3×4."""
+class SpeechConfig:
+    """Sizes of what compared systems hear and read lips with: channels over MFCC and, see `SyncNetConfig`, pictures."""
 
     picture_widths: tuple[int, int, int, int] = (32, 64, 96, 160)
     sound_widths: tuple[int, int, int] = (64, 128, 256)
+    codes: int = 128
+    dropout: float = 0.2
+
+
+@dataclass(frozen=True)
+class SyncNetConfig:
+    """Sizes of the sync expert.
+
+    Attributes:
+        picture_widths: channels at 24×32, 12×16, 6×8 and 3×4.
+        squeezed: principal components of the ear's features.
+        around: how many of these, 50 a second, a frame hears.
+        hidden: channels of what is heard.
+    """
+
+    picture_widths: tuple[int, int, int, int] = (32, 64, 96, 160)
+    squeezed: int = 64
+    around: int = 14
+    hidden: int = 256
     codes: int = 128
     dropout: float = 0.2
 

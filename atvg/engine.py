@@ -269,7 +269,7 @@ def _folded(net: VGNet) -> VGNet:
 
 
 @lru_cache(maxsize=1)
-def _openvino() -> Any:
+def on_openvino() -> Any:
     """The library, or None where it cannot be imported. Its converter reports every use to its makers, unless their
     messenger cannot be found."""
     messenger = sys.modules.get("openvino_telemetry")
@@ -294,7 +294,7 @@ def _why_not_compiled(net: VGNet) -> str:
     config = net.config
     if not (config.recurrence == "time" and config.warp and config.attention == "dynamic"):
         return "this network is an ablation"
-    return "" if _openvino() else "the package openvino is not installed, or does not load"
+    return "" if on_openvino() else "the package openvino is not installed, or does not load"
 
 
 def _why_not_int8(net: VGNet) -> str:
@@ -307,7 +307,7 @@ def _why_not_int8(net: VGNet) -> str:
 
 @torch.inference_mode()
 def _compile(net: VGNet) -> Any:
-    openvino = _openvino()
+    openvino = on_openvino()
     photo, landmarks = torch.zeros(1, 3, 128, 128), torch.full((1, 68, 2), 64.0)
     code = net.encode_photo(photo, landmarks)
     pictures = photo.expand(BLOCK, -1, -1, -1).contiguous()

@@ -5,26 +5,40 @@ from collections import deque
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from atvg import audio as speech
-from atvg.animator import CHUNK, Animator, Chunk, Listener, Performance, join
-from atvg.config import FPS, MFCC_HOP, MFCC_WINDOW, ROWS_PER_FRAME, SAMPLE_RATE, WINDOW_ROWS, check_number
+from atvg.animator import CHUNK, Animator, Chunk, Performance, join
+from atvg.config import EARS, FPS, MFCC_HOP, MFCC_WINDOW, ROWS_PER_FRAME, SAMPLE_RATE, check_number
 from atvg.errors import BadAudioError
 from atvg.face.face import Face
+from atvg.voice.hearing import LIVE_AFTER, LIVE_BEFORE, window
+from atvg.voice.mel import mfcc80_rows
 
 _FRAME = SAMPLE_RATE // FPS  # samples
 _RATES = (8_000, 192_000)  # Hz
-_BACK = _FRAME * 4  # samples before a frame, more than its window holds
-# Samples from the start of a frame to the end of its last MFCC row: AT-net hears no further.
-_REACH = (WINDOW_ROWS - speech.LEAD_ROWS - 1) * MFCC_HOP + MFCC_HOP // 2 + MFCC_WINDOW // 2
+# Frames before and after the new ones that are heard with them: the ear is nearly as good with these as with all.
+_WINDOW = {"whisper": (LIVE_BEFORE, LIVE_AFTER), "none": (3, 3)}
 _MEMORY = 10 * FPS  # frames over which the speaker's level is measured
 _QUIETEST = 0.01  # level, RMS: before anybody speaks, a room's noise must not be taken for a voice
 _AROUND = (1, 3)  # frames before and after one that must all be silent for it to be at rest; the reach holds them
 _CALMING = 0.4  # share of the way into or out of rest that a frame goes
 
-# Seconds from the end of a frame to that of the sound it waits for: the reach, and one frame more to smooth over.
-# A microphone at another rate than 16 kHz adds what resampling holds back: 40 ms at 44.1 and 48 kHz, 115 at 8 kHz.
-LOOK_AHEAD = _REACH / SAMPLE_RATE
+
+def look_ahead(ear: str = EARS[0]) -> float:
+    """Seconds from the end of a frame to that of the sound it waits for: AT-net's, and one frame more to smooth over.
+
+    A microphone at another rate than 16 kHz adds what resampling holds back: 40 ms at 44.1 and 48 kHz, 115 at 8 kHz.
+    """
+    return _reach(ear) / SAMPLE_RATE
+
+
+def _reach(ear: str) -> int:
+    """Samples from the start of a frame to the end of the last row that is heard with it."""
+    _, after = _WINDOW[ear]
+    middle = MFCC_HOP // 2 if ear == "none" else 0  # of a row
+    return (ROWS_PER_FRAME * (1 + after) - 1) * MFCC_HOP + middle + MFCC_WINDOW // 2
 
 
 class Live:
@@ -37,9 +51,10 @@ class Live:
             chunk = live.feed(*microphone())  # rate, samples
         chunk = live.finish()
 
-    A frame is drawn as soon as the sound up to `LOOK_AHEAD` seconds after its end has been fed. Its landmarks differ
-    from those made of the finished recording in three ways: the speaker's level is that of the last ten seconds of
-    speech, silence is known only a little ahead, and smoothing looks one frame ahead. Memory does not grow.
+    A frame is drawn as soon as the sound up to `look_ahead` seconds after its end has been fed. Its landmarks differ
+    from those made of the finished recording in four ways: the ear hears 1.6 s before and 0.2 s after it, the speaker's
+    level is that of the last ten seconds of speech, silence is known only a little ahead, and smoothing looks one frame
+    ahead. Memory does not grow.
 
     Args:
         animator: with weights.
@@ -53,8 +68,8 @@ class Live:
     def __init__(self, animator: Animator, face: Face, **settings: Any):
         self._settings = animator.settings(settings)
         face = face.turned(self._settings.pose)
-        self._n_mfcc = animator.at_net.config.first_mfcc + animator.at_net.config.n_mfcc
-        self._listener = Listener(animator, face.crop_landmarks)
+        self._listener = animator.listener(face.crop_landmarks, self._settings.ear)
+        self._reach = _reach(self._settings.ear)
         self._performance = Performance(animator, face, self._settings)
         # A Gaussian over three frames, and no more of them: each one to wait for is 40 ms.
         bell = math.exp(-0.5 / self._settings.smoothing**2) if self._settings.smoothing > 0 else 0.0
@@ -92,7 +107,7 @@ class Live:
         self._ended = True
         if self._resampler is not None:
             self._hear(self._resampler.resample_chunk(np.zeros(0, np.float32), last=True))
-        self._hear(np.zeros(_REACH, np.float32), most=round(self._heard / _FRAME))
+        self._hear(np.zeros(self._reach, np.float32), most=round(self._heard / _FRAME))
         return self._show(last=True)
 
     @property
@@ -122,17 +137,13 @@ class Live:
                 if self._levels[-1] > _QUIETEST:  # a long pause does not make a speaker quieter
                     self._loud.append(self._levels[-1])
                 self._known += 1
-            self._understand(min(most, (self._heard - _REACH) // _FRAME + 1))
+            self._understand(min(most, (self._heard - self._reach) // _FRAME + 1))
 
     def _understand(self, frames: int) -> None:
         first, count = self._understood, frames - self._understood
         if count <= 0:
             return
         level = float(np.percentile(self._loud, 90)) if self._loud else _QUIETEST
-        rows = speech.plain_rows(
-            self._wave, ROWS_PER_FRAME * first - speech.LEAD_ROWS - self._begin // MFCC_HOP,
-            ROWS_PER_FRAME * count + speech.EXTRA_ROWS, speech.even_gain(level), self._n_mfcc,
-        )  # fmt: skip
         before, after = _AROUND
         oldest = self._known - len(self._levels)
         silent = [
@@ -143,11 +154,25 @@ class Live:
         for t in range(count):
             self._calm += _CALMING * (all(silent[t : t + before + 1 + after]) - self._calm)
             calm[t] = self._calm
-        codes = self._listener.moved(self._listener.hear(rows), calm, self._settings.mouth_gain)
+        heard = self._listener.hear(self._sound(first, frames, speech.even_gain(level)))
+        codes = self._listener.moved(heard, calm, self._settings.mouth_gain)
         self._codes = np.concatenate([self._codes, codes.astype(np.float32)])
         self._understood = frames
-        begin = max(0, frames * _FRAME - _BACK)
+        back = _WINDOW[self._settings.ear][0] + 1  # the first row reaches beyond the first frame
+        begin = max(0, (frames - back) * _FRAME)
         self._wave, self._begin = self._wave[begin - self._begin :], begin
+
+    def _sound(self, first: int, last: int, gain: float) -> Tensor:
+        """What AT-net wants for the frames first..last − 1, of which the sound is at hand."""
+        net, begun = self._listener.net, self._begin // MFCC_HOP
+        if net.config.ear == "none":
+            start, count = ROWS_PER_FRAME * first - speech.LEAD_ROWS, net.length(last - first)
+            rows = speech.plain_rows(self._wave, start - begun, count, gain, net.config.first_mfcc + net.config.n_mfcc)
+            return torch.from_numpy(rows[:, net.config.first_mfcc :])[None].to(net.own.weight.device)
+        before, after = _WINDOW["whisper"]
+        begin, end = max(0, first - before), last + after
+        rows = mfcc80_rows(self._wave, ROWS_PER_FRAME * begin - begun, ROWS_PER_FRAME * (end - begin), gain)
+        return window(self._listener.ear, rows, first, last, begin, net.config.ear_layers).for_net(net)
 
     def _show(self, last: bool) -> Chunk | None:
         """Draws all frames whose neighbours are known."""

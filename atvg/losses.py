@@ -167,28 +167,29 @@ def lag_chances(costs: Tensor, cost: float = 0.03) -> Tensor:
     return torch.softmax(-(costs + cost * lags**2) / _LAG_SOFTNESS, dim=1)
 
 
-def sync_losses(likeness: Tensor, reach: int, near: int = 1) -> Tensor:
+def sync_losses(likeness: Tensor, places: Tensor, reach: int, near: int = 1) -> Tensor:
     """What it costs to tell, from a mouth, which sound of its clip it belongs to, and the other way round.
 
     A clip may be off by a frame or two, each in another way (see `lag_chances`), so that the cost is given for each
     lag between −reach and reach: as cross-entropy among all moments of the clip.
 
     Args:
-        likeness: (B, N, N + 2·reach) logits of N looks and of the sounds of their frames, `reach` more on either side.
+        likeness: (B, N, M) logits of N looks and M sounds, one a frame.
+        places: (B, N), which of the sounds is that of each look's own frame, from `reach` to M − 1 − `reach`.
         near: so many frames beside the true one are no wrong answers; they are left out.
 
     Returns:
         (B, 2·reach + 1).
     """
-    batch, looks, sounds = likeness.shape
+    sounds = torch.arange(likeness.shape[2], device=likeness.device)
     by_lag = []
-    for lag in range(2 * reach + 1):
-        place = torch.arange(looks, device=likeness.device) + lag
-        apart = (torch.arange(sounds, device=likeness.device) - place[:, None]).abs()
+    for lag in range(-reach, reach + 1):
+        place = places + lag
+        apart = (sounds - place[..., None]).abs()
         others = likeness.masked_fill((apart > 0) & (apart <= near), float("-inf"))
-        true = likeness[:, torch.arange(looks), place]
+        true = likeness.gather(2, place[..., None])[..., 0]
         among_sounds = (torch.logsumexp(others, dim=2) - true).mean(dim=1)
-        among_looks = (torch.logsumexp(others, dim=1)[:, lag : lag + looks] - true).mean(dim=1)
+        among_looks = (torch.logsumexp(others, dim=1).gather(1, place) - true).mean(dim=1)
         by_lag.append((among_sounds + among_looks) / 2)
     return torch.stack(by_lag, dim=1)
 

@@ -85,7 +85,7 @@ def _versions() -> dict[str, str]:
 def _weights(animator: Animator) -> dict[str, Any]:
     """Hashes of the loaded weights, of VG-net one per trained β, and of the donors' teeth."""
     found = {
-        "at_net": _hash_all(animator.at_net.state_dict()),
+        "at_net": {ear: _hash_all(net.state_dict()) for ear, net in animator.at_nets.items()},
         "shape": _hash_all(animator.shape.arrays()),
         "vg_net": {f"{beta:g}": _hash_all(net.state_dict()) for beta, net in sorted(animator.vg_nets.items())},
         "teeth": _hash_all(load_donors()._asdict()),

@@ -55,7 +55,7 @@ def test_attention_is_a_share_and_shapes_are_as_promised(spoken, animator):
     assert spoken.attention.shape == (frames, 128, 128)
     assert spoken.attention.min() >= 0 and spoken.attention.max() <= 1
     assert spoken.landmarks.shape == (frames, 68, 2) and spoken.landmarks.dtype == np.float32
-    assert spoken.codes.shape == (frames, animator.at_net.config.motion_codes)
+    assert spoken.codes.shape == (frames, animator.at_nets["whisper"].config.motion_codes)
 
 
 def test_a_clip_has_25_frames_for_every_second(animator, face):
@@ -132,7 +132,7 @@ def test_pasting_back_leaves_the_rest_of_the_photo_bit_for_bit(spoken):
 def test_beta_between_two_trained_ones_lies_between_them(animator):
     base = animator.vg_nets[min(animator.vg_nets)]
     low, high = VGNet(base.config).eval(), VGNet(base.config).eval()
-    family = Animator(animator.at_net, animator.shape, {0.0: low, 2.0: high}, animator.detector)
+    family = Animator(animator.at_nets, animator.shape, {0.0: low, 2.0: high}, animator.detector)
     name = "attention_head.0.weight"  # the motion head begins at zero
     middle = family._blend(0.5).state_dict()[name]
     expected = 0.75 * low.state_dict()[name] + 0.25 * high.state_dict()[name]
@@ -150,7 +150,7 @@ def lively(animator) -> Animator:
     shut = np.array([0.3, 0.8, 1.0, 0.8, 0.3])
     lengths = np.array([50, 50]), np.array([5])
     idle = IdleModel(swing.astype(np.float32), lengths[0], shut.astype(np.float32), lengths[1], np.array([0.9, 1.0]))
-    return Animator(animator.at_net, animator.shape, {0.5: net}, animator.detector, idle=idle)
+    return Animator(animator.at_nets, animator.shape, {0.5: net}, animator.detector, idle=idle)
 
 
 def lids(landmarks: np.ndarray) -> np.ndarray:
@@ -243,7 +243,7 @@ class TestNaturalMotion:
     def test_the_shipped_motion_shuts_the_eyes_within_eight_seconds(self, animator, lively, face):
         if animator.idle is None:
             pytest.skip("these weights have no idle motion")
-        shipped = Animator(animator.at_net, animator.shape, lively.vg_nets, animator.detector, idle=animator.idle)
+        shipped = Animator(animator.at_nets, animator.shape, lively.vg_nets, animator.detector, idle=animator.idle)
         made = shipped(face, np.zeros(8 * 16_000, np.float32), natural=True)
         apart = lids(made.landmarks) / lids(face.crop_landmarks[None, :, :2])
         assert apart.min() < 0.4 and np.median(apart) > 0.8
@@ -251,12 +251,12 @@ class TestNaturalMotion:
 
     def test_with_the_shipped_weights_the_first_frame_is_near_the_photo(self, animator, lively, face):
         idle = animator.idle or lively.idle
-        shipped = Animator(animator.at_net, animator.shape, animator.vg_nets, animator.detector, idle=idle)
+        shipped = Animator(animator.at_nets, animator.shape, animator.vg_nets, animator.detector, idle=idle)
         made = shipped(face, np.zeros(8_000, np.float32), natural=True)
         assert np.abs(made.frames[0].astype(int) - face.crop).mean() < 6
 
     def test_weights_without_idle_motion_say_so_before_any_work(self, animator, face):
-        bare = Animator(animator.at_net, animator.shape, animator.vg_nets, animator.detector)
+        bare = Animator(animator.at_nets, animator.shape, animator.vg_nets, animator.detector)
         with pytest.raises(BadSettingError, match="idle.safetensors"):
             bare.stream(face, sample_voice(0.5), natural=True)
         assert sum(len(chunk) for chunk in bare.stream(face, sample_voice(0.5))) == 12

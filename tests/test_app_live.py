@@ -21,7 +21,7 @@ from PIL import Image
 from atvg.audio import load_audio
 from atvg.broadcast import Broadcasts, sound_of
 from atvg.errors import BadAudioError, BadSettingError, LiveBusyError, LiveOverError
-from atvg.live import LOOK_AHEAD
+from atvg.live import look_ahead
 from tests.server import PATIENCE, until
 
 RATE, PIECE = 16_000, 3_200
@@ -107,7 +107,7 @@ def test_frames_come_with_the_voice_and_the_mouth_moves_with_it(visit, astronaut
     for i, count in enumerate(shown, 1):
         heard = min(0.2 * i, 2.5)
         assert answers[i - 1]["heard"] == pytest.approx(heard)
-        assert count == max(0, int((heard - LOOK_AHEAD) * 25 + 1e-6))
+        assert count == max(0, int((heard - look_ahead()) * 25 + 1e-6))
     assert all(answers[i]["start"] == shown[i - 1] for i in range(2, len(answers)))
     assert all(0 < answer["computing"] < 10 and answer["left"] < 60 for answer in answers)
     rest = client.predict(key, api_name="/live_stop")
@@ -151,7 +151,7 @@ def test_everybody_gets_their_own_face_and_the_third_is_told_to_wait(
         photos.append(np.asarray(photo, float))
     assert np.abs(photos[0][:400, :400] - photos[1][:400, :400]).mean() > 40
     for own, frames in zip(photos, made, strict=True):
-        assert len(frames) == int((1.5 - LOOK_AHEAD) * 25)
+        assert len(frames) == int((1.5 - look_ahead()) * 25)
         assert all(frame.shape == own.shape for frame in frames)
         assert max(np.abs(frame - own).mean() for frame in frames) < 15
     clients[0].close()

@@ -21,7 +21,7 @@ from atvg.nets.vg_net import VGNet
 from atvg.shape import ShapeModel
 
 VG_SMALL = VGNetConfig(photo_widths=(8, 12, 16, 16), landmark_widths=(8, 12, 16), decoder_widths=(8, 12, 16), hidden=16)
-AT_SMALL = ATNetConfig(first_mfcc=1, n_mfcc=12, identity_codes=4, motion_codes=3, hidden=16)
+AT_SMALL = ATNetConfig(ear="none", first_mfcc=1, n_mfcc=12, identity_codes=4, motion_codes=3, hidden=16)
 
 
 def shape_model(rng: np.random.Generator) -> ShapeModel:

@@ -270,7 +270,17 @@ class TestBench:
         return json.loads(printed.getvalue())
 
     def test_every_stage_is_timed(self, result):
-        stages = {"detect", "mfcc", "at_net", "shape", "vg_net", "paste_back", "encode", "panels"}
+        stages = {
+            "detect",
+            "mfcc",
+            "mfcc80",
+            "ear_on_one_core",
+            "at_net_ear_whisper",
+            "at_net_ear_none",
+            "shape",
+            "vg_net",
+        }
+        stages |= {"paste_back", "encode", "panels"}
         assert stages | {"first_frame", "end_to_end", "natural", "large"} == set(result["stages"])
         for name, figures in result["stages"].items():
             assert 0 < figures["least"] <= figures["median"] <= figures["greatest"], name

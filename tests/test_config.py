@@ -18,7 +18,8 @@ class Settings:
     rate: float = 0.5
     on: bool = False
     name: str = "a"
-    widths: tuple[int, ...] = (1, 2)
+    widths: tuple[int, int] = (1, 2)
+    layers: tuple[int, ...] = (1, 2)
 
 
 def test_four_mfcc_rows_make_a_frame_and_seven_frames_a_window():
@@ -29,8 +30,8 @@ def test_four_mfcc_rows_make_a_frame_and_seven_frames_a_window():
 
 
 def test_typed_values_take_the_type_of_their_field():
-    typed = {"count": "7", "rate": "1e-3", "on": "true", "name": "b", "widths": "4,5"}
-    assert with_overrides(Settings(), typed) == Settings(7, 0.001, True, "b", (4, 5))
+    typed = {"count": "7", "rate": "1e-3", "on": "true", "name": "b", "widths": "4,5", "layers": "1,2,3"}
+    assert with_overrides(Settings(), typed) == Settings(7, 0.001, True, "b", (4, 5), (1, 2, 3))
 
 
 @pytest.mark.parametrize("text", ["true", "True", "1", "false", "False", "0"])
@@ -44,7 +45,7 @@ def test_nothing_typed_changes_nothing():
 
 
 def test_an_unknown_name_lists_the_known_ones(refuses):
-    with refuses(BadSettingError, "count, name, on, rate, widths"):
+    with refuses(BadSettingError, "count, layers, name, on, rate, widths"):
         with_overrides(Settings(), {"cuont": "3"})
 
 

@@ -109,7 +109,7 @@ class TestChoice:
         assert make_engine("auto", net).name == best
 
     def test_without_the_package_pytorch_draws(self, net, monkeypatch, refuses):
-        monkeypatch.setattr(engine, "_openvino", lambda: None)
+        monkeypatch.setattr(engine, "on_openvino", lambda: None)
         assert make_engine("auto", net).name == "torch"
         with refuses(BadSettingError, "not installed"):
             make_engine("openvino", net)
@@ -130,7 +130,7 @@ class TestChoice:
         assert isinstance(make_engine("auto", ablated), TorchEngine)
         with refuses(BadSettingError, "ablation"):
             make_engine("openvino", ablated)
-        drawer = Animator(animator.at_net, animator.shape, {0.5: ablated}, animator.detector).drawer(
+        drawer = Animator(animator.at_nets, animator.shape, {0.5: ablated}, animator.detector).drawer(
             astronaut[30:158, 160:288], face68[:, :2]
         )
         drawing = drawer.draw(np.repeat(face68[None, :, :2], 3, axis=0))
@@ -189,7 +189,7 @@ assert {bool(before)} or not sys.modules.get("openvino_telemetry")
     def test_half_a_family_with_ranges_has_none_between(self, animator, net):
         bare = copy.deepcopy(net)
         bare.input_ranges.zero_()
-        mixed = Animator(animator.at_net, animator.shape, {0.5: net, 2.0: bare}, animator.detector)
+        mixed = Animator(animator.at_nets, animator.shape, {0.5: net, 2.0: bare}, animator.detector)
         assert not mixed._blend(1.5).input_ranges.any()
 
 

@@ -34,7 +34,7 @@ from atvg.shape import ShapeModel
 from tests import bad_inputs as bad
 
 VG_SMALL = VGNetConfig(photo_widths=(4, 4, 4, 4), landmark_widths=(4, 4, 4), decoder_widths=(4, 4, 4), hidden=4)
-AT_SMALL = ATNetConfig(identity_codes=2, motion_codes=2, widths=(4, 4, 4), hidden=4)
+AT_SMALL = ATNetConfig(ear="none", identity_codes=2, motion_codes=2, widths=(4, 4, 4), hidden=4)
 
 
 def bounded(examples: int) -> settings:
@@ -237,7 +237,7 @@ def weights(tmp_path_factory) -> Path:
     return folder
 
 
-LOADERS = {"at_net": checkpoint.load_at_net, "vg_net": checkpoint.load_vg_nets, "idle": checkpoint.load_idle}
+LOADERS = {"at_net": checkpoint.load_at_nets, "vg_net": checkpoint.load_vg_nets, "idle": checkpoint.load_idle}
 
 
 def assert_weights(folder: Path, name: str) -> None:

@@ -8,7 +8,7 @@ from atvg.audio import load_audio
 from atvg.config import FPS, SAMPLE_RATE
 from atvg.errors import BadAudioError, BadSettingError
 from atvg.face.landmarks import mouth_opening
-from atvg.live import LOOK_AHEAD, Live
+from atvg.live import Live, look_ahead
 
 
 def spoken(live: Live, wave: np.ndarray, step: int, rate: int = SAMPLE_RATE) -> list[Chunk]:
@@ -55,7 +55,7 @@ def test_a_frame_is_shown_as_soon_as_the_stated_look_ahead_is_heard(animator, fa
         chunk = live.feed(SAMPLE_RATE, wave[first : first + 160])
         shown += len(chunk) if chunk else 0
         seconds = (first + 160) / SAMPLE_RATE
-        assert shown == max(0, int((seconds - LOOK_AHEAD) * FPS + 1e-6)), seconds
+        assert shown == max(0, int((seconds - look_ahead()) * FPS + 1e-6)), seconds
 
 
 def test_what_will_be_said_does_not_matter(animator, face, wave):
@@ -65,7 +65,7 @@ def test_what_will_be_said_does_not_matter(animator, face, wave):
         live = Live(animator, face)
         shown = [live.feed(SAMPLE_RATE, piece) for piece in (wave[:cut], later[:6400])]
         seen.append([chunk.landmarks for chunk in shown])
-    assert (seen[0][0] == seen[1][0]).all() and len(seen[0][0]) == int((1 - LOOK_AHEAD) * FPS)
+    assert (seen[0][0] == seen[1][0]).all() and len(seen[0][0]) == int((1 - look_ahead()) * FPS)
     assert (seen[0][1] != seen[1][1]).any()
 
 
@@ -174,6 +174,6 @@ class TestRefusals:
             Live(animator, face, mouth_gain=9)
 
     def test_natural_motion_that_the_weights_lack(self, animator, face, refuses):
-        bare = Animator(animator.at_net, animator.shape, animator.vg_nets, animator.detector)
+        bare = Animator(animator.at_nets, animator.shape, animator.vg_nets, animator.detector)
         with refuses(BadSettingError, "idle"):
             Live(bare, face, natural=True)

@@ -128,13 +128,14 @@ class TestWeights:
     def test_every_network_and_every_beta_has_a_hash(self, made, animator):
         assert set(made["weights"]) == {"at_net", "shape", "vg_net", "teeth", "idle"}
         assert list(made["weights"]["vg_net"]) == [f"{beta:g}" for beta in sorted(animator.vg_nets)]
-        hashes = [made["weights"][name]["sha256"] for name in ("at_net", "shape", "teeth", "idle")]
-        hashes += [part["sha256"] for part in made["weights"]["vg_net"].values()]
+        assert list(made["weights"]["at_net"]) == list(animator.ears)
+        hashes = [made["weights"][name]["sha256"] for name in ("shape", "teeth", "idle")]
+        hashes += [part["sha256"] for name in ("at_net", "vg_net") for part in made["weights"][name].values()]
         assert len(set(hashes)) == len(hashes)
 
     def test_one_weight_makes_another_hash(self, made, astronaut, wave):
         changed = Animator.from_pretrained()
-        next(changed.at_net.parameters()).view(-1)[0] += 1e-3
+        next(changed.at_nets["whisper"].parameters()).view(-1)[0] += 1e-3
         changed.idle = None
         weights = provenance(changed, SETTINGS, astronaut, wave)["weights"]
         assert weights["at_net"] != made["weights"]["at_net"] and weights["vg_net"] == made["weights"]["vg_net"]

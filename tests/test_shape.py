@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from atvg.face.landmarks import FLIP, INNER_LOWER, INNER_UPPER, JAW, MOUTH, RIGID, mouth_opening
+from atvg.face.landmarks import FLIP, INNER_LOWER, INNER_UPPER, JAW, MOUTH, RIGID, eye_distance, mouth_opening
 from atvg.pose import Pose, head_centre, turn_points
-from atvg.shape import denormalise_offset, fit, fit_mean, normalise, rigid_fit, uncross_lips
+from atvg.shape import denormalise_offset, fit, fit_mean, normalise, press_lips, rigid_fit, uncross_lips
 
 
 def placed(face: np.ndarray, pose: Pose, scale: float, shift: tuple[float, float, float]) -> np.ndarray:
@@ -255,3 +255,36 @@ class TestUncrossLips:
         mended = uncross_lips(clip)
         np.testing.assert_array_equal(mended[0], clip[0])
         np.testing.assert_allclose(mended[1], uncross_lips(crossed))
+
+
+class TestPressLips:
+    @pytest.mark.parametrize("opening", [0.5, 2.0, 4.0, 12.0])
+    def test_lips_that_nearly_touch_touch_and_wide_ones_stay(self, face68, opening):
+        """o · (1 − exp(−(o / o₀)²)), where o₀ is 0.07 of the eyes' distance."""
+        points = opened(face68, opening)[:, :2]
+        pressed = press_lips(points)
+        near = 0.07 * eye_distance(points)
+        expected = opening * (1 - np.exp(-((opening / near) ** 2)))
+        np.testing.assert_allclose(mouth_opening(pressed), expected, atol=1e-6)
+
+    def test_the_lower_lip_goes_further_and_takes_its_edge_along(self, face68):
+        points = opened(face68, 2.0)[:, :2]
+        moved = press_lips(points) - points
+        np.testing.assert_allclose(moved[INNER_LOWER, 1] / moved[INNER_UPPER, 1], -0.7 / 0.3)
+        np.testing.assert_allclose(moved[[50, 51, 52], 1], moved[[61, 62, 63], 1])
+        np.testing.assert_allclose(moved[[58, 57, 56], 1], moved[[67, 66, 65], 1])
+        np.testing.assert_allclose(moved[[49, 59], 1], moved[[61, 67], 1] / 2)
+        still = np.setdiff1d(np.arange(68), np.r_[49:54, 55:60, 61:64, 65:68])
+        assert (moved[still] == 0).all()
+
+    def test_order_and_shut_lips_are_kept(self, face68):
+        openings = np.linspace(0, 15, 40)
+        pressed = [mouth_opening(press_lips(opened(face68, o)[:, :2])) for o in openings]
+        assert pressed[0] == 0 and (np.diff(pressed) >= 0).all()
+
+    def test_a_tilted_face_and_a_clip_are_treated_alike(self, face68):
+        points = opened(face68, 2.0)[:, :2]
+        turn = np.array([[0.6, -0.8], [0.8, 0.6]])
+        np.testing.assert_allclose(press_lips(points @ turn.T), press_lips(points) @ turn.T, atol=1e-9)
+        clip = np.stack([points, opened(face68, 9.0)[:, :2]])
+        np.testing.assert_allclose(press_lips(clip), np.stack([press_lips(frame) for frame in clip]))

@@ -128,8 +128,18 @@ def test_ffmpeg_opens_foreign_files_through_one_fence_only():
 # Imports at the top of a file run down this list only.
 LAYERS = [
     {"atvg.config", "atvg.errors", "atvg.scratch", "atvg.warp", "atvg.ahead"},
-    {"atvg.audio", "atvg.speak", "atvg.face", "atvg.pose", "atvg.shape", "atvg.idle", "atvg.motion", "atvg.nets"},
-    {"atvg.losses", "atvg.checkpoint", "atvg.engine"},
+    {
+        "atvg.audio",
+        "atvg.speak",
+        "atvg.voice",
+        "atvg.face",
+        "atvg.pose",
+        "atvg.shape",
+        "atvg.idle",
+        "atvg.motion",
+        "atvg.nets",
+    },
+    {"atvg.losses", "atvg.checkpoint", "atvg.engine", "atvg.ear_engine", "atvg.listener"},
     {"atvg.animator", "atvg.data"},
     {
         "atvg.live",

@@ -55,6 +55,10 @@ class Clip:
     def __len__(self) -> int:
         return len(self.landmarks)
 
+    def heard(self, ear: str) -> np.ndarray:
+        """The rows that an AT-net reads which hears through this ear."""
+        return self.mfcc if ear == "none" else self.mfcc80
+
     def first(self, frames: int) -> "Clip":
         """Its first frames, or all if it has no more."""
         count = min(frames, len(self))

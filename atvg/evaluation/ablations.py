@@ -99,21 +99,21 @@ def ablation_rows(weights: Path, names: Sequence[str]) -> list[Row]:
     Raises:
         BadSettingError, CheckpointError: as `folder_of`; also missing or damaged weights.
     """
-    at_net, shape = checkpoint.load_at_net(weights)
+    at_nets, shape = checkpoint.load_at_nets(weights)
     rows = []
     for name in names:
         ablation, folder = ABLATIONS[name], folder_of(name, weights)
         rows += (
-            _landmark_rows(ablation, folder, at_net, shape) if ablation.landmarks else _direct_rows(ablation, folder)
+            _landmark_rows(ablation, folder, at_nets, shape) if ablation.landmarks else _direct_rows(ablation, folder)
         )
     return rows
 
 
-def _landmark_rows(ablation: Ablation, folder: Path, at_net: Any, shape: Any) -> list[Row]:
+def _landmark_rows(ablation: Ablation, folder: Path, at_nets: Any, shape: Any) -> list[Row]:
     from atvg.animator import Animator
 
     nets = {0.5: checkpoint.load_vg_net(folder, ablation.net)}
-    animator = Animator(at_net, shape, nets, detector=None, engine="torch")
+    animator = Animator(at_nets, shape, nets, detector=None, engine="torch")
     return [oracle_row(animator, ablation.title + ORACLE), audio_row(animator, ablation.title)]
 
 

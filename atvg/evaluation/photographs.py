@@ -144,7 +144,7 @@ class _Work:
         tracker = PhotoTracker(face, self._tracker)
         measure = metrics.Detail(face.photo, tracker.photo_landmarks)
         details, landmarks = [], []
-        for picture in composed(self._animator, face, voice.mfcc):
+        for picture in composed(self._animator, face, voice.heard(self._animator.ears[0])):
             landmarks.append(tracker.look(picture))
             details.append(measure.of(picture, landmarks[-1]))
         seen = np.stack(landmarks)
@@ -162,9 +162,9 @@ def composed(animator: Animator, face: Face, rows: np.ndarray) -> Iterator[np.nd
     """The frames of a video of the whole photo, before label and encoder: T pictures of the photo's size, uint8 RGB.
 
     Args:
-        rows: MFCC (4·T + 24, 20) of the voice.
+        rows: of the voice, `Clip.heard`.
     """
-    codes = animator.codes_from_rows(rows, face.crop_landmarks)
+    codes = animator.codes_from_rows(rows, face.crop_landmarks, ear=animator.ears[0])
     performance, paster = Performance(animator, face, Settings()), Paster(face)
     for start in range(0, len(codes), CHUNK):
         yield from paster.paste(performance.show(codes[start : start + CHUNK]))

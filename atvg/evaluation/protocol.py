@@ -13,12 +13,13 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from atvg.config import CROP_SIZE, FPS
 from atvg.data.pack import Clip, read_pack, shard_paths
 from atvg.data.storage import AnyPath, as_path
 from atvg.errors import PackError
-from atvg.evaluation import metrics
+from atvg.evaluation import closures, metrics
 from atvg.evaluation.pool import in_order
 from atvg.evaluation.rows import SHUT, Row
 from atvg.evaluation.sync import SyncExpert, accuracy
@@ -54,6 +55,7 @@ CHOICES = {
     "psnr_released_script": "uint8 differences and squares that wrap at 256; not comparable with a true PSNR",
     "lse_c, lse_d": "the shipped sync expert (see `atvg.evaluation.sync`) on frames and the clip's own sound; not "
     "comparable with figures of other experts",
+    "closures": closures.CHOICE,
     "clips": "clips whose sound does not fit their lips are left out; figures are means over clips",
 }
 
@@ -66,6 +68,7 @@ class Truth:
     mouth: np.ndarray  # the frames' mouth box
     landmarks: np.ndarray  # (T, 68, 2), NaN where undetected
     box: tuple[slice, slice]  # rows and columns of the mouth box
+    heard: Tensor  # what the sync expert hears
     others: dict[str, float]  # figures of a video by itself
     detail: dict[int, float]  # its detail, by the frame that is the photo
 
@@ -217,12 +220,13 @@ def _truth(clip: Clip, rows: Iterable[Row], tracker: Any, expert: SyncExpert) ->
     mouth, points = frames[:, box[0], box[1]], track(frames, tracker)
     photos = {row.photo(clip) for row in rows}
     detail = {at: metrics.detail(frames, frames[at], points, points[at]) for at in photos}
-    return Truth(clip, mouth, points, box, _alone(frames, mouth, clip.mfcc, expert), detail)
+    heard = expert.hear(clip.mfcc80)
+    return Truth(clip, mouth, points, box, heard, _alone(frames, mouth, heard, expert), detail)
 
 
-def _alone(frames: np.ndarray, mouth: np.ndarray, rows: np.ndarray, expert: SyncExpert) -> dict[str, float]:
+def _alone(frames: np.ndarray, mouth: np.ndarray, heard: Tensor, expert: SyncExpert) -> dict[str, float]:
     """What can be said of a video and its sound without another to compare it with."""
-    sync = expert.measure(frames, rows)
+    sync = expert.measure(frames, heard)
     return {
         "cpbd": metrics.sharpness(frames),
         "cpbd_mouth": metrics.sharpness(mouth),
@@ -248,7 +252,7 @@ def _score(row: Row, truth: Truth, tracker: Any, expert: SyncExpert) -> Score:
         "ssim_mouth": metrics.ssim(mouth, truth.mouth),
         "psnr": metrics.psnr(output, frames),
         "psnr_mouth": metrics.psnr(mouth, truth.mouth),
-        **_alone(output, mouth, truth.clip.mfcc, expert),
+        **_alone(output, mouth, truth.heard, expert),
         **{f"{name}_truth": value for name, value in truth.others.items()},
         "detail": detail,
         "detail_truth": truth.detail[at],

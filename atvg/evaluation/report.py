@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from atvg.errors import OutputError
+from atvg.evaluation.closures import THRESHOLDS
 from atvg.evaluation.rows import SHUT
 from atvg.evaluation.sync import TOLERANCE
 
@@ -88,6 +89,10 @@ def to_markdown(result: Mapping[str, Any]) -> str:
     parts.append(expert(result["sync_expert"]))
     if "photographs" in result:
         parts.append(_photographs(result["photographs"]))
+    if "live" in result:
+        parts.append(_live(result["live"]))
+    if "closures" in result:
+        parts.append(closures(result["closures"]))
     if any(name.endswith(SHUT) for name in rows):
         parts.append(_SHUT_NOTE)
     return "\n\n".join([*parts, FOOTNOTE]) + "\n"
@@ -105,6 +110,18 @@ def expert(found: Mapping[str, Figures]) -> str:
     )
 
 
+def _live(found: Mapping[str, Any]) -> str:
+    """In a sentence, what a voice that is still being spoken costs."""
+    told = [
+        f"{source} {number(figures['live'], 2)} instead of {number(figures['whole'], 2)}"
+        for source, figures in found["r"].items()
+    ]
+    return (
+        f"Heard live, {found['before']:g} s before a frame and {found['after']:g} s after it, landmarks' lips open as "
+        f"when the whole sound is heard with r = {number(found['agreement'], 3)}; with the truth: {'; '.join(told)}."
+    )
+
+
 def _photographs(found: Mapping[str, Any]) -> str:
     """In a sentence, what was measured on photographs, and how many were left out, by reason."""
     detail, share = (number(found[name], 2) for name in ("detail", "opening_share"))
@@ -115,6 +132,37 @@ def _photographs(found: Mapping[str, Any]) -> str:
         + "".join(f"{'; ' if i else ': '}{count} because {reason}" for i, (reason, count) in enumerate(reasons))
         + "."
     )
+
+
+def closures(found: Mapping[str, Any]) -> str:
+    """The table of `atvg.evaluation.closures.measure_closures`, and silence in a sentence."""
+    lines = [
+        f"**lips on p, b, m and in silence**: {found['clips']} clip(s) that spell a GRID sentence, "
+        f"people: {found['identities']}\n",
+        "| closures | lips | truth (ceiling) | net ↑ | chance, truth | chance, net |",
+        "|---|---|" + "---:|" * 4,
+    ]
+    for place, figures in found["bilabials"].items():
+        for name, most in THRESHOLDS.items():
+            shares = (figures[name][column] for column in ("truth", "net", "chance_truth", "chance_net"))
+            cells = " | ".join(_percent(share) for share in shares)
+            lines.append(f"| {place}: {figures['count']} | {name}, up to {most:.0%} | {cells} |")
+        cells = " | ".join(_percent(figures[f"opening_{who}"], 1) for who in ("truth", "net"))
+        lines.append(f"| {place} | mean opening | {cells} | | |")
+    silences = [
+        f"{side} the sentence {_percent(figures['net'])} (truth {_percent(figures['truth'])}) of {figures['frames']}"
+        for side, figures in found["silence"].items()
+    ]
+    lines.append(f"\nShare of silent frames in which the net's mouth is closed: {', '.join(silences)}.")
+    lines.append(
+        "Lips in parts of the distance between the eyes. Chance: how often they are as close at any time of the "
+        "sentence; a mouth that hardly opens has much of it."
+    )
+    return "\n".join(lines)
+
+
+def _percent(share: float, digits: int = 0) -> str:
+    return "–" if math.isnan(share) else f"{share:.{digits}%}"
 
 
 def _table(rows: Mapping[str, Mapping[str, Figures]], source: str, title: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from atvg.config import EARS
 from atvg.data.pack import Clip
 from atvg.face.carry import background_movement, carry
 from atvg.face.landmarks import mouth_opening
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from atvg.animator import Animator
     from atvg.evaluation.baselines import Baseline
 
+OURS = "ATVG"
 SHUT = ", shut"  # ends the name of a row whose photo is the frame with the most closed mouth
 _HEAD_SMOOTHING = 2.0  # frames; a head is too heavy to tremble as tracked landmarks do
 
@@ -77,12 +79,12 @@ def oracle_row(
     return Row(_named(name, photo), draw, photo)
 
 
-def audio_row(animator: "Animator", name: str = "ATVG", photo: Choice = first) -> Row:
-    """The whole way from the clip's own sound."""
+def audio_row(animator: "Animator", name: str = OURS, photo: Choice = first, ear: str = EARS[0]) -> Row:
+    """The whole way from the clip's own sound, heard through one of the ears that there are AT-nets for."""
 
     def draw(clip: Clip) -> np.ndarray:
         at = photo(clip)
-        landmarks = animator.landmarks_from_rows(clip.mfcc, clip.landmarks[at])
+        landmarks = animator.landmarks_from_rows(clip.heard(ear), clip.landmarks[at], ear=ear)
         return animator.draw(clip.frames[at], clip.landmarks[at], landmarks)
 
     return Row(_named(name, photo), draw, photo)
@@ -94,12 +96,18 @@ def baseline_row(baseline: "Baseline") -> Row:
 
 
 def standard_rows(animator: "Animator", photo: Choice = first) -> list[Row]:
-    """copy, oracle and ATVG."""
-    return [copy_row(photo), oracle_row(animator, photo=photo), audio_row(animator, photo=photo)]
+    """copy, oracle and ATVG, which hears through the better ear that there is an AT-net for."""
+    ear = animator.ears[0]
+    return [copy_row(photo), oracle_row(animator, photo=photo), audio_row(animator, photo=photo, ear=ear)]
+
+
+def other_ears(animator: "Animator") -> list[Row]:
+    """ATVG through every ear but the best that there is an AT-net for."""
+    return [audio_row(animator, f"{OURS}, ear {ear}", ear=ear) for ear in animator.ears[1:]]
 
 
 def evaluated_rows(weights: Path, engine: str) -> list[Row]:
-    """What ``atvg evaluate`` measures: the standard rows of either photo.
+    """What ``atvg evaluate`` measures: the standard rows of either photo, and ATVG with every other ear.
 
     Raises:
         CheckpointError, BadSettingError: as `Animator.from_pretrained`.
@@ -107,7 +115,7 @@ def evaluated_rows(weights: Path, engine: str) -> list[Row]:
     from atvg.animator import Animator
 
     animator = Animator.from_pretrained(weights, engine=engine)
-    return [*standard_rows(animator), *standard_rows(animator, most_shut)]
+    return [*standard_rows(animator), *other_ears(animator), *standard_rows(animator, most_shut)]
 
 
 def _named(name: str, photo: Choice) -> str:

@@ -13,11 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from atvg.checkpoint import load_sync_net, locate
-from atvg.config import EXTRA_ROWS, ROWS_PER_FRAME
+from atvg.checkpoint import load_ear, load_sync_net, locate
+from atvg.config import ROWS_PER_FRAME
 from atvg.data.pack import Clip, read_pack
 from atvg.data.storage import AnyPath
-from atvg.nets.sync_net import SEEN, SyncNet, mouths
+from atvg.nets.ear import Ear
+from atvg.nets.sync_net import SEEN, SyncNet, evened, mouths
+from atvg.voice.hearing import features_of
 
 REACH = 15  # frames to either side among which an offset is looked for, as in SyncNet
 TOLERANCE = 1  # frames by which an offset may be off and still count as found
@@ -45,10 +47,10 @@ class Sync:
 
 
 class SyncExpert:
-    """Judges crops in stabilised space against MFCC rows."""
+    """Judges crops in stabilised space against what is heard, once a clip, through the ear."""
 
-    def __init__(self, net: SyncNet):
-        self.net = net.eval()
+    def __init__(self, net: SyncNet, ear: Ear):
+        self.net, self.ear = net.eval(), ear.eval()
 
     @classmethod
     def from_pretrained(cls, source: str | os.PathLike | None = None) -> "SyncExpert":
@@ -57,19 +59,28 @@ class SyncExpert:
         Raises:
             CheckpointError: as `atvg.checkpoint.load_sync_net`.
         """
-        return cls(load_sync_net(locate(source)))
+        folder = locate(source)
+        return cls(load_sync_net(folder), load_ear(folder))
 
-    def measure(self, frames: np.ndarray, rows: np.ndarray, reach: int = REACH) -> Sync | None:
+    @torch.inference_mode()
+    def hear(self, mfcc80: np.ndarray) -> Tensor:
+        """MFCC rows (4·T, 80), see `atvg.voice.mel` → codes (T, codes); the ends of the sound go on for ever."""
+        frames = len(mfcc80) // ROWS_PER_FRAME
+        features = features_of(self.ear, mfcc80)
+        places = torch.arange(self.net.length(frames)) - self.net.lead
+        return self.net.hear(self.net.squeeze(features[places.clamp(0, len(features) - 1)])[None])[0]
+
+    def measure(self, frames: np.ndarray, heard: Tensor, reach: int = REACH) -> Sync | None:
         """Compares every look with the sounds up to `reach` frames around it.
 
         Args:
             frames: (T, 128, 128, 3) uint8 RGB, as long as the sound.
-            rows: (4·T + 24, 20) MFCC rows, see `atvg.audio`.
+            heard: (T, codes) from `hear`.
 
         Returns:
             None for a clip that is too short to say anything: of fewer than 14 frames.
         """
-        distances = self.distances(frames, rows, reach)
+        distances = self.distances(frames, heard, reach)
         if len(distances) < 3:
             return None
         best, middle = int(distances.argmin()), len(distances) // 2
@@ -78,13 +89,13 @@ class SyncExpert:
         return Sync(best - middle, float(np.median(distances)) - least, least, float(distances[middle]))
 
     @torch.inference_mode()
-    def distances(self, frames: np.ndarray, rows: np.ndarray, reach: int = REACH) -> np.ndarray:
+    def distances(self, frames: np.ndarray, heard: Tensor, reach: int = REACH) -> np.ndarray:
         """Mean distance at each lag from −r to r, (2·r + 1,); r ≤ `reach` leaves half of the looks at every lag."""
         looks = len(frames) - SEEN + 1
         reach = min(reach, looks // 2, looks - _LEAST)
         if reach < 0:
             return np.zeros(0)
-        seen, heard = self._see(frames), self._hear(rows)
+        seen = self._see(frames)
         found = []
         for lag in range(-reach, reach + 1):
             places = np.arange(looks) + SEEN // 2 + lag
@@ -95,15 +106,12 @@ class SyncExpert:
 
     def _see(self, frames: np.ndarray) -> Tensor:
         grey = mouths(torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 127.5 - 1)
-        grey = grey - grey.mean()  # of the whole clip, as the network does, however it is cut below
+        grey = evened(grey[None])  # of the whole clip, however it is cut below
         parts = [
-            self.net.see(grey[None, first : first + _STRETCH + SEEN - 1], centred=True)[0]
-            for first in range(0, len(grey) - SEEN + 1, _STRETCH)
+            self.net.see(grey[:, first : first + _STRETCH + SEEN - 1])[0]
+            for first in range(0, len(frames) - SEEN + 1, _STRETCH)
         ]
         return torch.cat(parts)
-
-    def _hear(self, rows: np.ndarray) -> Tensor:
-        return self.net.hear(torch.tensor(rows[None], dtype=torch.float32))[0]
 
 
 def trials(clips: Iterable[Clip], seed: int = 0) -> Iterator[tuple[Clip, int]]:
@@ -119,11 +127,11 @@ def trials(clips: Iterable[Clip], seed: int = 0) -> Iterator[tuple[Clip, int]]:
         for first in range(reach, len(clip) - length - reach + 1, length):
             late = int(rng.integers(-reach, reach + 1))
             start = first - late
-            rows = clip.mfcc[ROWS_PER_FRAME * start : ROWS_PER_FRAME * (start + length) + EXTRA_ROWS]
+            rows = clip.mfcc80[ROWS_PER_FRAME * start : ROWS_PER_FRAME * (start + length)]
             part = slice(first, first + length)
             yield replace(
                 clip, frames=clip.frames[part], landmarks=clip.landmarks[part], transforms=clip.transforms[part],
-                mfcc=rows,
+                mfcc80=rows,
             ), late  # fmt: skip
 
 
@@ -139,7 +147,7 @@ def accuracy(expert: SyncExpert, pack_dir: str | AnyPath, split: str) -> dict[st
     """
     errors: dict[str, list[tuple[int, float]]] = {}
     for part, late in trials(clip for clip in read_pack(pack_dir, split) if clip.sync):
-        found = expert.measure(part.frames, part.mfcc)
+        found = expert.measure(part.frames, expert.hear(part.mfcc80))
         if found is None:
             continue
         lags = 2 * min(REACH, (len(part) - SEEN + 1) // 2) + 1

@@ -62,7 +62,7 @@ def settings_of(values: dict[str, Any], **fixed: Any) -> Settings:
 
 def hear(animator: Animator, face: Face, wave: np.ndarray, settings: Settings) -> Speech:
     """AT-net on a face that is already turned."""
-    codes = animator.codes(face.crop_landmarks, wave, settings.mouth_gain, settings.smoothing)
+    codes = animator.codes(face.crop_landmarks, wave, settings.mouth_gain, settings.smoothing, settings.ear)
     return Speech(codes, animator.landmarks(codes, face.crop_landmarks))
 
 

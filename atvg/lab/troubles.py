@@ -266,7 +266,7 @@ def _other_sound(voice: np.ndarray, trouble: str, snr: float, seed: int) -> tupl
 
 def _say(animator: Animator, points: np.ndarray, voice: np.ndarray, settings: Settings) -> Speech:
     """`hear` for landmarks (68, 3) without a photo."""
-    codes = animator.codes(points, voice, settings.mouth_gain, settings.smoothing)
+    codes = animator.codes(points, voice, settings.mouth_gain, settings.smoothing, settings.ear)
     return Speech(codes, animator.landmarks(codes, points))
 
 

@@ -49,10 +49,17 @@ class Ear(nn.Module):
         Returns:
             (B, N, width), or side by side for several layers, (B, N, width·len(layers)).
         """
-        wanted = (len(self.layers),) if layers is None else layers
+        x = self.embed(mfcc)
+        return self.after(x + self.positions[start : start + x.shape[1]], layers)
+
+    def embed(self, mfcc: Tensor) -> Tensor:
+        """MFCC rows (B, 2·N, n_mels) → what is heard in each moment, without its place, (B, N, width)."""
         x = (mfcc @ self.cepstrum).transpose(1, 2)  # (B, n_mels, 2·N) log-mel
-        x = F.gelu(self.conv2(F.gelu(self.conv1(x)))).transpose(1, 2)
-        x = x + self.positions[start : start + x.shape[1]]
+        return F.gelu(self.conv2(F.gelu(self.conv1(x)))).transpose(1, 2)
+
+    def after(self, x: Tensor, layers: tuple[int, ...] | None = None) -> Tensor:
+        """What the first layer reads, (B, N, width) → features after some layers, as `forward` gives them."""
+        wanted = (len(self.layers),) if layers is None else layers
         states = [x]
         for layer in self.layers[: max(wanted)]:
             states.append(layer(states[-1]))

@@ -1,19 +1,21 @@
 """The sync expert's network: a mouth seen and a sound heard become codes that are alike if they belong together.
 
 In the manner of SyncNet (Chung & Zisserman 2016, "Out of time"): five frames of the mouth against the sound around
-them. Here the codes have length 1, a code is made for every frame, and layers are small enough for a CPU.
+them. Here the codes have length 1, a code is made for every frame, layers are small enough for a CPU, and sound is
+heard through the trained ear (`atvg.nets.ear`), which is not learnt here.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from atvg.config import CROP_SIZE, N_MFCC_STORED, SyncNetConfig
+from atvg.config import CROP_SIZE, FEATURES_PER_FRAME, EarConfig, SyncNetConfig
 from atvg.nets.blocks import conv
 
 SEEN = 5  # frames that make up one look at the mouth
 ROWS, COLUMNS = slice(68, 116), slice(32, 96)  # of the canonical crop: mouths and chins of all faces lie within
 _LUMA = (0.299, 0.587, 0.114)
+_FAINTEST = 0.02  # contrast below which a mouth is not made any stronger
 
 
 def mouths(pictures: Tensor) -> Tensor:
@@ -23,48 +25,55 @@ def mouths(pictures: Tensor) -> Tensor:
     return torch.einsum("...chw,c->...hw", pictures[..., ROWS, COLUMNS], pictures.new_tensor(_LUMA))
 
 
-class Eye(nn.Module):
-    """Looks of five frames, (N, 5, 48, 64) in [−1, 1] → codes of unit length, (N, codes)."""
+def evened(pictures: Tensor) -> Tensor:
+    """Grey mouths (B, ..., 48, 64) in [−1, 1] → those of each clip with a mean of 0 and a standard deviation of 1.
 
-    def __init__(self, config: SyncNetConfig):
+    Light and contrast say nothing about the moment. Those of a whole clip are taken, so that an opening mouth darkens.
+    """
+    each = pictures.flatten(1)
+    shape = (-1, *[1] * (pictures.dim() - 1))
+    return (pictures - each.mean(dim=1).view(shape)) / each.std(dim=1).clamp(min=_FAINTEST).view(shape)
+
+
+class Eye(nn.Module):
+    """Looks of five frames, (N, 5, 48, 64) → codes of unit length, (N, codes)."""
+
+    def __init__(self, widths: tuple[int, ...], codes: int, dropout: float):
         super().__init__()
-        widths = (SEEN, *config.picture_widths)
+        widths = (SEEN, *widths)
         layers = [conv(before, after, 2) for before, after in zip(widths, widths[1:], strict=False)]  # → 3×4
-        self.layers = nn.Sequential(
-            *layers, nn.Flatten(), nn.Dropout(config.dropout), nn.Linear(12 * widths[-1], config.codes)
-        )
+        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(dropout), nn.Linear(12 * widths[-1], codes))
 
     def forward(self, looks: Tensor) -> Tensor:
         return F.normalize(self.layers(looks).float(), dim=-1)
 
 
-class Ear(nn.Module):
-    """MFCC rows (B, 4·T + 24, 20) → codes of unit length of frames 0 … T − 1, (B, T, codes).
+class Hearing(nn.Module):
+    """Squeezed features of the ear, (B, 2·(T − 1) + around, squeezed) → codes of unit length, (B, T, codes).
 
     Attributes:
-        mfcc_mean, mfcc_std: (20,) statistics of the training sound, stored with the weights.
+        ear_mean, ear_basis: (C,) and (squeezed, C), principal components of the ear's features, whitened.
     """
 
     def __init__(self, config: SyncNetConfig):
         super().__init__()
-        self.register_buffer("mfcc_mean", torch.zeros(N_MFCC_STORED))
-        self.register_buffer("mfcc_std", torch.ones(N_MFCC_STORED))
-        first, second, third = config.sound_widths
-        self.layers = nn.Sequential(  # as in AT-net: a frame hears the 28 rows around it
-            nn.Conv1d(N_MFCC_STORED, first, 4, stride=2), nn.ReLU(),
-            nn.Conv1d(first, second, 3, stride=2), nn.ReLU(),
-            nn.Conv1d(second, third, 6), nn.ReLU(),
+        width = EarConfig().width
+        self.register_buffer("ear_mean", torch.zeros(width))
+        self.register_buffer("ear_basis", torch.eye(config.squeezed, width))
+        self.layers = nn.Sequential(
             nn.Dropout(config.dropout),
-            nn.Conv1d(third, config.codes, 1),
+            nn.Conv1d(config.squeezed, config.hidden, config.around, stride=FEATURES_PER_FRAME), nn.ReLU(),
+            nn.Dropout(config.dropout),
+            nn.Conv1d(config.hidden, config.hidden, 1), nn.ReLU(),
+            nn.Conv1d(config.hidden, config.codes, 1),
         )  # fmt: skip
 
-    def forward(self, rows: Tensor) -> Tensor:
-        features = (rows - self.mfcc_mean) / self.mfcc_std
-        return F.normalize(self.layers(features.transpose(1, 2)).transpose(1, 2).float(), dim=-1)
+    def forward(self, heard: Tensor) -> Tensor:
+        return F.normalize(self.layers(heard.transpose(1, 2)).transpose(1, 2).float(), dim=-1)
 
 
 class SyncNet(nn.Module):
-    """An eye and an ear; what they say of one moment is close.
+    """An eye and a hearing; what they say of one moment is close.
 
     Attributes:
         sharpness: how steeply likeness becomes certainty in training.
@@ -73,18 +82,31 @@ class SyncNet(nn.Module):
     def __init__(self, config: SyncNetConfig):
         super().__init__()
         self.config = config
-        self.eye, self.ear = Eye(config), Ear(config)
+        self.eye = Eye(config.picture_widths, config.codes, config.dropout)
+        self.hearing = Hearing(config)
         self.sharpness = nn.Parameter(torch.tensor(10.0))
 
-    def see(self, mouths: Tensor, centred: bool = False) -> Tensor:
-        """Mouths (B, T, 48, 64) in [−1, 1] → codes of frames 2 … T − 3, (B, T − 4, codes).
+    @property
+    def lead(self) -> int:
+        """How many features before the first that lies in it a frame hears."""
+        return self.config.around // 2 - 1
 
-        Light says nothing about the moment, so each clip's mean is taken out, unless they are `centred` already.
-        """
-        still = mouths if centred else mouths - mouths.mean(dim=(1, 2, 3), keepdim=True)
-        looks = still.unfold(1, SEEN, 1).permute(0, 1, 4, 2, 3)  # (B, T − 4, 5, 48, 64)
+    def length(self, frames: int) -> int:
+        """How many features make up what so many frames hear."""
+        return FEATURES_PER_FRAME * (frames - 1) + self.config.around
+
+    def squeeze(self, features: Tensor) -> Tensor:
+        """The ear's features (..., C) → their principal components, (..., squeezed) of unit variance."""
+        return (features - self.hearing.ear_mean) @ self.hearing.ear_basis.T
+
+    def see(self, mouths: Tensor) -> Tensor:
+        """Mouths (B, T, 48, 64) from `evened` → codes of frames 2 … T − 3, (B, T − 4, codes)."""
+        return self.look(mouths.unfold(1, SEEN, 1).permute(0, 1, 4, 2, 3))
+
+    def look(self, looks: Tensor) -> Tensor:
+        """Looks (B, N, 5, 48, 64) at mouths from `evened` → codes, (B, N, codes)."""
         return self.eye(looks.flatten(0, 1)).unflatten(0, looks.shape[:2])
 
-    def hear(self, rows: Tensor) -> Tensor:
-        """MFCC rows (B, 4·T + 24, 20) → codes of frames 0 … T − 1, (B, T, codes)."""
-        return self.ear(rows)
+    def hear(self, heard: Tensor) -> Tensor:
+        """Squeezed features (B, `length`, squeezed), of which frame t hears 2·t to 2·t + around − 1 → (B, T, codes)."""
+        return self.hearing(heard)

@@ -19,7 +19,7 @@ from atvg.errors import PackError
 from atvg.evaluation import ablations
 from atvg.evaluation.baselines import BASELINES, load_baseline
 from atvg.evaluation.protocol import Measured, measure
-from atvg.evaluation.rows import Row, audio_row, baseline_row, standard_rows
+from atvg.evaluation.rows import Row, audio_row, baseline_row, other_ears, standard_rows
 from atvg.face.mediapipe import MediaPipeTracker
 from atvg.lab.run import excerpt
 
@@ -152,5 +152,6 @@ def baseline_titles() -> Sequence[str]:
 
 
 def table_rows(weights: Path, engine: str) -> list[Row]:
-    """copy, oracle, ATVG and the compared systems."""
-    return [*standard_rows(Animator.from_pretrained(weights, engine=engine)), *baseline_rows(weights)]
+    """copy, oracle, ATVG, also without the ear that the compared systems lack, and those."""
+    animator = Animator.from_pretrained(weights, engine=engine)
+    return [*standard_rows(animator), *other_ears(animator), *baseline_rows(weights)]

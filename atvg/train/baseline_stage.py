@@ -10,10 +10,10 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
-from atvg.checkpoint import load_sync_net, locate, save_net
+from atvg.checkpoint import save_net
 from atvg.data.storage import AnyPath
 from atvg.errors import BadSettingError
-from atvg.evaluation.baselines import BASELINES, BaselineConfig, Seen
+from atvg.evaluation.baselines import BASELINES, BaselineConfig, Seen, load_speech
 from atvg.train.settings import BaselineSettings
 from atvg.train.stage import make_player, update
 from atvg.train.video_stage import Batch, VideoStage, picture_terms
@@ -35,7 +35,7 @@ class BaselineStage(VideoStage):
             raise BadSettingError("turn=false is for VG-net only: a compared system is given the turned photo")
         self.name = name
         net = BASELINES[name](config).to(memory_format=torch.channels_last)
-        net.speech.begin_with(load_sync_net(locate(settings.sync_net or None)))
+        net.speech.load_state_dict(load_speech().state_dict())
         super().__init__(fabric, pack_dir, settings, hears=True)
         net.to(fabric.device).eval().begin(self._examples())
         net.train()

@@ -111,7 +111,6 @@ class BaselineSettings(VideoSettings):
     landmark_noise: float = 0.0
     speech_only: float = 0.0
     others: float = 1.0  # weight of a system's own loss terms beside those of its pictures
-    sync_net: str = ""  # folder of the sync expert, as which hearing and lip-reading begin; the shipped one by default
 
 
 @dataclass(frozen=True)
@@ -120,10 +119,19 @@ class SyncSettings(RunSettings):
 
     lr: float = 1e-3
     ema: float = 0.998
-    batch: int = 16  # clips
-    frames: int = 24  # looks at each
+    batch: int = 32  # clips
+    looks: int = 12  # at each, anywhere within a span
+    short: int = 24  # frames of most spans, whose other moments are the wrong answers
+    long: int = 60  # and of the others
+    long_share: float = 0.3
     reach: int = 2  # frames by which the sound of a clip may be off
-    distort: float = 0.15  # share of clips to which each effect of `atvg.data.sound` is applied
-    noise: float = 0.1  # feature noise, standard deviations
-    shift: int = 3  # pixels by which a clip's mouths may lie elsewhere
-    light: float = 0.3  # of contrast
+    versions: int = 2  # of each clip's sound
+    begin: bool = True  # with the eye that compared systems begin with, which must have the same size
+    noise: float = 0.15  # of what is heard, standard deviations
+    shift: float = 4.0  # of a clip's mouths: pixels,
+    size: float = 0.12  # logarithm of their size,
+    tilt: float = 8.0  # degrees,
+    blur: float = 0.25  # share of clips that are blurred,
+    bend: float = 0.3  # how much brighter grey becomes,
+    light: float = 0.3  # how much brighter either edge is,
+    grain: float = 0.06  # noise

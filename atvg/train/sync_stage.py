@@ -7,24 +7,30 @@ import numpy as np
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from atvg import losses
-from atvg.checkpoint import SYNC_NET, save_net
-from atvg.config import EXTRA_ROWS, ROWS_PER_FRAME, SyncNetConfig
-from atvg.data import sound
+from atvg.checkpoint import SYNC_NET, load_ear, locate, save_net
+from atvg.config import FEATURES_PER_FRAME, ROWS_PER_FRAME, SyncNetConfig
 from atvg.data.bank import sqrt_chances
 from atvg.data.pack import read_pack
 from atvg.data.storage import AnyPath
-from atvg.errors import PackError
-from atvg.nets.sync_net import SEEN, SyncNet, mouths
+from atvg.errors import BadSettingError, PackError
+from atvg.evaluation.baselines import load_speech
+from atvg.nets.ear import Ear
+from atvg.nets.sync_net import SEEN, SyncNet, evened, mouths
 from atvg.train.settings import SyncSettings
 from atvg.train.stage import Stage, make_player, update
 
 _AROUND = SEEN // 2
+_HEARD_AT_ONCE = 500  # frames: the ear has 750 places
+_FIT_FEATURES = 60_000  # of which the principal components are made: 20 minutes
+_LOUDER = 0.15  # of the log-mel, whose scale of 1 is 40 dB: versions are louder or fainter by up to 6 dB
+_LONGEST_GAP = 12  # features: stretches that are blanked last up to a quarter of a second
 
 
 class SyncStage(Stage):
-    """A batch is a stretch of each of several clips; moments of the same clip are the wrong answers.
+    """A batch is some looks at each of several clips; other moments of the same clip are the wrong answers.
 
     Other clips are none: telling voices or faces apart would be easier than telling moments apart, and no use.
     """
@@ -34,65 +40,103 @@ class SyncStage(Stage):
     def __init__(self, fabric: Fabric, pack_dir: str | AnyPath, settings: SyncSettings, config: SyncNetConfig):
         self.fabric, self.settings = fabric, settings
         self._mouths: list[np.ndarray] = []
-        self._rows: list[np.ndarray] = []
-        lengths = []
-        need = settings.frames + SEEN - 1
+        rows, people = [], []
+        need = settings.short + SEEN - 1
         for clip in read_pack(pack_dir, "train"):
             if clip.sync and len(clip) >= need:
                 self._mouths.append(grey_mouths(clip.frames))
-                self._rows.append(clip.mfcc)
-                lengths.append((clip.identity, len(clip)))
-        if not lengths:
+                rows.append(clip.mfcc80)
+                people.append(clip.identity)
+        if not rows:
             raise PackError(f"{pack_dir} has no clip of {need} frames or more whose sound fits; give longer clips")
-        self._chances = sqrt_chances(lengths)
+        lengths = [len(clip) for clip in self._mouths]
+        self._long = min(settings.long, max(lengths) - SEEN + 1)
+        self._chances = {
+            span: sqrt_chances([(who, n * (n >= span + SEEN - 1)) for who, n in zip(people, lengths, strict=True)])
+            for span in (settings.short, self._long)
+        }
         net = SyncNet(config)
-        rows = np.concatenate(self._rows)
-        net.ear.mfcc_mean.copy_(torch.from_numpy(rows.mean(axis=0)))
-        net.ear.mfcc_std.copy_(torch.from_numpy(rows.std(axis=0)))
-        self._spread = rows.std(axis=0)
+        if settings.begin:
+            _begin(net)
+        self._sounds = hear_all(load_ear(locate()).to(fabric.device), rows, settings.versions, settings.seed, net)
+        net = net.to(memory_format=torch.channels_last)
         self.players = {"main": make_player(fabric, net, settings, callee=Likeness(net))}
 
-    def batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """mouths (B, N + 4, 48, 64) in [−1, 1] and rows (B, 4·(N + 2·reach) + 24, 20) for N looks a clip."""
-        settings = self.settings
-        seen, heard = [], []
-        for which in rng.choice(len(self._rows), size=settings.batch, p=self._chances):
-            clip, rows = self._mouths[which], self._rows[which]
-            first = rng.integers(len(clip) - settings.frames - SEEN + 2)
-            seen.append(self._moved(clip[first : first + settings.frames + SEEN - 1], rng))
-            start = first + _AROUND - settings.reach
-            places = ROWS_PER_FRAME * start + np.arange(
-                ROWS_PER_FRAME * (settings.frames + 2 * settings.reach) + EXTRA_ROWS
-            )
-            heard.append(rows[np.clip(places, 0, len(rows) - 1)])
-        sounds = sound.distort(np.stack(heard), sound.SoundLimits(share=settings.distort), rng)
-        sounds = sounds + settings.noise * self._spread * rng.standard_normal(sounds.shape)
-        pictures = torch.from_numpy(np.stack(seen)).float() / 127.5 - 1
-        contrast = np.exp(settings.light * rng.uniform(-1, 1, (settings.batch, 1, 1, 1)))
-        pictures = pictures * torch.as_tensor(contrast, dtype=torch.float32)
-        device = self.fabric.device
-        return pictures.to(device), torch.as_tensor(sounds, dtype=torch.float32, device=device)
+    def batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """N looks (B, N, 5, 48, 64) from `evened`, squeezed features of M frames (B, `length`, squeezed), and places.
 
-    def _moved(self, clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """A clip's mouths a little elsewhere, and half of the times mirrored."""
-        down, right = rng.integers(-self.settings.shift, self.settings.shift + 1, size=2)
-        height, width = clip.shape[1:]
-        rows = np.clip(np.arange(height) + down, 0, height - 1)
-        columns = np.clip(np.arange(width) + right, 0, width - 1)
-        if rng.random() < 0.5:
-            columns = columns[::-1]
-        return clip[:, rows[:, None], columns]
+        A place, (B, N), says which of the M frames is the middle of a look; looks are anywhere within a span.
+        """
+        settings, net = self.settings, self.players["main"].module
+        span = self._long if rng.random() < settings.long_share else settings.short
+        count = min(settings.looks, span)
+        chosen = rng.choice(len(self._mouths), size=settings.batch, p=self._chances[span])
+        seen, heard, places = [], [], []
+        for which in chosen:
+            clip, sounds = self._mouths[which], self._sounds[which]
+            first = rng.integers(len(clip) - span - SEEN + 2)
+            looks = np.sort(rng.choice(span, size=count, replace=False))
+            seen.append(clip[first + looks[:, None] + np.arange(SEEN)])
+            start = FEATURES_PER_FRAME * (first + _AROUND - settings.reach) - net.lead
+            inside = start + np.arange(net.length(span + 2 * settings.reach))
+            heard.append(sounds[rng.integers(len(sounds)), np.clip(inside, 0, sounds.shape[1] - 1)])
+            places.append(looks + settings.reach)
+        device = self.fabric.device
+        pictures = torch.from_numpy(np.stack(seen)).to(device).float() / 127.5 - 1
+        sounds = torch.as_tensor(self._roughened(np.stack(heard), rng), dtype=torch.float32, device=device)
+        return evened(self._changed(pictures, rng)), sounds, torch.from_numpy(np.stack(places)).to(device)
+
+    def _changed(self, looks: Tensor, rng: np.random.Generator) -> Tensor:
+        """Other faces, light and cameras, alike for all looks at a clip."""
+        settings, count = self.settings, len(looks)
+        flat = looks.flatten(1, 2)  # (B, N·5, 48, 64)
+        height, width = flat.shape[-2:]
+        angle = np.radians(settings.tilt) * rng.uniform(-1, 1, count)
+        size = np.exp(settings.size * rng.uniform(-1, 1, (2, count)))
+        flip = np.where(rng.random(count) < 0.5, -1, 1)
+        right, down = settings.shift * rng.uniform(-1, 1, (2, count)) * [[2 / width], [2 / height]]
+        ratio = height / width  # places are shares of either half side
+        across = np.stack([flip * size[0] * np.cos(angle), -ratio * size[0] * np.sin(angle), right], axis=1)
+        along = np.stack([flip * size[1] * np.sin(angle) / ratio, size[1] * np.cos(angle), down], axis=1)
+        theta = torch.as_tensor(np.stack([across, along], axis=1), dtype=flat.dtype, device=flat.device)
+        grid = F.affine_grid(theta, list(flat.shape), align_corners=False)
+        flat = F.grid_sample(flat, grid, padding_mode="border", align_corners=False)
+        bend, light, grain = (
+            torch.as_tensor(x, dtype=flat.dtype, device=flat.device).view(-1, 1, 1, 1)
+            for x in (
+                settings.bend * rng.uniform(-1, 1, count),
+                settings.light * rng.uniform(-1, 1, count),
+                settings.grain * rng.random(count),
+            )
+        )
+        soft = torch.as_tensor(rng.random(count) < settings.blur, device=flat.device)
+        flat[soft] = F.avg_pool2d(flat[soft], 3, 1, padding=1, count_include_pad=False)
+        flat = flat + bend * (1 - flat * flat)  # black and white stay, close to a gamma
+        flat = flat * (1 + light * torch.linspace(-1, 1, width, device=flat.device))
+        flat = flat + grain * torch.randn_like(flat)
+        return flat.view_as(looks)
+
+    def _roughened(self, heard: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Noise on features (B, L, C), an offset and a white part, and a stretch of each that is blanked."""
+        count, length, width = heard.shape
+        noise = rng.standard_normal((count, 1, width)) + rng.standard_normal(heard.shape)
+        heard = heard + self.settings.noise * noise
+        for sound in heard:
+            gap = rng.integers(_LONGEST_GAP + 1)
+            start = rng.integers(length - gap)
+            sound[start : start + gap] = 0
+        return heard
 
     def step(self, step: int) -> dict[str, Tensor]:
         settings, main = self.settings, self.players["main"]
-        pictures, rows = self.batch(np.random.default_rng([settings.seed, self.fabric.global_rank, step]))
-        likeness = main.net(pictures, rows)
-        costs = losses.sync_losses(likeness, settings.reach)
+        looks, heard, places = self.batch(np.random.default_rng([settings.seed, self.fabric.global_rank, step]))
+        likeness = main.net(looks, heard)
+        costs = losses.sync_losses(likeness, places, settings.reach)
         chances = losses.lag_chances(costs.detach())
         terms = {"sync": (chances * costs).sum(dim=1).mean()}
         update(self.fabric, main, terms["sync"], settings.clip_norm)
-        lags = torch.arange(likeness.shape[2] - likeness.shape[1] + 1, device=likeness.device)
-        best = likeness.detach().argmax(dim=2) - torch.arange(likeness.shape[1], device=likeness.device)
+        lags = torch.arange(-settings.reach, settings.reach + 1, device=likeness.device)
+        best = likeness.detach().argmax(dim=2) - places
         near = (best - (chances * lags).sum(dim=1, keepdim=True)).abs() <= 1.5
         return {name: term.detach() for name, term in terms.items()} | {"near": near.float().mean()}
 
@@ -110,13 +154,65 @@ class Likeness(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, pictures: Tensor, rows: Tensor) -> Tensor:
-        """(B, N + 4, 48, 64), (B, 4·M + 24, 20) → (B, N, M)."""
-        seen, heard = self.net.see(pictures), self.net.hear(rows)
+    def forward(self, looks: Tensor, heard: Tensor) -> Tensor:
+        """(B, N, 5, 48, 64), (B, `length`, squeezed) → (B, N, M)."""
+        seen, heard = self.net.look(looks), self.net.hear(heard)
         return self.net.sharpness * (seen @ heard.transpose(1, 2)).float()
 
 
 def grey_mouths(frames: np.ndarray) -> np.ndarray:
-    """Crops (T, 128, 128, 3) uint8 → mouths (T, 48, 64) uint8: a 60th of the memory."""
+    """Crops (T, 128, 128, 3) uint8 → mouths (T, 48, 64) uint8: a 16th of the memory."""
     pictures = torch.from_numpy(frames).permute(0, 3, 1, 2).float()
     return mouths(pictures).round().to(torch.uint8).numpy()
+
+
+def _begin(net: SyncNet) -> None:
+    """Gives a network the eye that is shipped for the compared systems.
+
+    Raises:
+        BadSettingError: it has another size.
+    """
+    try:
+        net.eye.load_state_dict(load_speech().eye.state_dict())
+    except RuntimeError:
+        raise BadSettingError(
+            "the eye to begin with has other sizes; keep the usual ones, or set begin=false"
+        ) from None
+
+
+@torch.inference_mode()
+def hear_all(ear: Ear, clips: list[np.ndarray], versions: int, seed: int, net: SyncNet) -> list[np.ndarray]:
+    """What a network hears of clips' rows, (4·T, 80), with its components set: (versions, 2·T, squeezed) of each.
+
+    The first version is clean, the others are louder or fainter. Features tell a little of their own place, so that
+    every stretch is heard from another one.
+    """
+    rng = np.random.default_rng(seed)
+
+    def features(rows: np.ndarray, louder: float) -> Tensor:
+        heard = []
+        for part in np.split(rows, range(ROWS_PER_FRAME * _HEARD_AT_ONCE, len(rows), ROWS_PER_FRAME * _HEARD_AT_ONCE)):
+            given = torch.as_tensor(part, device=ear.positions.device)[None].clone()
+            given[..., 0] += louder * given.shape[-1] ** 0.5  # the first coefficient is the level
+            start = int(rng.integers(len(ear.positions) - len(part) // (ROWS_PER_FRAME // FEATURES_PER_FRAME) + 1))
+            heard.append(ear(given, start=start)[0])
+        return torch.cat(heard)
+
+    step = max(1, FEATURES_PER_FRAME * sum(map(len, clips)) // ROWS_PER_FRAME // _FIT_FEATURES)
+    mean, basis = components(torch.cat([features(rows, 0.0) for rows in clips[::step]]), len(net.hearing.ear_basis))
+    net.hearing.ear_mean.copy_(mean)
+    net.hearing.ear_basis.copy_(basis)
+    tracks = []
+    for rows in clips:
+        changes = [0.0, *_LOUDER * rng.uniform(-1, 1, versions - 1)]
+        tracks.append(np.stack([((features(rows, by) - mean) @ basis.T).half().cpu().numpy() for by in changes]))
+    return tracks
+
+
+def components(features: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Mean (C,) and whitened principal components (count, C) of features (N, C)."""
+    mean = features.mean(dim=0)
+    apart = (features - mean).double()
+    variance, axes = torch.linalg.eigh(apart.T @ apart / len(apart))
+    basis = (axes / variance.clamp(min=1e-6).sqrt()).T.flip(0)[:count]
+    return mean, basis.to(mean.dtype)

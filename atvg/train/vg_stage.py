@@ -1,6 +1,7 @@
 """Training of VG-net, with or without the regression-based discriminator."""
 
 import copy
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from atvg import losses
-from atvg.checkpoint import DIRECT_NET, VG_NET, load_at_net, save_net
+from atvg.checkpoint import DIRECT_NET, VG_NET, load_at_nets, load_ear, save_net
 from atvg.config import CROP_SIZE, N_LANDMARKS, DiscriminatorConfig, VGNetConfig
 from atvg.data.bank import Driver
 from atvg.data.pack import Clip
@@ -180,8 +181,9 @@ def at_net_errors(folder: Path) -> Driver:
     """
     from atvg.animator import Animator
 
-    at_net, shape = load_at_net(folder)
-    animator = Animator(at_net, shape, {}, detector=None)
+    at_nets, shape = load_at_nets(folder)
+    animator = Animator(at_nets, shape, {}, detector=None, load_ear=partial(load_ear, folder))
+    ear = animator.ears[0]
     speaking = np.zeros((N_LANDMARKS, 1))
     speaking[SPEAKING] = 1
 
@@ -190,7 +192,7 @@ def at_net_errors(folder: Path) -> Driver:
             return np.zeros((len(clip), N_LANDMARKS, 2), np.float32)
         frame = shape.frame_of(clip.landmarks)
         normal = normalise(clip.landmarks, frame)
-        heard = shape.decode(animator.codes_from_rows(clip.mfcc, clip.landmarks[0]))
+        heard = shape.decode(animator.codes_from_rows(clip.heard(ear), clip.landmarks[0], ear=ear))
         return speaking * denormalise_offset(heard - (normal - normal[0]), frame)[..., :2]
 
     return errors

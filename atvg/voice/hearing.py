@@ -6,6 +6,7 @@ depends on where the stretches lie (checkpoints/README.md says by how much).
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,11 +14,21 @@ from torch import Tensor
 
 from atvg.config import FEATURES_PER_FRAME, ROWS_PER_FRAME
 from atvg.nets.at_net import ATNet
-from atvg.nets.ear import Ear
 
 FIRST = 100  # frames of the first stretch, a short one: nothing can be shown before it is heard
 LENGTH = 400  # frames of every other
 AROUND = 50  # frames heard beyond either end of a stretch
+LIVE_BEFORE, LIVE_AFTER = 40, 5  # and beyond the newest frames of a voice that is still being spoken
+
+
+class Listens(Protocol):
+    """The ear, or what computes the same."""
+
+    positions: Tensor
+
+    def __call__(self, mfcc: Tensor, layers: tuple[int, ...] | None = None, start: int = 0) -> Tensor:
+        """As `Ear.forward`."""
+
 
 Rows = Callable[[int, int], np.ndarray]
 """First row and how many → MFCC rows (count, 80), as `atvg.voice.mel.mfcc80_rows` makes them."""
@@ -60,16 +71,32 @@ def stretches(frames: int) -> Iterator[tuple[int, int]]:
         first, last = last, min(last + LENGTH, frames)
 
 
-@torch.inference_mode()
-def listen(ear: Ear, rows: Rows, frames: int, layers: tuple[int, ...] | None = None) -> Iterator[Stretch]:
+def listen(ear: Listens, rows: Rows, frames: int, layers: tuple[int, ...] | None = None) -> Iterator[Stretch]:
     """Hears the sound of so many frames, stretch by stretch; `layers` as of `Ear`."""
-    device = ear.positions.device
     for first, last in stretches(frames):
         begin, end = max(0, first - AROUND), min(frames, last + AROUND)
         mfcc = rows(ROWS_PER_FRAME * begin, ROWS_PER_FRAME * (end - begin))
-        start = place(FEATURES_PER_FRAME * begin, FEATURES_PER_FRAME * (end - begin), len(ear.positions))
-        features = ear(torch.as_tensor(mfcc, dtype=torch.float32, device=device)[None], layers, start)[0]
-        yield Stretch(first, last, features, FEATURES_PER_FRAME * begin)
+        yield window(ear, mfcc, first, last, begin, layers)
+
+
+@torch.inference_mode()
+def window(
+    ear: Listens, mfcc: np.ndarray, first: int, last: int, begin: int, layers: tuple[int, ...] | None = None
+) -> Stretch:
+    """Hears frames first..last − 1 in rows (4·N, 80) that begin with frame `begin`."""
+    heard = torch.as_tensor(mfcc, dtype=torch.float32, device=ear.positions.device)[None]
+    start = place(FEATURES_PER_FRAME * begin, len(mfcc) // (ROWS_PER_FRAME // FEATURES_PER_FRAME), len(ear.positions))
+    return Stretch(first, last, ear(heard, layers, start)[0], FEATURES_PER_FRAME * begin)
+
+
+def listen_live(
+    ear: Listens, rows: Rows, frames: int, layers: tuple[int, ...] | None = None, at_once: int = 5
+) -> Iterator[Stretch]:
+    """Hears what `listen` hears as somebody does who gets `at_once` frames of it at a time, and no later ones."""
+    for first in range(0, frames, at_once):
+        last = min(frames, first + at_once)
+        begin, end = max(0, first - LIVE_BEFORE), min(frames, last + LIVE_AFTER)
+        yield window(ear, rows(ROWS_PER_FRAME * begin, ROWS_PER_FRAME * (end - begin)), first, last, begin, layers)
 
 
 def place(begin: int, count: int, places: int) -> int:
@@ -77,7 +104,7 @@ def place(begin: int, count: int, places: int) -> int:
     return min(begin, places - count)
 
 
-def features_of(ear: Ear, mfcc80: np.ndarray, layers: tuple[int, ...] | None = None) -> Tensor:
+def features_of(ear: Listens, mfcc80: np.ndarray, layers: tuple[int, ...] | None = None) -> Tensor:
     """All features of rows (4·T, 80) that are there already, (2·T, C)."""
     frames = len(mfcc80) // ROWS_PER_FRAME
     heard = listen(ear, lambda first, count: mfcc80[first : first + count], frames, layers)

@@ -44,7 +44,9 @@ def filmed(face: np.ndarray, angles: np.ndarray, blinks: tuple[int, ...] = ()) -
 def make_clip(key: str, source_points: np.ndarray) -> Clip:
     transforms = stabilising_transforms(source_points)
     points = geometry.apply(transforms, source_points)
-    return Clip(key, "made", key.split("-")[0], "train", True, None, points, transforms, np.zeros((0, 20)))
+    return Clip(
+        key, "made", key.split("-")[0], "train", True, None, points, transforms, np.zeros((0, 20)), np.zeros((0, 80))
+    )
 
 
 def write_pack(folder: Path, clips: list[Clip]) -> Path:
@@ -54,7 +56,8 @@ def write_pack(folder: Path, clips: list[Clip]) -> Path:
         for clip in clips:
             arrays = io.BytesIO()
             landmarks = np.round(clip.landmarks * LANDMARK_STEPS).astype(np.int16)
-            np.savez(arrays, landmarks=landmarks, transforms=clip.transforms.astype(np.float32), mfcc=clip.mfcc)
+            heard = {"mfcc": clip.mfcc, "log_mel": np.zeros((4 * len(clip), 80), np.uint8)}
+            np.savez(arrays, landmarks=landmarks, transforms=clip.transforms.astype(np.float32), **heard)
             about = {name: getattr(clip, name) for name in ("source", "identity", "split", "sync")}
             members = {"json": json.dumps(about).encode(), "mp4": b"", "npz": arrays.getvalue()}
             for ending, data in members.items():

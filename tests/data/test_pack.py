@@ -48,6 +48,8 @@ class TestReading:
         assert clip.landmarks.shape == (30, 68, 3) and clip.landmarks.dtype == np.float32
         assert clip.transforms.shape == (30, 2, 3) and clip.transforms.dtype == np.float32
         assert clip.mfcc.shape == (4 * 30 + 24, 20) and clip.mfcc.dtype == np.float32
+        assert clip.mfcc80.shape == (4 * 30, 80) and clip.mfcc80.dtype == np.float32
+        assert clip.heard("whisper") is clip.mfcc80 and clip.heard("none") is clip.mfcc
         assert (clip.source, clip.identity, clip.split, clip.sync) == ("made", "astronaut", "train", True)
 
     def test_features_can_be_read_without_pictures(self, tiny_pack):
@@ -63,6 +65,7 @@ class TestReading:
         assert (len(short), short.key) == (10, clip.key)
         np.testing.assert_array_equal(short.frames, clip.frames[:10])
         np.testing.assert_array_equal(short.transforms, clip.transforms[:10])
+        np.testing.assert_array_equal(short.mfcc80, clip.mfcc80[:40])
         np.testing.assert_array_equal(short.mfcc, clip.mfcc[:64])  # 4 rows a frame and 12 on either side
         assert len(clip.first(1000)) == 30
         assert read_all(tiny_pack, with_frames=False)[0].first(10).frames is None
@@ -108,7 +111,7 @@ class TestRefusals:
         with refuses(PackError, "no pack.json"):
             read_all(tmp_path / "missing")
 
-    @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 2}', '{"format": 2, "shards": [{}]}'])
+    @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 3}', '{"format": 3, "shards": [{}]}'])
     def test_a_damaged_index(self, pack, text, refuses):
         (pack / "pack.json").write_text(text)
         with refuses(PackError, "pack.json"):
@@ -131,7 +134,7 @@ class TestRefusals:
         with refuses(PackError, shard.name):
             read_all(pack)
 
-    @pytest.mark.parametrize("keep", [0.0, 0.1, 0.5, 0.9])
+    @pytest.mark.parametrize("keep", [0.0, 0.1, 0.5, 0.8])  # beyond lies nothing but padding
     def test_a_truncated_shard_is_named(self, pack, keep, refuses):
         shard = shard_paths(pack, "train")[0]
         shard.write_bytes(shard.read_bytes()[: int(keep * shard.stat().st_size)])

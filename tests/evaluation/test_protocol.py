@@ -29,7 +29,13 @@ def write_pack(folder: Path, clips: list[tuple[str, str, bool, np.ndarray, np.nd
             points = np.repeat(landmarks[None] * LANDMARK_STEPS, len(frames), axis=0).round().astype(np.int16)
             transforms = np.repeat(np.array([[[0.5, 0, 0], [0, 0.5, 0]]], np.float32), len(frames), axis=0)
             rows = np.zeros((4 * len(frames) + 24, 20), np.float16)
-            np.savez(arrays, landmarks=points, transforms=transforms, mfcc=rows)
+            np.savez(
+                arrays,
+                landmarks=points,
+                transforms=transforms,
+                mfcc=rows,
+                log_mel=np.zeros((4 * len(frames), 80), np.uint8),
+            )
             meta = {"source": source, "identity": key, "split": "val", "sync": sync}
             members = {"json": json.dumps(meta).encode(), "mp4": encode_video(frames), "npz": arrays.getvalue()}
             for ending, data in members.items():
@@ -58,6 +64,8 @@ def pack(tmp_path_factory, astronaut, astronaut_face) -> Path:
 class StandIn:
     """An animator that shows the photo and remembers what it was given."""
 
+    ears = ("whisper",)
+
     def draw(
         self, photo_crop: np.ndarray, example: np.ndarray, landmarks: np.ndarray, moved: Carried | None = None
     ) -> np.ndarray:
@@ -66,8 +74,8 @@ class StandIn:
         self.example, self.drawn, self.moved = example, landmarks, moved
         return np.repeat(photo_crop[None], len(landmarks), axis=0)
 
-    def landmarks_from_rows(self, rows: np.ndarray, photo_landmarks: np.ndarray) -> np.ndarray:
-        assert rows.shape == (4 * FRAMES + 24, 20)
+    def landmarks_from_rows(self, rows: np.ndarray, photo_landmarks: np.ndarray, ear: str) -> np.ndarray:
+        assert ear == "whisper" and rows.shape == (4 * FRAMES, 80)
         assert photo_landmarks.shape == (68, 3)
         return np.repeat(photo_landmarks[None, :, :2], FRAMES, axis=0)
 
@@ -85,7 +93,18 @@ def shaken(face68) -> Clip:
         clip.append(points)
     transforms = np.array([[[0.5, 0, 0.2 * t], [0, 0.5, 0]] for t in range(41)], np.float32)
     frames, rows = np.zeros((41, 128, 128, 3), np.uint8), np.zeros((4 * 41 + 24, 20), np.float32)
-    return Clip("s", "made", "nobody", "val", True, frames, np.stack(clip).astype(np.float32), transforms, rows)
+    return Clip(
+        "s",
+        "made",
+        "nobody",
+        "val",
+        True,
+        frames,
+        np.stack(clip).astype(np.float32),
+        transforms,
+        rows,
+        rows[:-24, :1].repeat(80, axis=1),
+    )
 
 
 def face_lost(clip) -> np.ndarray:

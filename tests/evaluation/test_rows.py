@@ -18,18 +18,21 @@ def clip(face68) -> Clip:
     landmarks += np.arange(6)[:, None, None] * 0.1
     transforms = np.array([[[0.5, 0, t], [0, 0.5, 0]] for t in range(6)], np.float32)
     frames = np.repeat(np.arange(6, dtype=np.uint8)[:, None, None, None], 128, axis=1).repeat(128, axis=2)
-    return Clip("k", "made", "nobody", "val", True, frames.repeat(3, axis=3), landmarks, transforms, np.zeros((48, 80)))
+    sound = np.zeros((48, 20)), np.zeros((24, 80))
+    return Clip("k", "made", "nobody", "val", True, frames.repeat(3, axis=3), landmarks, transforms, *sound)
 
 
 class Draws:
     """An animator that shows the photo and notes what it was given."""
 
+    ears = ("whisper", "none")
+
     def draw(self, photo_crop, example, landmarks, moved=None):
         self.example, self.moved = example, moved
         return np.repeat(photo_crop[None], len(landmarks), axis=0)
 
-    def landmarks_from_rows(self, rows, photo_landmarks):
-        self.heard_for = photo_landmarks
+    def landmarks_from_rows(self, rows, photo_landmarks, ear):
+        self.heard_for, self.heard = photo_landmarks, (ear, len(rows))
         return np.repeat(photo_landmarks[None, :, :2], 6, axis=0)
 
 
@@ -47,6 +50,17 @@ def test_rows_are_named_after_their_photo_and_drawn_from_it(clip):
         for row in shown:
             assert row.photo(clip) == at
             assert np.array_equal(row.draw(clip), np.repeat(clip.frames[at][None], 6, axis=0))
+
+
+def test_every_ear_has_a_row_that_hears_its_own_rows(clip):
+    animator = Draws()
+    for row, heard in (
+        (rows.standard_rows(animator)[2], ("whisper", 24)),
+        (rows.other_ears(animator)[0], ("none", 48)),
+    ):
+        row.draw(clip)
+        assert animator.heard == heard
+    assert [row.name for row in rows.other_ears(animator)] == ["ATVG, ear none"]
 
 
 def test_all_that_is_said_of_the_photo_is_that_frames(clip):

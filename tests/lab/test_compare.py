@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from atvg.audio import load_audio
+from atvg.checkpoint import load_ear, locate
 from atvg.config import BaselineConfig, SyncNetConfig
 from atvg.errors import BadAudioError, BadSettingError, CheckpointError, OutputError
 from atvg.evaluation.baselines import BASELINES, Baseline, load_baseline
@@ -61,7 +62,7 @@ def systems():
 @pytest.fixture(scope="module")
 def expert():
     torch.manual_seed(0)
-    return SyncExpert(SyncNet(SyncNetConfig()))
+    return SyncExpert(SyncNet(SyncNetConfig()), load_ear(locate()))
 
 
 @pytest.fixture(scope="module")

@@ -97,3 +97,38 @@ def test_a_layer_is_residual():
     layer = RecurrentLayer(8, dropout=1.0)  # nothing of the recurrence comes through
     x = torch.randn(2, 5, 8)
     torch.testing.assert_close(layer(x, torch.zeros(2, 8))[0], x)
+
+
+class TestThroughTheEar:
+    """It hears features, two a frame, instead of rows."""
+
+    @pytest.mark.parametrize("around", [1, 2, 3, 7, 13])
+    def test_a_feature_is_heard_by_the_frames_around_it(self, around):
+        torch.manual_seed(0)
+        net = ATNet(ATNetConfig(squeezed=8, around=around)).eval()
+        heard, identity = torch.randn(1, net.length(FRAMES), 8), torch.randn(1, 16)
+        assert net(heard, identity, net.initial_state())[0].shape == (1, FRAMES, 10)
+        for number in (0, 2 * (around // 2), len(heard[0]) - 1):  # of an even place, as one frame alone hears
+            changed = heard.clone()
+            changed[:, number] += 1
+            before, after = (net(x, identity, net.initial_state())[0][0] for x in (heard, changed))
+            first = max(0, -(-(number - around + 1) // 2))  # the first frame t with number in 2·t … 2·t + around − 1
+            assert (before[:first] == after[:first]).all() and (before[first] != after[first]).any()
+
+    def test_stretches_give_what_the_whole_gives(self):
+        torch.manual_seed(0)
+        net = ATNet(ATNetConfig(squeezed=8, around=5)).eval()
+        heard, identity = torch.randn(1, net.length(FRAMES), 8), torch.randn(1, 16)
+        whole, _ = net(heard, identity, net.initial_state())
+        first, state = net(heard[:, : net.length(4)], identity, net.initial_state())
+        second, _ = net(heard[:, 8:], identity, state)
+        torch.testing.assert_close(torch.cat([first, second], dim=1), whole)
+
+    def test_features_become_principal_components(self):
+        net = ATNet(ATNetConfig(squeezed=2, ear_layers=(0, 4)))
+        net.ear_mean.fill_(1.0)
+        net.ear_basis.zero_()
+        net.ear_basis[0, 0], net.ear_basis[1, 1023] = 2.0, 3.0
+        features = torch.ones(1, 3, 1024)
+        features[0, :, 0], features[0, :, 1023] = 1.5, 0.0
+        assert net.squeeze(features)[0].tolist() == [[1.0, -3.0]] * 3

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from atvg.config import SyncNetConfig
-from atvg.nets.sync_net import SyncNet, mouths
+from atvg.nets.sync_net import SyncNet, evened, mouths
 
 FRAMES = 9
 
@@ -20,31 +20,52 @@ def clip() -> torch.Tensor:
     return torch.rand(2, FRAMES, 48, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
 
+def sound(net: SyncNet, seed: int = 2) -> torch.Tensor:
+    config = net.config
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(1, net.length(FRAMES), config.squeezed, generator=generator)
+
+
 def test_every_look_and_every_frame_of_sound_has_a_code_of_length_one(net, clip):
-    seen, heard = net.see(clip), net.hear(torch.randn(2, 4 * FRAMES + 24, 20))
-    assert seen.shape == (2, FRAMES - 4, 128) and heard.shape == (2, FRAMES, 128)
+    seen, heard = net.see(clip), net.hear(sound(net))
+    assert seen.shape == (2, FRAMES - 4, 128) and heard.shape == (1, FRAMES, 128)
     for codes in (seen, heard):
         torch.testing.assert_close(codes.norm(dim=-1), torch.ones(codes.shape[:2]))
 
 
 def test_a_look_is_five_frames(net, clip):
     changed = clip.clone()
-    changed[:, 6] = clip[:, 6].flip(-1)  # the clip's mean stays
+    changed[:, 6] = clip[:, 6].flip(-1)
     different = (net.see(clip) - net.see(changed)).abs().amax(dim=(0, 2)) > 1e-4
     assert different.tolist() == [False, False, True, True, True]  # looks 2, 3 and 4 reach frame 6
 
 
+def test_looks_may_be_anywhere(net, clip):
+    seen = net.look(torch.stack([clip[:, 3:8], clip[:, 0:5]], dim=1))
+    torch.testing.assert_close(seen, net.see(clip)[:, [3, 0]])
+
+
 @pytest.mark.parametrize("frame", [0, 4, 8])
 def test_a_sound_is_heard_around_its_frame(net, frame):
-    rows = torch.randn(1, 4 * FRAMES + 24, 20, generator=torch.Generator().manual_seed(2))
-    changed = rows.clone()
-    changed[:, 4 * frame + 12 : 4 * frame + 16] += 2  # the frame's own 40 ms
-    different = (net.hear(rows) - net.hear(changed)).abs().amax(dim=(0, 2)) > 1e-5
-    assert different[frame] and different.tolist() == [abs(t - frame) <= 3 for t in range(FRAMES)]
+    heard = sound(net)
+    changed = heard.clone()
+    own = net.lead + 2 * frame
+    changed[:, own : own + 2] += 2  # the two features that lie in the frame
+    different = (net.hear(heard) - net.hear(changed)).abs().amax(dim=(0, 2)) > 1e-5
+    reach = net.config.around // 4
+    assert different[frame] and different.tolist() == [abs(t - frame) <= reach for t in range(FRAMES)]
 
 
-def test_light_does_not_matter(net, clip):
-    torch.testing.assert_close(net.see(clip), net.see(clip + 0.3), atol=1e-5, rtol=0)
+def test_the_ears_features_are_squeezed(net):
+    features = torch.randn(3, 5, 512)
+    assert net.squeeze(features).shape == (3, 5, net.config.squeezed)
+
+
+def test_light_and_contrast_do_not_matter(clip):
+    torch.testing.assert_close(evened(clip), evened(0.5 * clip + 0.3), atol=1e-5, rtol=0)
+    still = evened(clip[:1])
+    assert still.mean().abs() < 1e-5 and still.std() == pytest.approx(1)
+    assert evened(torch.full((1, 5, 48, 64), 0.4)).abs().max() < 1e-4, "of nothing nothing is made"
 
 
 def test_colours_are_seen_as_grey():

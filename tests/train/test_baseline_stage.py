@@ -7,7 +7,7 @@ from lightning.fabric import Fabric
 
 from atvg.config import BaselineConfig
 from atvg.errors import BadSettingError
-from atvg.evaluation.baselines import BASELINES, FOLDER, load_baseline
+from atvg.evaluation.baselines import BASELINES, FOLDER, load_baseline, load_speech
 from atvg.train.baseline_stage import BaselineStage
 from atvg.train.run import train
 from atvg.train.settings import BaselineSettings
@@ -50,12 +50,11 @@ def test_what_is_seen_belongs_together(make):
             assert seen.person[2 * i + t] == batch.people[i]
 
 
-def test_speech_begins_as_the_experts(make):
-    from atvg.checkpoint import load_sync_net, locate
-
-    expert, speech = load_sync_net(locate()), make("zhou").players["main"].module.speech
-    for name, values in expert.ear.state_dict().items():
-        torch.testing.assert_close(speech.ear.state_dict()[name], values)
+@pytest.mark.parametrize("name", BASELINES)
+def test_speech_begins_as_the_shipped_one(make, name):
+    speech = make(name).players["main"].module.speech.state_dict()
+    for part, values in load_speech().state_dict().items():
+        torch.testing.assert_close(speech[part], values)
 
 
 def test_the_sample_shows_photo_truth_and_drawing(make):

@@ -3,17 +3,19 @@
 from pathlib import Path
 
 from atvg import checkpoint
-from atvg.config import BaselineConfig
+from atvg.config import BaselineConfig, SpeechConfig
 from atvg.errors import BadSettingError
 from atvg.evaluation.baselines.base import Baseline, Made, Seen
 from atvg.evaluation.baselines.chung import Chung
+from atvg.evaluation.baselines.layers import Speech
 from atvg.evaluation.baselines.wiles import Wiles
 from atvg.evaluation.baselines.zhou import Zhou
 
-__all__ = ["BASELINES", "Baseline", "BaselineConfig", "Made", "Seen", "load_baseline", "make_baseline"]
+__all__ = ["BASELINES", "Baseline", "BaselineConfig", "Made", "Seen", "load_baseline", "load_speech", "make_baseline"]
 
 BASELINES: dict[str, type[Baseline]] = {kind.name: kind for kind in (Chung, Zhou, Wiles)}
 FOLDER = "baselines"  # beside the other weights
+SPEECH = "speech"  # what all of them begin to hear and read lips with
 
 
 def make_baseline(name: str) -> Baseline:
@@ -33,6 +35,15 @@ def load_baseline(name: str, weights: Path | None = None) -> Baseline:
         CheckpointError: its weights are missing, truncated, or of other sizes.
     """
     return checkpoint.load_net(checkpoint.locate(weights) / FOLDER, name, _kind(name), BaselineConfig)
+
+
+def load_speech(weights: Path | None = None) -> Speech:
+    """Reads what a training begins with, from the same folder.
+
+    Raises:
+        CheckpointError: as `load_baseline`.
+    """
+    return checkpoint.load_net(checkpoint.locate(weights) / FOLDER, SPEECH, Speech, SpeechConfig)
 
 
 def _kind(name: str) -> type[Baseline]:

@@ -6,30 +6,52 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from atvg.config import SyncNetConfig
+from atvg.config import N_MFCC_STORED, SpeechConfig
 from atvg.nets.blocks import conv
-from atvg.nets.sync_net import SEEN, Ear, Eye, SyncNet, mouths
+from atvg.nets.sync_net import SEEN, Eye, mouths
 
 GROUND = 4  # side of the smallest maps
+
+
+class MfccEar(nn.Module):
+    """MFCC rows (B, 4·T + 24, 20) → codes of unit length of frames 0 … T − 1, (B, T, codes).
+
+    Attributes:
+        mfcc_mean, mfcc_std: (20,) statistics of the training sound, stored with the weights.
+    """
+
+    def __init__(self, config: SpeechConfig):
+        super().__init__()
+        self.register_buffer("mfcc_mean", torch.zeros(N_MFCC_STORED))
+        self.register_buffer("mfcc_std", torch.ones(N_MFCC_STORED))
+        first, second, third = config.sound_widths
+        self.layers = nn.Sequential(  # as in the paper's AT-net: a frame hears the 28 rows around it
+            nn.Conv1d(N_MFCC_STORED, first, 4, stride=2), nn.ReLU(),
+            nn.Conv1d(first, second, 3, stride=2), nn.ReLU(),
+            nn.Conv1d(second, third, 6), nn.ReLU(),
+            nn.Dropout(config.dropout),
+            nn.Conv1d(third, config.codes, 1),
+        )  # fmt: skip
+
+    def forward(self, rows: Tensor) -> Tensor:
+        features = (rows - self.mfcc_mean) / self.mfcc_std
+        return F.normalize(self.layers(features.transpose(1, 2)).transpose(1, 2).float(), dim=-1)
 
 
 class Speech(nn.Module):
     """Codes of what is said, heard or seen; each value has a variance of about 1.
 
-    They begin as the sync expert's, since the originals too rest on networks that were trained to hear and to read lips
-    before: from nothing, a training as short as ours would hardly find the mouth.
+    Sound comes as windows of MFCC, as in the originals. These too rest on networks that were trained to hear and to
+    read lips before: from nothing, a training as short as ours would hardly find the mouth. So all begin with weights
+    that are shipped for it, those of a sync expert that still heard MFCC; today's hears through the ear.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, config: SpeechConfig | None = None) -> None:
         super().__init__()
-        config = SyncNetConfig()
-        self.ear, self.eye = Ear(config), Eye(config)
-        self.codes = config.codes
-
-    def begin_with(self, expert: SyncNet) -> None:
-        """Takes over the weights of a trained expert."""
-        self.ear.load_state_dict(expert.ear.state_dict())
-        self.eye.load_state_dict(expert.eye.state_dict())
+        self.config = config or SpeechConfig()
+        self.ear = MfccEar(self.config)
+        self.eye = Eye(self.config.picture_widths, self.config.codes, self.config.dropout)
+        self.codes = self.config.codes
 
     def heard(self, windows: Tensor) -> Tensor:
         """MFCC windows (N, 28, 20), raw → (N, codes)."""
