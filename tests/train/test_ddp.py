@@ -95,7 +95,6 @@ def pack(tmp_path_factory, face68) -> Path:
             transforms=np.repeat(np.array([[[0.5, 0, 0], [0, 0.5, 0]]], np.float32), FRAMES, axis=0),
             log_mel=np.zeros((ROWS_PER_FRAME * FRAMES, 80), np.uint8),
             mfcc=np.random.default_rng(number).normal(size=(ROWS_PER_FRAME * FRAMES + 24, 20)).astype(np.float16),
-            log_mel=np.random.default_rng(number).integers(100, 200, (ROWS_PER_FRAME * FRAMES, 80)).astype(np.uint8),
         )
         meta = {"source": "made", "identity": str(number), "split": "train", "sync": True}
         members = {"json": json.dumps(meta).encode(), "mp4": encode_video(frames), "npz": arrays.getvalue()}
