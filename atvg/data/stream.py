@@ -142,8 +142,11 @@ class StreamBank:
         sound: bool = False,
         contrast: float = 0.0,
     ):
-        self.device, self._driver, self._sound, self._contrast = device, driver, sound, contrast
-        self._pool = Pool(pack_dir, split, _POOL, _with_extremes, with_sound=sound, rank=rank, world=world)
+        def ready(clips: list[Clip]) -> list[tuple[Clip, Extremes, np.ndarray | None]]:
+            return [(clip, extremes(clip.landmarks), driver(clip) if driver else None) for clip in clips]
+
+        self.device, self._sound, self._contrast = device, sound, contrast
+        self._pool = Pool(pack_dir, split, _POOL, ready, with_sound=sound, rank=rank, world=world)
 
     def batch(self, rng: np.random.Generator, batch: int, steps: int, stride: int = 1) -> Windows:
         """Draws photos and windows of frames of the same clips, consecutive or `stride` apart.
@@ -153,13 +156,13 @@ class StreamBank:
         """
         images, landmarks, transforms, errors, sound, people = [], [], [], [], [], []
         for which in rng.integers(len(self._pool.items), size=batch):
-            clip, ends = self._pool.items[which]
+            clip, ends, missed = self._pool.items[which]
             chosen = draw_pair(rng, len(clip), steps, stride, ends, self._contrast)
             images.append(clip.frames[chosen])
             landmarks.append(clip.landmarks[chosen])
             transforms.append(clip.transforms[chosen])
-            if self._driver:
-                errors.append(self._driver(clip)[chosen])
+            if missed is not None:
+                errors.append(missed[chosen])
             if self._sound:
                 sound.append(clip.mfcc[row_numbers(chosen)])
                 people.append(number_of(clip.identity))
@@ -167,7 +170,3 @@ class StreamBank:
         pictures = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 1, 4, 2, 3)
         optional = (np.stack(parts) if parts else None for parts in (errors, sound, people))
         return Windows(pictures, np.stack(landmarks), np.stack(transforms), *optional)
-
-
-def _with_extremes(clips: list[Clip]) -> list[tuple[Clip, Extremes]]:
-    return [(clip, extremes(clip.landmarks)) for clip in clips]
