@@ -58,9 +58,9 @@ class ATNetConfig:
     """
 
     ear: Literal["whisper", "none"] = "whisper"
-    ear_layers: tuple[int, ...] = (4,)
-    squeezed: int = 64
-    around: int = 7
+    ear_layers: tuple[int, ...] = (3, 4)
+    squeezed: int = 128
+    around: int = 13
     first_mfcc: int = 0
     n_mfcc: int = 20
     identity_codes: int = 16  # size of e, the PCA code of the photo's own shape

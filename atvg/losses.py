@@ -9,7 +9,7 @@ from atvg.face.landmarks import MOUTH
 _STILL = 1e-3  # square pixels; keeps the root's gradient finite for lips that do not move
 _NEAR, _FAR = 12.0, 28.0  # crop pixels: up to the first skin is carried along by speech, from the second on nothing is
 _SHUT = 1.0  # crop pixels: so far above the mouth's rest lips count as nearly shut
-_LAG_SOFTNESS, _LAG_COST = 0.1, 0.03  # in units of the squared error: differences between lags are about 0.3
+_LAG_SOFTNESS = 0.1  # in units of the squared error: differences between lags are about 0.3
 
 
 def pixel_loss(real: Tensor, fake: Tensor, weight: Tensor) -> Tensor:
@@ -156,11 +156,15 @@ def speech_losses(
     }
 
 
-def lag_chances(costs: Tensor) -> Tensor:
-    """How likely each lag is, (B, 2·n + 1), from what the codes cost at lags −n..n: soft, and in favour of none."""
+def lag_chances(costs: Tensor, cost: float = 0.03) -> Tensor:
+    """How likely each lag is, (B, 2·n + 1), from what the codes cost at lags −n..n: soft, and in favour of none.
+
+    Args:
+        cost: of a lag of one frame, in the unit of `costs`; it grows with the square of the lag.
+    """
     reach = costs.shape[1] // 2
     lags = torch.arange(-reach, reach + 1, device=costs.device)
-    return torch.softmax(-(costs + _LAG_COST * lags**2) / _LAG_SOFTNESS, dim=1)
+    return torch.softmax(-(costs + cost * lags**2) / _LAG_SOFTNESS, dim=1)
 
 
 def sync_losses(likeness: Tensor, places: Tensor, reach: int, near: int = 1) -> Tensor:

@@ -21,8 +21,14 @@ _BATCH_FRAMES = 1600  # heard at once
 _PLACE_RIDGE = 0.1  # of a feature's mean variance: so little of it may come from the clip's place among the ear's
 _PEAKED = 40.0  # kurtosis: single moments of so peaked a feature, hundreds of times the others, say nothing of speech
 _LONGEST = 500  # frames: longer clips are heard in parts, as the ear has no more than 750 places
+_WINDOWED = 0.5  # share of changed versions heard in windows as of a stream, so that what is heard is the same in both
+_CORE, _BEFORE, _AFTER = (25, 75), (25, 100), (5, 50)  # frames of these windows, and around them
 _SILENCES, _SILENCE_FRAMES = 24, 150
 _FAINT = (-6.5, -2.5)  # log10 of the mel power of a quiet room, where loud speech has 0.5 to 1.8
+
+
+Window = tuple[int, int, int, int]
+"""Frames begin ≤ first < last ≤ end: first..last − 1 are heard together with what lies around them."""
 
 
 class Hearing(ABC):
@@ -139,7 +145,8 @@ class Features(Hearing):
                 row[: ROWS_PER_FRAME * len(clips[i])] = clips[i].mfcc80
             if changed:
                 rows = sound.distort80(rows, self._limits, rng)
-            for i, track in zip(chosen, self._squeezed(rows, rng), strict=True):
+            windows = _windows(length, rng) if changed and rng.random() < _WINDOWED else _parts(length)
+            for i, track in zip(chosen, self._squeezed(rows, windows, rng), strict=True):
                 tracks[i] = track[: FEATURES_PER_FRAME * len(clips[i])]
         return tracks
 
@@ -160,21 +167,23 @@ class Features(Hearing):
         net.ear_basis.copy_(self.basis)
 
     @torch.inference_mode()
-    def _features(self, rows: np.ndarray, rng: np.random.Generator) -> Iterator[Tensor]:
-        """Rows (B, 4·T, 80) → features (B, 2·T', C) in parts, each heard from some place on."""
-        places, device = len(self._ear.positions), self._ear.positions.device
-        for part in np.split(rows, range(ROWS_PER_FRAME * _LONGEST, rows.shape[1], ROWS_PER_FRAME * _LONGEST), axis=1):
-            start = int(rng.integers(places - part.shape[1] // 2 + 1))
+    def _features(self, rows: np.ndarray, windows: list["Window"], rng: np.random.Generator) -> Tensor:
+        """Rows (B, 4·T, 80) → features (B, 2·T, C), heard in windows, each from some place on."""
+        places, device, heard = len(self._ear.positions), self._ear.positions.device, []
+        for begin, first, last, end in windows:
+            part = rows[:, ROWS_PER_FRAME * begin : ROWS_PER_FRAME * end]
+            start = int(rng.integers(places - FEATURES_PER_FRAME * (end - begin) + 1))
             given = torch.as_tensor(part, dtype=torch.float32, device=device)
             # Twice as fast, and off by a fiftieth of what a feature varies by.
             with torch.autocast(device.type, torch.bfloat16, enabled=_has_bf16(device)):
-                yield self._ear(given, self._config.ear_layers, start).float()
+                features = self._ear(given, self._config.ear_layers, start).float()
+            heard.append(features[:, FEATURES_PER_FRAME * (first - begin) : FEATURES_PER_FRAME * (last - begin)])
+        return torch.cat(heard, dim=1)
 
-    def _squeezed(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _squeezed(self, rows: np.ndarray, windows: list["Window"], rng: np.random.Generator) -> np.ndarray:
         """Rows (B, 4·T, 80) → components (B, 2·T, squeezed), half precision."""
         mean, basis = (part.to(self._ear.positions.device) for part in (self.mean, self.basis))
-        parts = [(features - mean) @ basis.T for features in self._features(rows, rng)]
-        return torch.cat(parts, dim=1).half().cpu().numpy()
+        return ((self._features(rows, windows, rng) - mean) @ basis.T).half().cpu().numpy()
 
     def _components(self, sample: list[Clip], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Mean (C,) and whitened components (squeezed, C) of clean sound, evenly from all of the clips.
@@ -184,7 +193,7 @@ class Features(Hearing):
         """
         step = max(1, sum(map(len, sample)) // _FIT_FRAMES)
         both = [
-            torch.cat([part[0] for clip in sample[::step] for part in self._features(clip.mfcc80[None], rng)])
+            torch.cat([self._features(clip.mfcc80[None], _parts(len(clip)), rng)[0] for clip in sample[::step]])
             for _ in range(2)
         ]
         first, second = (features.double().cpu() for features in both)
@@ -211,7 +220,7 @@ class Features(Hearing):
                 level = rng.uniform(*_FAINT)
                 power = 10**level * sound.hiss((1, count, rows.shape[-1]), rng)
                 rows = dct(scaled(power, TOP), norm="ortho", axis=-1)
-            tracks.append(self._squeezed(rows, rng)[0])
+            tracks.append(self._squeezed(rows, _parts(_SILENCE_FRAMES), rng)[0])
         return np.stack(tracks)
 
 
@@ -239,6 +248,21 @@ def hum(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """Noise on what is heard (B, L, C): a twice as large offset for each window and channel, and a white part."""
     count, _, width = shape
     return 2 * rng.standard_normal((count, 1, width)) + rng.standard_normal(shape)
+
+
+def _parts(frames: int) -> list[Window]:
+    """So many frames, as much at once as can be."""
+    return [(first, first, last, last) for first, last in _cuts(frames, _LONGEST)]
+
+
+def _windows(frames: int, rng: np.random.Generator) -> list[Window]:
+    """So many frames in windows of one random size."""
+    core, before, after = (int(rng.integers(*limits)) for limits in (_CORE, _BEFORE, _AFTER))
+    return [(max(0, a - before), a, b, min(frames, b + after)) for a, b in _cuts(frames, core)]
+
+
+def _cuts(frames: int, length: int) -> Iterator[tuple[int, int]]:
+    return ((first, min(first + length, frames)) for first in range(0, frames, length))
 
 
 def _alike(lengths: list[int]) -> Iterator[list[int]]:

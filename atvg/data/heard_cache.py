@@ -18,7 +18,7 @@ from atvg.data.storage import AnyPath, opened
 from atvg.errors import CheckpointError, OutputError
 from atvg.nets.ear import Ear
 
-_FORMAT = 2  # to be counted up whenever the same settings come to be heard in another way
+_FORMAT = 3  # to be counted up whenever the same settings come to be heard in another way
 
 
 def hear_pack(

@@ -1,5 +1,6 @@
 """Training of AT-net on codes of rotation-free shapes."""
 
+import copy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +30,8 @@ class Batch(NamedTuple):
     """B windows of T frames, with `shift` frames of codes more on either side than of sound."""
 
     heard: Tensor  # (B, L, C), what the network gets, see `ATNet.forward`
-    identity: Tensor  # (B, K_e)
+    identity: Tensor  # (B, K_e), of the photo
+    manner: Tensor  # (B, K_e), the same with more noise
     target: Tensor  # (B, T + 2·shift, K_z) codes
     inside: Tensor  # (B, T + 2·shift), 1 for those that lie within the clip, else 0
     rest: Tensor  # (B, K_z), the code of the mouth at rest
@@ -39,11 +41,14 @@ class Given:
     """What AT-net is called with. No tuple: Fabric would round what lies in one to bfloat16."""
 
     def __init__(self, batch: Batch):
-        self.heard, self.identity = batch.heard, batch.identity
+        self.heard, self.identity, self.manner = batch.heard, batch.identity, batch.manner
 
 
 class OnePass(nn.Module):
-    """A window from its beginning in one `forward`, which is what Fabric's precision and DDP wrap."""
+    """A window from its beginning in one `forward`, which is what Fabric's precision and DDP wrap.
+
+    How a face moves may depend less on whose it is than what its photo shows already, so the noise is another.
+    """
 
     def __init__(self, net: ATNet):
         super().__init__()
@@ -51,8 +56,9 @@ class OnePass(nn.Module):
 
     def forward(self, given: Given) -> tuple[Tensor, Tensor]:
         """Codes (B, T, K_z), and the constant part of them (B, 1, K_z)."""
-        codes, _ = self.net(given.heard, given.identity, self.net.initial_state(len(given.heard)))
-        return codes.float(), self.net.own(given.identity)[:, None].float()
+        codes, _ = self.net(given.heard, given.manner, self.net.initial_state(len(given.heard)))
+        own = self.net.own(given.identity)[:, None].float()
+        return codes.float() - self.net.own(given.manner)[:, None].float() + own, own
 
 
 class ATStage(Stage):
@@ -129,7 +135,8 @@ class ATStage(Stage):
         photo = rng.integers(len(clip))
         identity = self.shape.identity_code(clip.shapes[photo])
         identity = identity + settings.identity_noise * rng.standard_normal(identity.shape)
-        return heard, identity, codes - clip.codes[photo], inside, clip.rest - clip.codes[photo]
+        manner = identity + settings.manner_noise * rng.standard_normal(identity.shape)
+        return heard, identity, manner, codes - clip.codes[photo], inside, clip.rest - clip.codes[photo]
 
     def step(self, step: int) -> dict[str, Tensor]:
         settings, main = self.settings, self.players["main"]
@@ -159,13 +166,17 @@ class ATStage(Stage):
             found = losses.speech_losses(predicted, own, true, known, rest, self._opening, settings.level)
             by_lag.append({name: weight * found[name] for name, weight in weights.items()})
         stacked = {name: torch.stack([found[name] for found in by_lag], dim=1) for name in weights}  # (B, lags)
-        chances = losses.lag_chances(sum(stacked.values()).detach())
+        chances = losses.lag_chances(sum(stacked.values()).detach(), settings.lag)
         return {name: (chances * values).sum(dim=1).mean() for name, values in stacked.items()}
 
     def sample(self, net: nn.Module) -> None:
         """AT-net draws nothing."""
 
     def ship(self, net: nn.Module, folder: Path, notes: dict[str, Any]) -> None:
+        net = copy.deepcopy(net)  # training goes on with what the loop knows
+        with torch.no_grad():
+            for part in net.head[-1].parameters():
+                part.mul_(self.settings.gain)
         save_at_net(folder, net, self.shape, notes)
 
 

@@ -36,15 +36,20 @@ class ATSettings(RunSettings):
     smooth: float = 0.7  # standard deviation, in frames, of the low-pass that takes the tracker's tremble off
     velocity: float = 2.0  # weights of the loss terms
     opening: float = 0.5
-    closure: float = 0.1
-    spread: float = 0.1
+    closure: float = 0.2
+    spread: float = 1.0
     level: float = 0.6  # what a mean error over a window costs, as a share of one that comes and goes
     own: float = 1.0
-    shift: int = 2  # frames by which the sound of a clip may be off
+    shift: int = 1  # frames by which the sound of a clip may be off
+    lag: float = 0.15  # what a lag of one frame costs
     silence: float = 0.06  # share of windows in which nobody speaks and the mouth rests
-    distort: float = 0.15  # share of windows, or of clips' versions, that get each effect of `atvg.data.sound`
+    distort: float = 0.3  # share of windows, or of clips' versions, that get each effect of `atvg.data.sound`
     noise: float = 0.15  # feature noise, standard deviations
-    identity_noise: float = 0.2
+    identity_noise: float = 0.2  # standard deviations, of what the photo's own shape is
+    manner_noise: float = (
+        1.0  # more of it, where it says how a face moves: few people spoke, and nobody is like another
+    )
+    gain: float = 1.2  # by which shipped weights move more than they learnt to: an unsure network mumbles
     versions: int = 4  # in which the ear hears each clip: clean, and with other effects each time
     cache: str = ""  # folder in which what it heard is kept for the next run; "" for none
     stream: bool = False  # read the pack while training, for packs larger than memory

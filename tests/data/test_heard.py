@@ -135,6 +135,25 @@ def test_clips_are_heard_with_others_of_their_length():
         assert longest <= 1.1 * min(lengths[i] for i in batch) and len(batch) * longest <= 1600
 
 
+class TestWindows:
+    @pytest.mark.parametrize("frames", [5, 30, 500, 1234])
+    def test_they_cover_every_frame_once_and_hear_around_it(self, frames):
+        for seed in range(10):
+            windows = heard._windows(frames, np.random.default_rng(seed))
+            assert [t for _, first, last, _ in windows for t in range(first, last)] == list(range(frames))
+            for begin, first, last, end in windows:
+                assert 0 <= begin <= first < last <= end <= frames and end - begin <= 75 + 100 + 50
+                assert first - begin >= min(first, 25) and end - last >= min(frames - last, 5)
+
+    def test_half_of_the_changed_versions_are_heard_in_them(self, features, clips, monkeypatch):
+        asked = []
+        monkeypatch.setattr(heard, "_windows", lambda *_: asked.append(1) or heard._parts(30))
+        for seed in range(40):
+            features.hear(clips[:1], np.random.default_rng(seed), changed=True)
+            features.hear(clips[:1], np.random.default_rng(seed), changed=False)
+        assert 10 < len(asked) < 30
+
+
 def test_a_track_is_read_between_its_places_and_held_at_its_ends():
     track = np.array([[0.0], [2.0], [3.0]])
     read = heard.read(track, np.array([-5.0, 0.0, 0.25, 1.5, 2.0, 9.0]))[:, 0]

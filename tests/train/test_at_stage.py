@@ -16,7 +16,16 @@ from atvg.train.at_stage import ATStage
 from atvg.train.settings import ATSettings
 
 SMALL = ATNetConfig(ear="none", first_mfcc=1, n_mfcc=12, hidden=16, identity_codes=4, motion_codes=3)
-PLAIN = {"distort": 0.0, "noise": 0.0, "identity_noise": 0.0, "silence": 0.0, "tempo": 0.0, "smooth": 0.0, "shift": 0}
+PLAIN = {
+    "distort": 0.0,
+    "noise": 0.0,
+    "identity_noise": 0.0,
+    "manner_noise": 0.0,
+    "silence": 0.0,
+    "tempo": 0.0,
+    "smooth": 0.0,
+    "shift": 0,
+}
 
 
 @pytest.fixture
@@ -54,6 +63,34 @@ class TestLearning:
         assert checkpoint.load_at_net(tmp_path / "run")[0].config.n_mfcc == count
 
 
+class TestManner:
+    def test_noise_on_how_a_face_moves_leaves_alone_what_its_photo_shows(self, make):
+        stage = make(manner_noise=5.0, identity_noise=0.0)
+        batch, net = stage.batch(np.random.default_rng(0)), stage.players["main"].module.eval()
+        assert (batch.manner - batch.identity).std() == pytest.approx(5, rel=0.2)
+        with torch.no_grad():
+            codes, own = at_stage.OnePass(net)(at_stage.Given(batch))
+            moved = net(batch.heard, batch.manner, net.initial_state(len(codes)))[0] - net.own(batch.manner)[:, None]
+            torch.testing.assert_close(own, net.own(batch.identity)[:, None])
+        torch.testing.assert_close(codes, moved + own, atol=1e-5, rtol=1e-4)
+
+
+class TestShipping:
+    def test_weights_move_more_than_they_learnt_to_and_keep_what_a_face_alone_says(self, make, tmp_path):
+        stage = make(gain=1.5)
+        net = stage.players["main"].module
+        stage.ship(net, tmp_path, {})
+        shipped, _ = checkpoint.load_at_net(tmp_path)
+        heard, identity = torch.randn(2, 4 * 5 + 24, 12), torch.randn(2, 4)
+        moved, own = [], []
+        for each in (net.eval(), shipped):
+            with torch.no_grad():
+                moved.append(each(heard, identity, each.initial_state(2))[0] - each.own(identity)[:, None])
+                own.append(each.own(identity))
+        torch.testing.assert_close(moved[1], 1.5 * moved[0], atol=5e-3, rtol=1e-2)
+        torch.testing.assert_close(own[0], own[1], atol=5e-3, rtol=1e-2)
+
+
 class TestEar:
     """With the ear in front, which is not trained."""
 
@@ -89,7 +126,7 @@ class TestEar:
         )
         lead = stage.players["main"].module.lead
         for seed in range(5):
-            heard, _, codes, *_ = stage._draw(clock, 12, np.random.default_rng(seed))
+            heard, _, _, codes, *_ = stage._draw(clock, 12, np.random.default_rng(seed))
             middle = heard[lead + 1 :: 2, 0][1:11]  # feature 2·t + 1 is heard in the middle of frame t
             time_of_photo = middle - codes[1:11, 0]
             np.testing.assert_allclose(time_of_photo, time_of_photo[0], atol=1e-5)
@@ -126,13 +163,17 @@ class TestPrecision:
 
 class TestBatch:
     def test_shapes(self, make):
-        stage = make(batch=6, short=8, long=16, long_share=0.5)
+        stage = make(batch=6, short=8, long=16, long_share=0.5, shift=2)
         lengths = set()
         for seed in range(8):
-            rows, identity, target, inside, rest = stage.batch(np.random.default_rng(seed))
+            rows, identity, manner, target, inside, rest = stage.batch(np.random.default_rng(seed))
             count, length = len(target), target.shape[1] - 4  # two frames on either side
             assert rows.shape == (count, 4 * length + 24, 12)
-            assert identity.shape == (count, 4) and target.shape[2] == 3 and inside.shape == target.shape[:2]
+            assert (
+                identity.shape == manner.shape == (count, 4)
+                and target.shape[2] == 3
+                and inside.shape == target.shape[:2]
+            )
             assert rest.shape == (count, 3)
             lengths.add((count, length))
         assert lengths == {(6, 8), (3, 16)}  # about as many frames in either
@@ -175,7 +216,7 @@ class TestBatch:
             heard=np.repeat(time_of_rows[:, None], 20, axis=1)[None],
             shapes=np.repeat(clip.shapes[:1], 30, axis=0),
         )
-        rows, _, codes, *_ = stage._draw(clock, 12, np.random.default_rng(seed))
+        rows, _, _, codes, *_ = stage._draw(clock, 12, np.random.default_rng(seed))
         heard = rows[12:-12, 0].reshape(12, 4).mean(axis=1)
         time_of_photo = heard - codes[:, 0]  # codes count from the photo, which is a frame of the clip
         np.testing.assert_allclose(time_of_photo, time_of_photo[0], atol=1e-5)
@@ -203,7 +244,7 @@ class TestLag:
     """Sound that lies off its picture by a frame or two."""
 
     def terms(self, stage: ATStage, lag: int, shift: int) -> dict[str, torch.Tensor]:
-        stage.settings = replace(stage.settings, shift=shift)
+        stage.settings = replace(stage.settings, shift=shift, lag=0.03, spread=0.1, closure=0.1)
         track = torch.randn(4, 16 + 2 * shift, 3, generator=torch.Generator().manual_seed(0))
         heard = track[:, shift + lag : shift + lag + 16]
         return stage._terms(heard, torch.zeros(4, 1, 3), track, torch.ones(track.shape[:2]), track.amin(dim=1))
@@ -227,7 +268,7 @@ class TestSilence:
         stage = make(short=12, long=12, **(PLAIN | {"silence": 1.0, "shift": 2}))
         for seed in range(10):
             clip = stage.bank.clips[seed % 2]
-            rows, _, codes, inside, _ = stage._draw(clip, 12, np.random.default_rng(seed))
+            rows, _, _, codes, inside, _ = stage._draw(clip, 12, np.random.default_rng(seed))
             assert (inside == 1).all()
             assert np.ptp(codes, axis=0).max() < 1e-6
             offsets = clip.rest - clip.codes  # from every frame that may have been the photo
