@@ -1,6 +1,5 @@
 """Training of AT-net on codes of rotation-free shapes."""
 
-import copy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -173,10 +172,6 @@ class ATStage(Stage):
         """AT-net draws nothing."""
 
     def ship(self, net: nn.Module, folder: Path, notes: dict[str, Any]) -> None:
-        net = copy.deepcopy(net)  # training goes on with what the loop knows
-        with torch.no_grad():
-            for part in net.head[-1].parameters():
-                part.mul_(self.settings.gain)
         save_at_net(folder, net, self.shape, notes)
 
 

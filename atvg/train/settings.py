@@ -44,12 +44,9 @@ class ATSettings(RunSettings):
     lag: float = 0.15  # what a lag of one frame costs
     silence: float = 0.06  # share of windows in which nobody speaks and the mouth rests
     distort: float = 0.3  # share of windows, or of clips' versions, that get each effect of `atvg.data.sound`
-    noise: float = 0.15  # feature noise, standard deviations
+    noise: float = 0.2  # feature noise, standard deviations
     identity_noise: float = 0.2  # standard deviations, of what the photo's own shape is
-    manner_noise: float = (
-        1.0  # more of it, where it says how a face moves: few people spoke, and nobody is like another
-    )
-    gain: float = 1.2  # by which shipped weights move more than they learnt to: an unsure network mumbles
+    manner_noise: float = 1.0  # more of it, where it says how a face moves: few people are in a pack
     versions: int = 4  # in which the ear hears each clip: clean, and with other effects each time
     cache: str = ""  # folder in which what it heard is kept for the next run; "" for none
     stream: bool = False  # read the pack while training, for packs larger than memory
