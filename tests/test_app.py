@@ -149,6 +149,7 @@ def test_every_setting_can_be_turned(client, first, photo, voice):
         "frame": "crop",
         "seed": 7,
         "teeth": 0.5,
+        "ear": "whisper",
     }
     assert settings | asked == settings
 
@@ -181,7 +182,7 @@ def test_only_photo_and_audio_must_be_given(client):
     names = [(p["parameter_name"], p["parameter_has_default"]) for p in endpoints["/animate"]["parameters"]]
     assert names[:2] == [("photo", False), ("audio", False)]
     assert all(default for _, default in names[2:])
-    assert [name for name, _ in names[-4:]] == ["box", "points", "natural", "teeth"], "new ones come last"
+    assert [name for name, _ in names[-5:]] == ["box", "points", "natural", "teeth", "ear"], "new ones come last"
     checked = [(p["parameter_name"], p["parameter_has_default"]) for p in endpoints["/check_face"]["parameters"]]
     assert checked == [("photo", False), ("box", True), ("points", True)]
 
@@ -262,7 +263,9 @@ def test_a_large_photo_is_shrunk(client, astronaut, tmp_path):
     assert _size(_path(result[0])) == (1280, 960)
 
 
-@pytest.mark.parametrize("wrong", ["photo", "audio", "length", "beta", "seed", "teeth", "frame", "nothing", "silence"])
+@pytest.mark.parametrize(
+    "wrong", ["photo", "audio", "length", "beta", "seed", "teeth", "ear", "frame", "nothing", "silence"]
+)
 def test_a_mistake_is_explained_in_one_line(client, cache, photo, voice, tmp_path, wrong, capfd):
     text = tmp_path / "notes.txt"
     text.write_text("neither a picture nor a sound")
@@ -273,6 +276,7 @@ def test_a_mistake_is_explained_in_one_line(client, cache, photo, voice, tmp_pat
         "beta": ((photo, voice, 9), "beta is 9"),
         "seed": ((photo, voice, 0.5, 0, 0, 0, 1, 0.8, "full", 1.5), "seed is 1.5"),
         "teeth": ((photo, voice, 0.5, 0, 0, 0, 1, 0.8, "full", 0, False, "", "", True, 2), "teeth is 2"),
+        "ear": ((photo, voice, 0.5, 0, 0, 0, 1, 0.8, "full", 0, False, "", "", True, 1, "nose"), "ear is 'nose'"),
         "frame": ((photo, voice, 0.5, 0, 0, 0, 1, 0.8, "half"), "full, face, crop"),
         "nothing": ((None, voice), "no photo"),
         "silence": ((photo, None), "no voice"),
