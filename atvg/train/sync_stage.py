@@ -55,7 +55,8 @@ class SyncStage(Stage):
         net = SyncNet(config)
         if settings.begin:
             _begin(net)
-        ear, hears = load_ear(locate()).to(fabric.device), ATNetConfig(squeezed=config.squeezed, around=config.around)
+        ear = load_ear(locate()).to(fabric.device)
+        hears = ATNetConfig(ear_layers=(ear.config.layers,), squeezed=config.squeezed, around=config.around)
         self._features = Features(ear, hears, clips, settings.distort, settings.noise, settings.seed)
         self._sounds = versions_of(self._features, clips, settings.versions, settings.seed)
         net.hearing.ear_mean.copy_(self._features.mean)
