@@ -23,7 +23,7 @@ from atvg.face.landmarks import (
 
 # Weight of x, y and depth in the motion PCA: estimated depth is noisy and hardly seen in the picture.
 _AXIS_WEIGHT = np.array([1.0, 1.0, 0.3])
-_NEARLY = 0.07  # of the eyes' distance: the opening at which lips nearly touch, by the openings of real talkers
+_NEARLY = 0.04  # of the eyes' distance: the opening at which lips nearly touch, by the openings of real talkers
 _LOWER_SHARE = 0.7  # of a closure that is the lower lip's
 _JAW_WEIGHT = 0.5  # the outline is less sure than the lips
 

@@ -260,10 +260,10 @@ class TestUncrossLips:
 class TestPressLips:
     @pytest.mark.parametrize("opening", [0.5, 2.0, 4.0, 12.0])
     def test_lips_that_nearly_touch_touch_and_wide_ones_stay(self, face68, opening):
-        """o · (1 − exp(−(o / o₀)²)), where o₀ is 0.07 of the eyes' distance."""
+        """o · (1 − exp(−(o / o₀)²)), where o₀ is 0.04 of the eyes' distance."""
         points = opened(face68, opening)[:, :2]
         pressed = press_lips(points)
-        near = 0.07 * eye_distance(points)
+        near = 0.04 * eye_distance(points)
         expected = opening * (1 - np.exp(-((opening / near) ** 2)))
         np.testing.assert_allclose(mouth_opening(pressed), expected, atol=1e-6)
 
