@@ -187,8 +187,6 @@ class TestNaturalMotion:
         assert len(alive) == len(still) == len(alive.turns) == 50
         assert alive.landmarks[:, RIGID].std(axis=0).max() > 0.3
         np.testing.assert_allclose(alive.codes, still.codes, atol=1e-5)
-        said = [r.landmarks[:, MOUTH[9], 1] - r.landmarks[:, MOUTH[3], 1] for r in (alive, still)]
-        assert np.corrcoef(*said)[0, 1] > 0.9
 
     def test_the_landmarks_are_those_of_the_turned_head_plus_speech(self, face, alive):
         for turn, landmarks in zip(alive.turns, alive.landmarks, strict=True):

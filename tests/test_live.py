@@ -36,8 +36,16 @@ def heard(animator, face, wave) -> list[Chunk]:
 
 
 def test_lips_move_as_for_the_finished_recording(heard, recorded):
+    """As far as what the ear hears around a moment allows, which live is less."""
     live = landmarks(heard)
     assert live.shape == recorded.shape
+    assert np.corrcoef(mouth_opening(live), mouth_opening(recorded))[0, 1] > 0.8
+    assert np.abs(live - recorded).mean() < 0.2
+
+
+def test_without_the_ear_they_move_as_for_the_finished_recording(animator, face, wave):
+    live = landmarks(spoken(Live(animator, face, ear="none"), wave, SAMPLE_RATE // 5))
+    recorded = landmarks(list(animator.stream(face, wave, ear="none")))
     assert np.corrcoef(mouth_opening(live), mouth_opening(recorded))[0, 1] > 0.9
     assert np.abs(live - recorded).mean() < 0.1
 
@@ -73,7 +81,7 @@ def test_what_will_be_said_does_not_matter(animator, face, wave):
 def test_the_size_of_the_pieces_hardly_matters(animator, face, wave, recorded, step):
     live = landmarks(spoken(Live(animator, face), wave[:SAMPLE_RATE], step))
     assert live.shape == (25, 68, 2)
-    assert np.abs(live - recorded[:25]).mean() < 0.1
+    assert np.abs(live - recorded[:25]).mean() < 0.3
 
 
 def test_silence_brings_the_mouth_to_rest_and_keeps_it_there(animator, face, wave):
@@ -136,7 +144,7 @@ def test_memory_does_not_grow(animator, face):
     for _ in range(3):
         live.feed(SAMPLE_RATE, 0.1 * np.sin(np.arange(60 * SAMPLE_RATE, dtype=np.float32) * 0.05))
         sizes.append((len(live._wave), len(live._levels), len(live._codes)))
-    assert sizes[0] == sizes[1] == sizes[2] and sizes[0][0] < SAMPLE_RATE
+    assert sizes[0] == sizes[1] == sizes[2] and sizes[0][0] < 2 * SAMPLE_RATE
 
 
 def test_nothing_heard_is_nothing_shown(animator, face):
