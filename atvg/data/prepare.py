@@ -140,9 +140,10 @@ def _prepare(
 
 def _format_of(pack_dir: AnyPath) -> int | None:
     """The format of the pack that lies there already, if one does."""
+    index = pack_dir / "pack.json"
     try:
-        return json.loads((pack_dir / "pack.json").read_bytes())["format"]
-    except (OSError, ValueError, KeyError, TypeError):
+        return json.loads(index.read_bytes())["format"] if index.is_file() else None
+    except (ValueError, KeyError, TypeError):
         return None
 
 
@@ -253,8 +254,7 @@ def process_clip(clip: ClipInfo) -> dict[str, bytes]:
         landmarks = _fill_gaps(_track(frames))
         _check_size(landmarks)
         wave = _load_sound(path, clip.audio, len(frames))
-    rows = audio.mfcc_rows(wave, len(frames))
-    rows80 = clip_mfcc80(wave, len(frames), audio.even_gain(audio.speech_level(wave)))
+    rows, rows80 = audio.mfcc_rows(wave, len(frames)), clip_mfcc80(wave, len(frames))
     return _members(clip, frames, landmarks, stabilising_transforms(landmarks), rows, rows80)
 
 

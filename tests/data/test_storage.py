@@ -21,7 +21,7 @@ from atvg.data.bank import VideoBank
 from atvg.data.layouts import ClipInfo, find_clips, find_stills
 from atvg.data.pack import read_pack, shard_paths
 from atvg.data.prepare import prepare, process_clip
-from atvg.data.speech import load_speech
+from atvg.data.speech import sample_clips
 from atvg.data.storage import StoredPath, as_path, files, local_copy, names, read_all, whole
 from atvg.data.stream import StreamBank
 from atvg.errors import OutputError, PackError
@@ -237,7 +237,7 @@ class TestPack:
             for pack in (stored_pack, tiny_pack)
         ]
         assert torch.equal(draws[0], draws[1]) and torch.equal(draws[2], draws[3])
-        assert [len(clip) for clip in load_speech(stored_pack, "train", 4, 3)[0]] == [30, 25]
+        assert [len(clip) for clip in sample_clips(stored_pack, "train")] == [30, 25]
         row = Row("same", lambda clip: clip.frames)
         assert evaluate(stored_pack, "val", lambda: [row], progress=False)["pack"] == "pack"
 
