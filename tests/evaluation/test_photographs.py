@@ -65,7 +65,7 @@ class TestReport:
 
     def test_rows_have_either_photo_and_the_new_figures(self, report):
         names = ["copy", "oracle", "ATVG"]
-        assert list(report["rows"]) == [*names, *(f"{name}, shut" for name in names)]
+        assert list(report["rows"]) == [*names, "ATVG, ear none", *(f"{name}, shut" for name in names)]
         figures = report["rows"]["copy, shut"]["all"]
         assert figures["detail"] == 1
         new = {"detail_truth", "opening_share", "opening_share_truth", "opening_share_ratio"}
@@ -74,7 +74,7 @@ class TestReport:
 
 class TestMeasured:
     def test_is_the_picture_of_the_whole_photo(self, animator, face):
-        rows = np.zeros((4 * 12 + 24, 80), np.float32)
+        rows = np.zeros((4 * 12, 80), np.float32)
         pictures = list(composed(animator, face, rows))
         assert len(pictures) == 12
         for picture in pictures:
