@@ -1,6 +1,10 @@
 """Faces, voices and talking clips made by code, so that the tests need nothing but the installed wheels."""
 
+import io
+import json
+import tarfile
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -9,11 +13,14 @@ import numpy as np
 from scipy.io import wavfile
 
 from atvg.config import FPS, SAMPLE_RATE
+from atvg.data.pack import FORMAT, LANDMARK_STEPS, Clip, encode_video
 from atvg.face.landmarks import FLIP
 from atvg.paper.drawings import Drawing, Robot
+from atvg.voice.mel import packed
 
 __all__ = [
-    "Drawing", "Robot", "face68", "opened", "portrait", "syllables", "talking_frames", "tone", "write_video"
+    "Drawing", "Robot", "face68", "opened", "portrait", "syllables", "talking_frames", "tone", "write_pack",
+    "write_video",
 ]  # fmt: skip
 
 CLIP_SIDE = 256
@@ -143,3 +150,35 @@ def write_video(path: Path, frames: np.ndarray, wave: np.ndarray | None = None, 
             writer.send(np.ascontiguousarray(frame))
         writer.close()
     return path
+
+
+def write_pack(folder: Path, clips: Sequence[Clip], shards: int = 1) -> Path:
+    """A pack of clips of one split, as many in every shard; one without frames has no picture."""
+    folder.mkdir(exist_ok=True)
+    split, each, index = clips[0].split, len(clips) // shards, []
+    for number in range(shards):
+        some = clips[number * each : (number + 1) * each]
+        index.append({"name": f"{split}-{number:05d}.tar", "split": split, "clips": len(some)})
+        with tarfile.open(folder / index[-1]["name"], "w") as tar:
+            for clip in some:
+                for ending, data in _members(clip).items():
+                    info = tarfile.TarInfo(f"{clip.key}.{ending}")
+                    info.size = len(data)
+                    tar.addfile(info, io.BytesIO(data))
+    about = {"format": FORMAT, "shards": index, "totals": {f"{split}_clips": len(clips)}}
+    (folder / "pack.json").write_text(json.dumps(about))
+    return folder
+
+
+def _members(clip: Clip) -> dict[str, bytes]:
+    arrays = io.BytesIO()
+    np.savez(
+        arrays,
+        landmarks=(clip.landmarks * LANDMARK_STEPS).round().astype(np.int16),
+        transforms=clip.transforms.astype(np.float32),
+        mfcc=clip.mfcc.astype(np.float16),
+        log_mel=packed(clip.mfcc80),
+    )
+    about = {name: getattr(clip, name) for name in ("source", "identity", "split", "sync")}
+    pictures = b"" if clip.frames is None else encode_video(clip.frames)
+    return {"json": json.dumps(about).encode(), "mp4": pictures, "npz": arrays.getvalue()}

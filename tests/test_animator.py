@@ -6,8 +6,9 @@ import torch
 
 from atvg import Animator, Pose, checkpoint
 from atvg.animator import Chunk, Result
+from atvg.audio import load_audio
 from atvg.bench import sample_voice
-from atvg.config import VGNetConfig
+from atvg.config import SAMPLE_RATE, VGNetConfig
 from atvg.errors import BadAudioError, BadSettingError, CheckpointError, SeveralFacesError
 from atvg.face import geometry
 from atvg.face.carry import Carried, carry
@@ -187,6 +188,12 @@ class TestNaturalMotion:
         assert len(alive) == len(still) == len(alive.turns) == 50
         assert alive.landmarks[:, RIGID].std(axis=0).max() > 0.3
         np.testing.assert_allclose(alive.codes, still.codes, atol=1e-5)
+
+    def test_lips_seen_from_elsewhere_say_the_same(self, lively, face, voice_path):
+        wave = load_audio(voice_path)[: 2 * SAMPLE_RATE]
+        alive, still = (lively(face, wave, natural=natural, seed=3) for natural in (True, False))
+        said = [r.landmarks[:, MOUTH[9], 1] - r.landmarks[:, MOUTH[3], 1] for r in (alive, still)]
+        assert np.corrcoef(*said)[0, 1] > 0.9
 
     def test_the_landmarks_are_those_of_the_turned_head_plus_speech(self, face, alive):
         for turn, landmarks in zip(alive.turns, alive.landmarks, strict=True):

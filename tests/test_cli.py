@@ -1,7 +1,5 @@
 """The command line as a user meets it."""
 
-import contextlib
-import io
 import json
 import re
 import struct
@@ -263,11 +261,11 @@ def test_other_commands_fail_the_same_way(line, tmp_path, monkeypatch, capsys):
 class TestBench:
     @pytest.fixture(scope="class")
     def result(self):
-        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as printed:
-            patch.setattr(bench, "CURVE", (0.4,))
-            line = "bench --json --runs 1 --seconds 0.8 --engine openvino --against authors --curve"
-            assert main(line.split()) == 0
-        return json.loads(printed.getvalue())
+        """In a process of its own, whose memory no other test has touched."""
+        line = "bench --json --runs 1 --seconds 0.8 --engine openvino --against authors --curve"
+        code = f"from atvg import bench, cli; bench.CURVE = (0.4,); raise SystemExit(cli.main({line.split()}))"
+        done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True)
+        return json.loads(done.stdout)
 
     def test_every_stage_is_timed(self, result):
         stages = {
@@ -290,7 +288,7 @@ class TestBench:
 
     def test_loading_memory_and_the_engine_are_told(self, result):
         assert result["engine"] == "openvino"
-        assert 100 < result["peak_memory_mb"] < 16_000  # of this process, whatever it has done before
+        assert 100 < result["peak_memory_mb"] < 4000
         assert result["load_seconds"] > 0 and result["first_use_seconds"] > 0
 
     def test_live_speech_is_behind_by_what_it_has_to_wait_for(self, result):

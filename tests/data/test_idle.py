@@ -1,11 +1,7 @@
 """Idle motion as it is found in a pack: poses with what stabilising took out, blinks, and how often people blink."""
 
-import io
-import json
 import re
-import tarfile
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,13 +9,15 @@ import pytest
 from atvg import checkpoint
 from atvg.cli import main
 from atvg.data.idle import find_blinks, fit_idle, head_angles
-from atvg.data.pack import FORMAT, LANDMARK_STEPS, Clip, read_pack
+from atvg.data.pack import Clip, read_pack
 from atvg.errors import PackError
 from atvg.face import geometry
 from atvg.face.crop import stabilising_transforms
 from atvg.face.landmarks import RIGID
 from atvg.idle import LIMITS, blink
 from atvg.pose import Pose, head_centre, turn_points
+from atvg.voice.mel import silent_mfcc80
+from tests import synthetic
 
 CURVE = np.array([0, 0.3, 0.9, 1.0, 0.7, 0.4, 0.2, 0])
 
@@ -44,29 +42,8 @@ def filmed(face: np.ndarray, angles: np.ndarray, blinks: tuple[int, ...] = ()) -
 def make_clip(key: str, source_points: np.ndarray) -> Clip:
     transforms = stabilising_transforms(source_points)
     points = geometry.apply(transforms, source_points)
-    return Clip(
-        key, "made", key.split("-")[0], "train", True, None, points, transforms, np.zeros((0, 20)), np.zeros((0, 80))
-    )
-
-
-def write_pack(folder: Path, clips: list[Clip]) -> Path:
-    """A pack without pictures, which idle motion does not need."""
-    folder.mkdir()
-    with tarfile.open(folder / "train-00000.tar", "w") as tar:
-        for clip in clips:
-            arrays = io.BytesIO()
-            landmarks = np.round(clip.landmarks * LANDMARK_STEPS).astype(np.int16)
-            heard = {"mfcc": clip.mfcc, "log_mel": np.zeros((4 * len(clip), 80), np.uint8)}
-            np.savez(arrays, landmarks=landmarks, transforms=clip.transforms.astype(np.float32), **heard)
-            about = {name: getattr(clip, name) for name in ("source", "identity", "split", "sync")}
-            members = {"json": json.dumps(about).encode(), "mp4": b"", "npz": arrays.getvalue()}
-            for ending, data in members.items():
-                info = tarfile.TarInfo(f"{clip.key}.{ending}")
-                info.size = len(data)
-                tar.addfile(info, io.BytesIO(data))
-    shard = {"name": "train-00000.tar", "split": "train", "clips": len(clips)}
-    (folder / "pack.json").write_text(json.dumps({"format": FORMAT, "shards": [shard]}))
-    return folder
+    silence = np.zeros((0, 20)), np.tile(silent_mfcc80(), (4 * len(points), 1))
+    return Clip(key, "made", key.split("-")[0], "train", True, None, points, transforms, *silence)
 
 
 def centred(face: np.ndarray) -> np.ndarray:
@@ -88,7 +65,7 @@ class TestPoses:
         assert head_angles(unturned, centred(face68))[:, 2].std() < 0.5 * angles[:, 2].std()
 
     def test_sequences_are_the_heads_turns_about_their_mean(self, face68, calm, tmp_path):
-        idle = fit_idle(write_pack(tmp_path / "pack", calm))
+        idle = fit_idle(synthetic.write_pack(tmp_path / "pack", calm))
         assert idle.pose_lengths.sum() == 400 and (idle.pose_lengths >= 25).all()
         for part in np.split(idle.poses, np.cumsum(idle.pose_lengths)[:-1]):
             np.testing.assert_allclose(part.mean(axis=0), 0, atol=1e-4)
@@ -100,25 +77,25 @@ class TestPoses:
         jump[40:, 0] += 12
         unfit = [sway(24, 1.0, 1), sway(80, 15.0, 2), jump]
         clips = calm + [make_clip(f"q{n}", filmed(face68, angles)) for n, angles in enumerate(unfit)]
-        idle = fit_idle(write_pack(tmp_path / "pack", clips))
+        idle = fit_idle(synthetic.write_pack(tmp_path / "pack", clips))
         assert idle.pose_lengths.sum() == 400
         assert (np.abs(idle.poses).max(axis=0) < LIMITS).all()
 
     def test_stills_of_a_person_are_no_motion(self, face68, calm, tmp_path):
         stills = make_clip("q", filmed(face68, sway(60, 1.0, 0), (10, 40)))
-        pack = write_pack(tmp_path / "pack", [*calm, replace(stills, sync=False)])
+        pack = synthetic.write_pack(tmp_path / "pack", [*calm, replace(stills, sync=False)])
         assert fit_idle(pack).pose_lengths.sum() == 400
 
     def test_nobody_gives_more_than_a_few(self, face68, calm, tmp_path):
         more = [make_clip(f"q-{n}", filmed(face68, sway(60, 1.0, n))) for n in range(12)]
-        idle = fit_idle(write_pack(tmp_path / "pack", calm + more))
+        idle = fit_idle(synthetic.write_pack(tmp_path / "pack", calm + more))
         assert (idle.pose_lengths == 60).sum() == 8
 
     def test_the_trackers_noise_is_filtered(self, face68, calm, tmp_path):
         angles = sway(200, 2.0, 7)
         noisy = angles + np.random.default_rng(0).normal(0, 0.3, angles.shape)
         clip = make_clip("a", filmed(face68, noisy, (30, 90)))
-        idle = fit_idle(write_pack(tmp_path / "pack", [clip]))
+        idle = fit_idle(synthetic.write_pack(tmp_path / "pack", [clip]))
         roughness = np.diff(idle.poses[:100], 2, axis=0).std() / np.diff(noisy, 2, axis=0).std()
         assert roughness < 0.15
 
@@ -164,12 +141,12 @@ class TestRefusals:
             fit_idle(tmp_path)
 
     def test_no_clip_that_is_long_enough(self, face68, tmp_path, refuses):
-        pack = write_pack(tmp_path / "pack", [make_clip("a", filmed(face68, sway(24, 1.0, 0)))])
+        pack = synthetic.write_pack(tmp_path / "pack", [make_clip("a", filmed(face68, sway(24, 1.0, 0)))])
         with refuses(PackError, "at least 25 frames"):
             fit_idle(pack)
 
     def test_nobody_who_keeps_still(self, face68, tmp_path, refuses):
-        pack = write_pack(tmp_path / "pack", [make_clip("a", filmed(face68, sway(100, 20.0, 0), (30, 70)))])
+        pack = synthetic.write_pack(tmp_path / "pack", [make_clip("a", filmed(face68, sway(100, 20.0, 0), (30, 70)))])
         with refuses(PackError, "calmer"):
             fit_idle(pack)
 
@@ -180,7 +157,7 @@ class TestRefusals:
 
 class TestCommand:
     def test_it_writes_what_can_be_loaded(self, calm, tmp_path, capsys):
-        pack = write_pack(tmp_path / "pack", calm)
+        pack = synthetic.write_pack(tmp_path / "pack", calm)
         assert len(list(read_pack(pack, "train", with_frames=False))) == 2
         assert main(["train", "idle", "-p", str(pack), "-o", str(tmp_path / "run")]) == 0
         assert "4 sequences, 400 frames, 6 blinks" in capsys.readouterr().out

@@ -1,8 +1,7 @@
 """Whether lips close on p, b, m and in silence, on clips made of levels and lips that are known."""
 
-import io
 import json
-import tarfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,12 +9,13 @@ from scipy.fft import dct
 
 from atvg.cli import main
 from atvg.config import ROWS_PER_FRAME
-from atvg.data.pack import FORMAT, LANDMARK_STEPS, Clip
+from atvg.data.pack import Clip
 from atvg.errors import PackError
 from atvg.evaluation import closures, report
 from atvg.evaluation.sentences import align, band_levels, bilabials, spelled
 from atvg.face.landmarks import INNER_LOWER, INNER_UPPER, eye_distance
 from atvg.voice import mel
+from tests import synthetic
 
 FRAMES = 75
 EYES = 40.0  # pixels
@@ -189,21 +189,8 @@ class TestMeasure:
 def write_pack(folder, keys):
     """A pack without pictures of one clip for each key, as split "val"."""
     clip = made_clip(lips(CLOSED))
-    with tarfile.open(folder / "val-00000.tar", "w") as tar:
-        for key in keys:
-            arrays = io.BytesIO()
-            points = (clip.landmarks * LANDMARK_STEPS).round().astype(np.int16)
-            np.savez(
-                arrays, landmarks=points, transforms=clip.transforms, mfcc=clip.mfcc, log_mel=mel.packed(clip.mfcc80)
-            )  # fmt: skip
-            meta = {"source": "grid", "identity": "s1", "split": "val", "sync": key != "unsynced-pbbp6p"}
-            for ending, data in {"json": json.dumps(meta).encode(), "mp4": b"", "npz": arrays.getvalue()}.items():
-                info = tarfile.TarInfo(f"{key}.{ending}")
-                info.size = len(data)
-                tar.addfile(info, io.BytesIO(data))
-    shard = {"name": "val-00000.tar", "split": "val", "clips": len(keys)}
-    (folder / "pack.json").write_text(json.dumps({"format": FORMAT, "shards": [shard]}))
-    return folder
+    about = {"source": "grid", "identity": "s1", "split": "val"}
+    return synthetic.write_pack(folder, [replace(clip, key=k, sync=k != "unsynced-pbbp6p", **about) for k in keys])
 
 
 class TestReport:

@@ -1,11 +1,9 @@
 """Training in two processes: each draws batches of its own, and both end with the same weights."""
 
-import io
 import json
 import os
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import cv2
@@ -16,10 +14,11 @@ from safetensors.torch import load_file
 
 from atvg import checkpoint
 from atvg.config import ROWS_PER_FRAME
-from atvg.data.pack import FORMAT, LANDMARK_STEPS, encode_video
+from atvg.data.pack import Clip
 from atvg.errors import BadSettingError
 from atvg.train.loop import STATE_FILE
 from atvg.train.run import train
+from atvg.voice.mel import silent_mfcc80
 from tests import synthetic
 from tests.train.conftest import SMALL_AT, SMALL_VG
 
@@ -79,7 +78,7 @@ for command in json.loads(sys.argv[1]):
 def pack(tmp_path_factory, face68) -> Path:
     """Four clips of four people in shards of their own: a disc for a face, whose chin moves with a humming voice."""
     folder = tmp_path_factory.mktemp("pack")
-    shards = []
+    clips = []
     for number in range(4):
         opening = 8 * synthetic.syllables(FRAMES, 6.0 + number)
         landmarks = np.repeat(face68[None], FRAMES, axis=0)
@@ -88,24 +87,12 @@ def pack(tmp_path_factory, face68) -> Path:
         frames = np.full((FRAMES, 128, 128, 3), 40 * number, np.uint8)
         for frame, gap in zip(frames, opening, strict=True):
             cv2.ellipse(frame, (64, 64 + int(gap)), (40, 55), 0, 0, 360, (220, 170, 40 * number), -1)
-        arrays = io.BytesIO()
-        np.savez(
-            arrays,
-            landmarks=(landmarks * LANDMARK_STEPS).round().astype(np.int16),
-            transforms=np.repeat(np.array([[[0.5, 0, 0], [0, 0.5, 0]]], np.float32), FRAMES, axis=0),
-            log_mel=np.zeros((ROWS_PER_FRAME * FRAMES, 80), np.uint8),
-            mfcc=np.random.default_rng(number).normal(size=(ROWS_PER_FRAME * FRAMES + 24, 20)).astype(np.float16),
-        )
-        meta = {"source": "made", "identity": str(number), "split": "train", "sync": True}
-        members = {"json": json.dumps(meta).encode(), "mp4": encode_video(frames), "npz": arrays.getvalue()}
-        shards.append({"name": f"train-{number:05d}.tar", "split": "train", "clips": 1, "frames": FRAMES})
-        with tarfile.open(folder / shards[-1]["name"], "w") as tar:
-            for ending, data in members.items():
-                info = tarfile.TarInfo(f"clip{number}.{ending}")
-                info.size = len(data)
-                tar.addfile(info, io.BytesIO(data))
-    (folder / "pack.json").write_text(json.dumps({"format": FORMAT, "shards": shards, "totals": {}}))
-    return folder
+        transforms = np.repeat(np.array([[[0.5, 0, 0], [0, 0.5, 0]]], np.float32), FRAMES, axis=0)
+        rows = ROWS_PER_FRAME * FRAMES
+        sound = np.random.default_rng(number).normal(size=(rows + 24, 20)), np.tile(silent_mfcc80(), (rows, 1))
+        about = (f"clip{number}", "made", str(number), "train", True)
+        clips.append(Clip(*about, frames, landmarks, transforms, *sound))
+    return synthetic.write_pack(folder, clips, shards=4)
 
 
 @pytest.fixture(scope="module")
