@@ -26,7 +26,7 @@ from atvg.face.image import Photo
 from atvg.face.placing import Numbers
 from atvg.face.turn import HeadTurn
 from atvg.idle import IdleModel, blink
-from atvg.listener import Listener, batches, frames_of, silence_for, smoothed, stored_rows
+from atvg.listener import Listener, batches, frames_of, silence_for, smoothed
 from atvg.motion.layers import Layers
 from atvg.motion.monochrome import Monochrome
 from atvg.motion.teeth import Teeth, fit_teeth, load_donors
@@ -35,7 +35,7 @@ from atvg.nets.ear import Ear
 from atvg.nets.vg_net import Ground, Turned, VGNet, turn
 from atvg.pose import Pose
 from atvg.shape import ShapeModel, denormalise_offset, press_lips, uncross_lips
-from atvg.voice.hearing import Listens
+from atvg.voice.hearing import Listens, stored_rows
 from atvg.warp import CELLS
 
 CHUNK = 10  # frames drawn at once: 0.4 s of video, a good batch for a CPU

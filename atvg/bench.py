@@ -143,13 +143,12 @@ def _hearing(animator: Any, face: Any, wave: np.ndarray) -> dict[str, Callable[[
 
     from atvg import audio
     from atvg.ear_engine import make_ear
-    from atvg.listener import stored_rows
-    from atvg.voice.hearing import listen
+    from atvg.voice.hearing import listen, stored_rows
     from atvg.voice.mel import clip_mfcc80
 
-    frames, gain = audio.n_video_frames(wave), audio.even_gain(audio.speech_level(wave))
-    rows = {"whisper": clip_mfcc80(wave, frames, gain), "none": audio.mfcc_rows(wave, frames)}
-    stages = {"mfcc": lambda: audio.mfcc_rows(wave, frames), "mfcc80": lambda: clip_mfcc80(wave, frames, gain)}
+    frames = audio.n_video_frames(wave)
+    rows = {"whisper": clip_mfcc80(wave, frames), "none": audio.mfcc_rows(wave, frames)}
+    stages = {"mfcc": lambda: audio.mfcc_rows(wave, frames), "mfcc80": lambda: clip_mfcc80(wave, frames)}
     if "whisper" in animator.ears:
         layers = animator.at_nets["whisper"].config.ear_layers
         threads = torch.get_num_threads()

@@ -109,11 +109,6 @@ def sound_rows(net: ATNet, wave: np.ndarray) -> Rows:
     return lambda first, rows: mfcc80_rows(wave, first, rows, gain)
 
 
-def stored_rows(rows: np.ndarray) -> Rows:
-    """The same of rows that are there already, as packs hold them."""
-    return lambda first, count: rows[first : first + count]
-
-
 def frames_of(net: ATNet, rows: np.ndarray) -> int:
     """How many frames stored rows are of."""
     return (len(rows) - (EXTRA_ROWS if net.config.ear == "none" else 0)) // ROWS_PER_FRAME

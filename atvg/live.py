@@ -169,10 +169,12 @@ class Live:
             start, count = ROWS_PER_FRAME * first - speech.LEAD_ROWS, net.length(last - first)
             rows = speech.plain_rows(self._wave, start - begun, count, gain, net.config.first_mfcc + net.config.n_mfcc)
             return torch.from_numpy(rows[:, net.config.first_mfcc :])[None].to(net.own.weight.device)
-        before, after = _WINDOW["whisper"]
-        begin, end = max(0, first - before), last + after
-        rows = mfcc80_rows(self._wave, ROWS_PER_FRAME * begin - begun, ROWS_PER_FRAME * (end - begin), gain)
-        return window(self._listener.ear, rows, first, last, begin, net.config.ear_layers).for_net(net)
+
+        def rows(start: int, count: int) -> np.ndarray:
+            return mfcc80_rows(self._wave, start - begun, count, gain)
+
+        around = (LIVE_BEFORE, LIVE_AFTER)
+        return window(self._listener.ear, rows, first, last, around, net.config.ear_layers).for_net(net)
 
     def _show(self, last: bool) -> Chunk | None:
         """Draws all frames whose neighbours are known."""

@@ -13,7 +13,7 @@ from atvg.config import EXTRA_ROWS, FEATURES_PER_FRAME, N_MFCC_STORED, ROWS_PER_
 from atvg.data import sound
 from atvg.data.pack import Clip
 from atvg.nets.at_net import ATNet
-from atvg.nets.ear import Ear
+from atvg.nets.ear import Ear, lead, length
 from atvg.voice.mel import TOP, scaled, silent_mfcc80
 
 _FIT_FRAMES = 12_000  # of which the principal components are made: 8 minutes
@@ -36,7 +36,6 @@ class Hearing(ABC):
 
     Attributes:
         per_frame, first: place `first` + `per_frame`·t of a track is heard at time t, in frames.
-        extra: places that a window has beyond `per_frame` for each of its frames.
     """
 
     per_frame: int
@@ -132,9 +131,8 @@ class Features(Hearing):
         self._limits, self._noise = sound.SoundLimits(share=distort), noise
         rng = np.random.default_rng(seed)
         self.mean, self.basis = components or self._components(sample, rng)
-        self.silences = (
-            self._silences(rng) if silences is None else silences
-        )  # (S, N, squeezed) half, even ones digital
+        # (S, N, squeezed) half, even ones digital
+        self.silences = self._silences(rng) if silences is None else silences
 
     def hear(self, clips: list[Clip], rng: np.random.Generator, changed: bool = False) -> list[np.ndarray]:
         tracks: list[np.ndarray] = [np.zeros(0)] * len(clips)
@@ -152,8 +150,7 @@ class Features(Hearing):
 
     def times(self, frames: int) -> np.ndarray:
         around = self._config.around
-        lead = around // 2 - 1
-        return (np.arange(FEATURES_PER_FRAME * (frames - 1) + around) - lead) / FEATURES_PER_FRAME
+        return (np.arange(length(frames, around)) - lead(around)) / FEATURES_PER_FRAME
 
     def silence(self, length: int, rng: np.random.Generator) -> np.ndarray:
         track = self.silences[rng.integers(len(self.silences))]
@@ -175,7 +172,7 @@ class Features(Hearing):
             start = int(rng.integers(places - FEATURES_PER_FRAME * (end - begin) + 1))
             given = torch.as_tensor(part, dtype=torch.float32, device=device)
             # Twice as fast, and off by a fiftieth of what a feature varies by.
-            with torch.autocast(device.type, torch.bfloat16, enabled=_has_bf16(device)):
+            with torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device)):
                 features = self._ear(given, self._config.ear_layers, start).float()
             heard.append(features[:, FEATURES_PER_FRAME * (first - begin) : FEATURES_PER_FRAME * (last - begin)])
         return torch.cat(heard, dim=1)
@@ -230,7 +227,8 @@ def _usual(centred: Tensor) -> Tensor:
     return kurtosis < _PEAKED
 
 
-def _has_bf16(device: torch.device) -> bool:
+def has_bf16(device: torch.device) -> bool:
+    """Whether it computes in bfloat16."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()

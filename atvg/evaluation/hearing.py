@@ -10,8 +10,8 @@ from atvg.data.pack import Clip, read_pack
 from atvg.data.storage import AnyPath
 from atvg.evaluation.metrics import mouth_correlation
 from atvg.face.landmarks import mouth_opening
-from atvg.listener import smoothed, stored_rows
-from atvg.voice.hearing import LIVE_AFTER, LIVE_BEFORE, listen_live
+from atvg.listener import smoothed
+from atvg.voice.hearing import LIVE_AFTER, LIVE_BEFORE, listen_live, stored_rows
 
 if TYPE_CHECKING:
     from atvg.animator import Animator

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atvg.config import EARS
 from atvg.data.pack import Clip
 from atvg.face.carry import background_movement, carry
 from atvg.face.landmarks import mouth_opening
@@ -79,8 +78,9 @@ def oracle_row(
     return Row(_named(name, photo), draw, photo)
 
 
-def audio_row(animator: "Animator", name: str = OURS, photo: Choice = first, ear: str = EARS[0]) -> Row:
-    """The whole way from the clip's own sound, heard through one of the ears that there are AT-nets for."""
+def audio_row(animator: "Animator", name: str = OURS, photo: Choice = first, ear: str | None = None) -> Row:
+    """The whole way from the clip's own sound, heard through one of the ears of `animator`, its best by default."""
+    ear = ear or animator.ears[0]
 
     def draw(clip: Clip) -> np.ndarray:
         at = photo(clip)
@@ -96,9 +96,8 @@ def baseline_row(baseline: "Baseline") -> Row:
 
 
 def standard_rows(animator: "Animator", photo: Choice = first) -> list[Row]:
-    """copy, oracle and ATVG, which hears through the better ear that there is an AT-net for."""
-    ear = animator.ears[0]
-    return [copy_row(photo), oracle_row(animator, photo=photo), audio_row(animator, photo=photo, ear=ear)]
+    """copy, oracle and ATVG."""
+    return [copy_row(photo), oracle_row(animator, photo=photo), audio_row(animator, photo=photo)]
 
 
 def other_ears(animator: "Animator") -> list[Row]:

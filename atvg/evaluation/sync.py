@@ -19,7 +19,7 @@ from atvg.data.pack import Clip, read_pack
 from atvg.data.storage import AnyPath
 from atvg.nets.ear import Ear
 from atvg.nets.sync_net import SEEN, SyncNet, evened, mouths
-from atvg.voice.hearing import features_of
+from atvg.voice.hearing import Stretch, features_of
 
 REACH = 15  # frames to either side among which an offset is looked for, as in SyncNet
 TOLERANCE = 1  # frames by which an offset may be off and still count as found
@@ -66,9 +66,7 @@ class SyncExpert:
     def hear(self, mfcc80: np.ndarray) -> Tensor:
         """MFCC rows (4·T, 80), see `atvg.voice.mel` → codes (T, codes); the ends of the sound go on for ever."""
         frames = len(mfcc80) // ROWS_PER_FRAME
-        features = features_of(self.ear, mfcc80)
-        places = torch.arange(self.net.length(frames)) - self.net.lead
-        return self.net.hear(self.net.squeeze(features[places.clamp(0, len(features) - 1)])[None])[0]
+        return self.net.hear(Stretch(0, frames, features_of(self.ear, mfcc80), 0).for_net(self.net))[0]
 
     def measure(self, frames: np.ndarray, heard: Tensor, reach: int = REACH) -> Sync | None:
         """Compares every look with the sounds up to `reach` frames around it.

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from atvg.animator import Animator, Chunk, Settings
-from atvg.audio import Audio, even_gain, mfcc_rows, n_video_frames, silence, speech_level
+from atvg.audio import Audio, mfcc_rows, n_video_frames, silence
 from atvg.config import CROP_SIZE
 from atvg.evaluation import metrics
 from atvg.evaluation.baselines import BASELINES, Baseline, load_baseline
@@ -232,7 +232,7 @@ class _Judge:
         count = n_video_frames(voice)
         self._photo, self._mouth = face.crop, (slice(None), *mouth)
         self._upper = round(float(face.crop_landmarks[_NOSE_TIP, 1]))
-        self._heard = None if silence(voice, count).all() else expert.hear(_rows(voice, count))
+        self._heard = None if silence(voice, count).all() else expert.hear(clip_mfcc80(voice, count))
         self._expert, self._tracker = expert, MediaPipeTracker()
         self._sharpness = metrics.sharpness(self._photo[None][self._mouth])
         self._outside = np.ones(self._photo.shape[:2], bool)
@@ -266,11 +266,6 @@ class _Judge:
         kept = frames[:, self._outside][:, None]
         psnr = metrics.psnr(kept, np.broadcast_to(self._photo[self._outside], kept.shape))
         return psnr if psnr < metrics.PSNR_CEILING else math.nan
-
-
-def _rows(voice: np.ndarray, count: int) -> np.ndarray:
-    """What the ear reads of so many frames."""
-    return clip_mfcc80(voice, count, even_gain(speech_level(voice)))
 
 
 def side_by_side(path: str | os.PathLike, comparison: Comparison) -> Path:

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from atvg.config import EXTRA_ROWS, FEATURES_PER_FRAME, ROWS_PER_FRAME, ATNetConfig, EarConfig
+from atvg.nets import ear
 
 
 class ATNet(nn.Module):
@@ -67,13 +68,13 @@ class ATNet(nn.Module):
         """How many rows, or features, before the first that lies in it a frame hears."""
         if self.config.ear == "none":
             return EXTRA_ROWS // 2
-        return self.config.around // 2 - 1
+        return ear.lead(self.config.around)
 
     def length(self, frames: int) -> int:
         """How many rows, or features, make up what so many frames hear."""
         if self.config.ear == "none":
             return ROWS_PER_FRAME * frames + EXTRA_ROWS
-        return FEATURES_PER_FRAME * (frames - 1) + self.config.around
+        return ear.length(frames, self.config.around)
 
     def squeeze(self, features: Tensor) -> Tensor:
         """The ear's features (..., C) → their principal components, (..., squeezed) of unit variance."""

@@ -10,7 +10,7 @@ from scipy.fft import idct
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from atvg.config import EarConfig
+from atvg.config import FEATURES_PER_FRAME, EarConfig
 
 
 class Ear(nn.Module):
@@ -64,6 +64,16 @@ class Ear(nn.Module):
         for layer in self.layers[: max(wanted)]:
             states.append(layer(states[-1]))
         return torch.cat([states[i] for i in wanted], dim=-1)
+
+
+def lead(around: int) -> int:
+    """How many features before the first that lies in it a frame hears, of `around` in all."""
+    return around // 2 - 1
+
+
+def length(frames: int, around: int) -> int:
+    """How many features make up what so many frames hear."""
+    return FEATURES_PER_FRAME * (frames - 1) + around
 
 
 class EarLayer(nn.Module):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from atvg.config import CROP_SIZE, FEATURES_PER_FRAME, EarConfig, SyncNetConfig
+from atvg.nets import ear
 from atvg.nets.blocks import conv
 
 SEEN = 5  # frames that make up one look at the mouth
@@ -89,11 +90,11 @@ class SyncNet(nn.Module):
     @property
     def lead(self) -> int:
         """How many features before the first that lies in it a frame hears."""
-        return self.config.around // 2 - 1
+        return ear.lead(self.config.around)
 
     def length(self, frames: int) -> int:
         """How many features make up what so many frames hear."""
-        return FEATURES_PER_FRAME * (frames - 1) + self.config.around
+        return ear.length(frames, self.config.around)
 
     def squeeze(self, features: Tensor) -> Tensor:
         """The ear's features (..., C) → their principal components, (..., squeezed) of unit variance."""

@@ -19,11 +19,11 @@ from atvg.errors import PackError
 from atvg.evaluation import ablations
 from atvg.evaluation.baselines import BASELINES, load_baseline
 from atvg.evaluation.protocol import Measured, measure
-from atvg.evaluation.rows import Row, audio_row, baseline_row, other_ears, standard_rows
+from atvg.evaluation.rows import OURS, Row, audio_row, baseline_row, other_ears, standard_rows
 from atvg.face.mediapipe import MediaPipeTracker
 from atvg.lab.run import excerpt
 
-OURS, STILL, ORACLE, TRUTH = "ATVG", "copy", "oracle", "truth"
+STILL, ORACLE, TRUTH = "copy", "oracle", "truth"
 VOICE = "cate_blanch_2.mp3"  # 4 s of English, in Gradio's wheel
 FRAMES_ABLATED = 40  # of each clip
 PEOPLE_SHOWN = 2  # of each source

@@ -11,6 +11,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from atvg.checkpoint import load_vg_net
 from atvg.config import ATNetConfig, SyncNetConfig, VGNetConfig, with_overrides
+from atvg.data.heard import has_bf16
 from atvg.data.pack import shard_paths
 from atvg.data.storage import AnyPath
 from atvg.errors import BadSettingError, CheckpointError, OutputError
@@ -109,7 +110,8 @@ def train(
     if minutes is not None and not minutes > 0:
         raise BadSettingError(f"--minutes is {minutes}; give a positive number")
     if precision is None:
-        precision = "bf16-mixed" if kind.pictures and _has_bf16() else "32-true"
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        precision = "bf16-mixed" if kind.pictures and has_bf16(device) else "32-true"
     fabric = _make_fabric(devices, nodes, precision)
     # Before there are other processes: each of them would fail, and say so, by itself.
     shard_paths(pack_dir, "train")
@@ -157,9 +159,3 @@ def setting_names(stage_name: str) -> list[str]:
     """The names ``--set`` understands."""
     kind = KINDS[stage_name]
     return [f.name for f in fields(kind.settings)] + [f"net.{f.name}" for f in fields(kind.config)]
-
-
-def _has_bf16() -> bool:
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
-    return torch.cpu._is_avx512_bf16_supported()

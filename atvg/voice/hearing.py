@@ -13,12 +13,23 @@ import torch
 from torch import Tensor
 
 from atvg.config import FEATURES_PER_FRAME, ROWS_PER_FRAME
-from atvg.nets.at_net import ATNet
 
 FIRST = 100  # frames of the first stretch, a short one: nothing can be shown before it is heard
 LENGTH = 400  # frames of every other
 AROUND = 50  # frames heard beyond either end of a stretch
 LIVE_BEFORE, LIVE_AFTER = 40, 5  # and beyond the newest frames of a voice that is still being spoken
+
+
+class HearsFeatures(Protocol):
+    """A network that hears components of the ear's features: AT-net, the sync expert."""
+
+    lead: int
+
+    def length(self, frames: int) -> int:
+        """How many features make up what so many frames hear, from `lead` before the first that lies in one on."""
+
+    def squeeze(self, features: Tensor) -> Tensor:
+        """Features (..., C) → components."""
 
 
 class Listens(Protocol):
@@ -32,6 +43,11 @@ class Listens(Protocol):
 
 Rows = Callable[[int, int], np.ndarray]
 """First row and how many → MFCC rows (count, 80), as `atvg.voice.mel.mfcc80_rows` makes them."""
+
+
+def stored_rows(rows: np.ndarray) -> Rows:
+    """Rows that are there already, as packs hold them."""
+    return lambda first, count: rows[first : first + count]
 
 
 @dataclass(frozen=True)
@@ -56,8 +72,8 @@ class Stretch:
         first, last = (FEATURES_PER_FRAME * t - self.begin for t in (self.first, self.last))
         return self.features[first:last]
 
-    def for_net(self, net: ATNet) -> Tensor:
-        """What AT-net wants for its frames, (1, `ATNet.length`, squeezed); the ends of the sound go on for ever."""
+    def for_net(self, net: HearsFeatures) -> Tensor:
+        """What a network wants for its frames, (1, `length`, squeezed); the ends of the sound go on for ever."""
         start = FEATURES_PER_FRAME * self.first - net.lead - self.begin
         places = torch.arange(start, start + net.length(len(self))).clamp(0, len(self.features) - 1)
         return net.squeeze(self.features[places.to(self.features.device)])[None]
@@ -74,18 +90,23 @@ def stretches(frames: int) -> Iterator[tuple[int, int]]:
 def listen(ear: Listens, rows: Rows, frames: int, layers: tuple[int, ...] | None = None) -> Iterator[Stretch]:
     """Hears the sound of so many frames, stretch by stretch; `layers` as of `Ear`."""
     for first, last in stretches(frames):
-        begin, end = max(0, first - AROUND), min(frames, last + AROUND)
-        mfcc = rows(ROWS_PER_FRAME * begin, ROWS_PER_FRAME * (end - begin))
-        yield window(ear, mfcc, first, last, begin, layers)
+        yield window(ear, rows, first, last, (AROUND, min(AROUND, frames - last)), layers)
 
 
 @torch.inference_mode()
 def window(
-    ear: Listens, mfcc: np.ndarray, first: int, last: int, begin: int, layers: tuple[int, ...] | None = None
+    ear: Listens,
+    rows: Rows,
+    first: int,
+    last: int,
+    around: tuple[int, int],
+    layers: tuple[int, ...] | None = None,
 ) -> Stretch:
-    """Hears frames first..last − 1 in rows (4·N, 80) that begin with frame `begin`."""
+    """Hears frames first..last − 1, and so many frames before, as far as there are any, and after them."""
+    begin, end = max(0, first - around[0]), last + around[1]
+    mfcc = rows(ROWS_PER_FRAME * begin, ROWS_PER_FRAME * (end - begin))
     heard = torch.as_tensor(mfcc, dtype=torch.float32, device=ear.positions.device)[None]
-    start = place(FEATURES_PER_FRAME * begin, len(mfcc) // (ROWS_PER_FRAME // FEATURES_PER_FRAME), len(ear.positions))
+    start = place(FEATURES_PER_FRAME * begin, FEATURES_PER_FRAME * (end - begin), len(ear.positions))
     return Stretch(first, last, ear(heard, layers, start)[0], FEATURES_PER_FRAME * begin)
 
 
@@ -95,8 +116,7 @@ def listen_live(
     """Hears what `listen` hears as somebody does who gets `at_once` frames of it at a time, and no later ones."""
     for first in range(0, frames, at_once):
         last = min(frames, first + at_once)
-        begin, end = max(0, first - LIVE_BEFORE), min(frames, last + LIVE_AFTER)
-        yield window(ear, rows(ROWS_PER_FRAME * begin, ROWS_PER_FRAME * (end - begin)), first, last, begin, layers)
+        yield window(ear, rows, first, last, (LIVE_BEFORE, min(LIVE_AFTER, frames - last)), layers)
 
 
 def place(begin: int, count: int, places: int) -> int:
@@ -107,5 +127,5 @@ def place(begin: int, count: int, places: int) -> int:
 def features_of(ear: Listens, mfcc80: np.ndarray, layers: tuple[int, ...] | None = None) -> Tensor:
     """All features of rows (4·T, 80) that are there already, (2·T, C)."""
     frames = len(mfcc80) // ROWS_PER_FRAME
-    heard = listen(ear, lambda first, count: mfcc80[first : first + count], frames, layers)
+    heard = listen(ear, stored_rows(mfcc80), frames, layers)
     return torch.cat([stretch.own() for stretch in heard])

@@ -9,6 +9,7 @@ is brought to one level first (`atvg.audio.even_gain`), and the loudest moment o
 import numpy as np
 from scipy.fft import dct, idct
 
+from atvg.audio import even_gain, speech_level
 from atvg.config import MFCC_HOP, MFCC_WINDOW, N_MFCC_EAR, ROWS_PER_FRAME, SAMPLE_RATE
 
 TOP = 1.0  # log10 of mel power: the loudest moments of 160 clips at the level of `even_gain` lie between 0.5 and 1.8
@@ -31,9 +32,9 @@ def mfcc80_rows(wave: np.ndarray, first: int, count: int, gain: float = 1.0, top
     return dct(log_mel(wave, first, count, gain, top), norm="ortho", axis=-1).astype(np.float32)
 
 
-def clip_mfcc80(wave: np.ndarray, n_frames: int, gain: float) -> np.ndarray:
-    """All rows of `n_frames` video frames, (4·n_frames, 80)."""
-    return mfcc80_rows(wave, 0, ROWS_PER_FRAME * n_frames, gain)
+def clip_mfcc80(wave: np.ndarray, n_frames: int) -> np.ndarray:
+    """All rows of `n_frames` video frames of a recording whose level is evened out, (4·n_frames, 80)."""
+    return mfcc80_rows(wave, 0, ROWS_PER_FRAME * n_frames, even_gain(speech_level(wave)))
 
 
 def log_mel(wave: np.ndarray, first: int, count: int, gain: float = 1.0, top: float | None = TOP) -> np.ndarray:
