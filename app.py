@@ -52,11 +52,9 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 
 from atvg import checkpoint
+from atvg.animate.live import look_ahead
 from atvg.animator import Animator, make_settings
-from atvg.audio import load_audio, n_video_frames, silence
-from atvg.broadcast import Aired, Broadcasts, sound_of
 from atvg.config import EARS, FPS, SAMPLE_RATE
-from atvg.equations import AMPLIFIED, equation, layers, layers_equation
 from atvg.errors import (
     ATVGError,
     BadAudioError,
@@ -77,19 +75,21 @@ from atvg.face.image import load_image
 from atvg.face.landmarks import mouth_opening
 from atvg.face.mediapipe import silence_native_logs
 from atvg.face.placing import parse_place
+from atvg.film.panels import attention_over, landmarks_over, loss_weight
+from atvg.film.provenance import provenance, write_provenance
+from atvg.film.recording import Recorder, Recording
+from atvg.film.render import rendering
+from atvg.film.video import LABEL, sign
 from atvg.lab import compare, failures, sweeps, troubles
 from atvg.lab.run import excerpt
-from atvg.live import look_ahead
-from atvg.panels import attention_over, landmarks_over, loss_weight
-from atvg.plots import curves, lips, paths, trajectory
-from atvg.pose import Pose
-from atvg.provenance import provenance, write_provenance
-from atvg.recording import Recorder, Recording
-from atvg.render import rendering
+from atvg.motion.pose import Pose
 from atvg.scratch import ROOM, has_room, is_full, remove_abandoned, under_way
-from atvg.sketch import sketch_boxes, sketch_face, sketch_points
-from atvg.speak import VOICES, available, say
-from atvg.video import LABEL, sign
+from atvg.show.equations import AMPLIFIED, equation, layers, layers_equation
+from atvg.show.plots import curves, lips, paths, trajectory
+from atvg.show.sketch import sketch_boxes, sketch_face, sketch_points
+from atvg.studio.broadcast import Aired, Broadcasts, sound_of
+from atvg.voice.audio import load_audio, n_video_frames, silence
+from atvg.voice.speak import VOICES, available, say
 
 MAX_SECONDS = 120  # of audio, so that the queue moves on
 MAX_SIDE = 1280  # of the photo, pixels: larger videos are not encoded in real time

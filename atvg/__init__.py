@@ -6,7 +6,7 @@ A modern re-implementation of *Hierarchical Cross-Modal Talking Face Generation 
 
 from typing import TYPE_CHECKING, Any
 
-from atvg.pose import Pose
+from atvg.motion.pose import Pose
 
 if TYPE_CHECKING:
     from atvg.animator import Animator, Result

@@ -12,31 +12,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from atvg import audio as speech
 from atvg import checkpoint
+from atvg.animate.ear_engine import make_ear
+from atvg.animate.engine import Engine, as_pixels, check_engine, make_engine
+from atvg.animate.listener import Listener, batches, frames_of, silence_for, smoothed
 from atvg.config import EARS, check_number, shown
-from atvg.ear_engine import make_ear
-from atvg.engine import Engine, as_pixels, check_engine, make_engine
 from atvg.errors import BadSettingError
 from atvg.face import geometry
-from atvg.face.carry import Carried
 from atvg.face.detector import FaceDetector, make_detector
 from atvg.face.face import Face, read_face
 from atvg.face.image import Photo
 from atvg.face.placing import Numbers
-from atvg.face.turn import HeadTurn
-from atvg.idle import IdleModel, blink
-from atvg.listener import Listener, batches, frames_of, silence_for, smoothed
+from atvg.motion.carry import Carried
+from atvg.motion.idle import IdleModel, blink
 from atvg.motion.layers import Layers
 from atvg.motion.monochrome import Monochrome
+from atvg.motion.pose import Pose
+from atvg.motion.shape import ShapeModel, denormalise_offset, press_lips, uncross_lips
 from atvg.motion.teeth import Teeth, fit_teeth, load_donors
+from atvg.motion.turn import HeadTurn
+from atvg.motion.warp import CELLS
 from atvg.nets.at_net import ATNet
 from atvg.nets.ear import Ear
 from atvg.nets.vg_net import Ground, Turned, VGNet, turn
-from atvg.pose import Pose
-from atvg.shape import ShapeModel, denormalise_offset, press_lips, uncross_lips
+from atvg.voice import audio as speech
 from atvg.voice.hearing import Listens, stored_rows
-from atvg.warp import CELLS
 
 CHUNK = 10  # frames drawn at once: 0.4 s of video, a good batch for a CPU
 _ENGINES = 4  # compiled networks kept, one for each β that was asked for: 75 MB each
@@ -123,7 +123,7 @@ class Animator:
             ``vg_nets`` the β it was trained with.
         detector: how faces are found.
         device: where the networks run.
-        engine: what ear and VG-net are computed with, see `atvg.engine`.
+        engine: what ear and VG-net are computed with, see `atvg.animate.engine`.
         idle: real head movements and blinks; without them ``natural`` cannot be asked for.
         load_ear: gives the trained ear, when it is needed for the first time.
     """
@@ -319,7 +319,7 @@ class Animator:
             photo_crop: (128, 128, 3) uint8.
             example: (68, 2+) its landmarks, crop pixels.
             landmarks: (T, 68, 2) those of the frames.
-            moved: how the head moves, from `atvg.face.carry`; it stays as in the photo if None.
+            moved: how the head moves, from `atvg.motion.carry`; it stays as in the photo if None.
 
         Returns:
             (T, 128, 128, 3) uint8.
@@ -490,12 +490,12 @@ class Result(Chunk):
     def save(self, path: str | os.PathLike, frame: str = "full", panels: str | os.PathLike | None = None) -> None:
         """Writes an MP4 with the sound; ``frame`` is ``"full"`` (the whole photo), ``"face"`` or ``"crop"``.
 
-        See `atvg.render.render` for what those are.
+        See `atvg.film.render.render` for what those are.
 
         Raises:
             OutputError: the file cannot be written.
         """
-        from atvg.render import render
+        from atvg.film.render import render
 
         render(self.face, [self], self.audio, path, frame=frame, panels=panels)
 

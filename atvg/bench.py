@@ -38,7 +38,7 @@ def bench(
     Args:
         weights: folder or Hub id; the shipped ones if None.
         seconds: of audio.
-        engine: what VG-net is drawn with, see `atvg.engine`.
+        engine: what VG-net is drawn with, see `atvg.animate.engine`.
         against: ``"authors"`` also times networks of the authors' sizes, in turns with ours.
         curve: also render `CURVE` seconds of audio, each in a process of its own.
 
@@ -91,11 +91,11 @@ def bench(
 
 
 def _stages(animator: Any, photo: np.ndarray, wave: np.ndarray, runs: int) -> dict[str, dict[str, float]]:
-    from atvg import audio
-    from atvg.face.paste import Paster
-    from atvg.panels import PanelRenderer
-    from atvg.render import render
-    from atvg.video import VideoWriter, stamp
+    from atvg.film.panels import PanelRenderer
+    from atvg.film.paste import Paster
+    from atvg.film.render import render
+    from atvg.film.video import VideoWriter, stamp
+    from atvg.voice import audio
 
     face = animator.read_face(photo)
     large = animator.read_face(enlarged(photo, face.mesh))
@@ -141,8 +141,8 @@ def _hearing(animator: Any, face: Any, wave: np.ndarray) -> dict[str, Callable[[
     """What comes before landmarks: features, the ear alone on one core, and AT-net with each ear that it has."""
     import torch
 
-    from atvg import audio
-    from atvg.ear_engine import make_ear
+    from atvg.animate.ear_engine import make_ear
+    from atvg.voice import audio
     from atvg.voice.hearing import listen, stored_rows
     from atvg.voice.mel import clip_mfcc80
 
@@ -173,7 +173,7 @@ def _live(animator: Any, photo: np.ndarray, wave: np.ndarray) -> dict[str, float
     Latency is from a sound to the frame of it, for the first sound of the slowest piece; pasting, sending and showing
     come on top.
     """
-    from atvg.live import Live, look_ahead
+    from atvg.animate.live import Live, look_ahead
 
     ear = animator.ears[0]
     live, step = Live(animator, animator.read_face(photo), ear=ear), round(PIECE * SAMPLE_RATE)
@@ -199,8 +199,8 @@ def _authors(animator: Any, photo: np.ndarray, runs: int) -> dict[str, Any]:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
+    from atvg.animate.engine import make_engine
     from atvg.animator import Drawer
-    from atvg.engine import make_engine
     from atvg.nets.authors import AuthorsATNet, AuthorsVGNet
 
     n_frames, at_once = 50, 10
@@ -264,7 +264,7 @@ def _authors(animator: Any, photo: np.ndarray, runs: int) -> dict[str, Any]:
 def _length(weights: str | None, engine: str, seconds: float) -> dict[str, float]:
     """One render of a whole photo, in this process."""
     from atvg.animator import Animator
-    from atvg.render import render
+    from atvg.film.render import render
 
     animator = Animator.from_pretrained(weights, engine=engine)
     face, wave = animator.read_face(sample_photo()), sample_voice(seconds)

@@ -34,12 +34,12 @@ from atvg.config import (
     to_dict,
 )
 from atvg.errors import BadSettingError, CheckpointError, OutputError
-from atvg.idle import IdleModel
+from atvg.motion.idle import IdleModel
+from atvg.motion.shape import ShapeModel
 from atvg.nets.at_net import ATNet
 from atvg.nets.ear import Ear
 from atvg.nets.sync_net import SyncNet
 from atvg.nets.vg_net import VGNet
-from atvg.shape import ShapeModel
 
 AT_NET, VG_NET, DIRECT_NET, SYNC_NET, EAR, IDLE = "at_net", "vg_net", "direct_net", "sync_net", "ear", "idle"
 _SHAPE = "shape."

@@ -115,9 +115,9 @@ def _add_weights(command: argparse.ArgumentParser) -> None:
 def _animate(options: argparse.Namespace) -> None:
     from atvg.animator import Animator, make_settings
     from atvg.face.placing import parse_place
-    from atvg.pose import Pose
-    from atvg.render import render
-    from atvg.video import check_output
+    from atvg.film.render import render
+    from atvg.film.video import check_output
+    from atvg.motion.pose import Pose
 
     pose = Pose(options.yaw, options.pitch, options.roll)
     settings = {
@@ -250,7 +250,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     from atvg.evaluation.protocol import evaluate
     from atvg.evaluation.report import closures, to_markdown, write_json
     from atvg.evaluation.rows import evaluated_rows
-    from atvg.video import check_output
+    from atvg.film.video import check_output
 
     if options.frames is not None and options.frames < 2:
         raise BadSettingError(f"--frames is {options.frames}; give at least 2")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from atvg.audio import load_audio
+from atvg.voice.audio import load_audio
 from tests.browser import TABS, Visitor, serving
 from tests.server import write_wav
 

@@ -6,17 +6,17 @@ import torch
 
 from atvg import Animator, Pose, checkpoint
 from atvg.animator import Chunk, Result
-from atvg.audio import load_audio
 from atvg.bench import sample_voice
 from atvg.config import SAMPLE_RATE, VGNetConfig
 from atvg.errors import BadAudioError, BadSettingError, CheckpointError, SeveralFacesError
 from atvg.face import geometry
-from atvg.face.carry import Carried, carry
 from atvg.face.landmarks import INNER_LOWER, INNER_UPPER, MOUTH, RIGID, mouth_opening
-from atvg.face.paste import Paster
-from atvg.idle import LOWER_LID, UPPER_LID, IdleModel
+from atvg.film.paste import Paster
+from atvg.motion.carry import Carried, carry
+from atvg.motion.idle import LOWER_LID, UPPER_LID, IdleModel
+from atvg.motion.pose import turn_points
 from atvg.nets.vg_net import VGNet
-from atvg.pose import turn_points
+from atvg.voice.audio import load_audio
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_the_mouth_moves_with_speech_and_rests_in_silence(animator, face, spoken
 
 
 def test_the_mouth_closes_when_the_voice_stops(animator, face, voice_path):
-    from atvg.audio import load_audio
+    from atvg.voice.audio import load_audio
 
     wave = load_audio(voice_path)
     opening = mouth_opening(animator(face, np.concatenate([wave, np.zeros(32_000, np.float32)])).landmarks)
@@ -96,13 +96,13 @@ def test_smoothing_calms_the_landmarks(animator, face, voice_path):
         wave = animator.codes(face.crop_landmarks, load(voice_path), smoothing=smoothing)
         return float(np.abs(np.diff(wave, axis=0)).mean())
 
-    from atvg.audio import load_audio as load
+    from atvg.voice.audio import load_audio as load
 
     assert speed(3.0) < 0.7 * speed(0.0)
 
 
 def test_two_people_get_different_codes_for_the_same_words(animator, face, hopper, voice_path):
-    from atvg.audio import load_audio
+    from atvg.voice.audio import load_audio
 
     wave = load_audio(voice_path)
     other = animator.read_face(hopper)

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 from atvg import Animator, Pose
-from atvg.audio import load_audio
 from atvg.cli import main
 from atvg.errors import ATVGError, BadAudioError, BadSettingError, CheckpointError
+from atvg.voice.audio import load_audio
 from tests import bad_inputs as bad
 from tests.bad_inputs import Case, Kit
 
@@ -211,11 +211,11 @@ class TestSounds:
         path = kit.file("list.mp3", bad.lists(kit, "concat", "hidden.wav"))
         with pytest.raises(BadAudioError):
             load_audio(path)
-        monkeypatch.setattr("atvg.audio._CONTAINERS", "concat,wav")
+        monkeypatch.setattr("atvg.voice.audio._CONTAINERS", "concat,wav")
         assert np.abs(load_audio(path)).max() > 0.02
 
     def test_a_list_is_refused_as_the_sound_of_a_film_too(self, kit, out):
-        from atvg.video import VideoWriter
+        from atvg.film.video import VideoWriter
 
         kit.wav("hidden.wav", bad.voice())
         path = kit.file("list.mp3", bad.lists(kit, "concat", "hidden.wav"))
@@ -225,7 +225,7 @@ class TestSounds:
 
     def test_a_file_that_takes_for_ever_is_given_up(self, kit, out, monkeypatch):
         """A decoder that never ends stands in for a file that nobody knows yet."""
-        from atvg.video import VideoWriter
+        from atvg.film.video import VideoWriter
 
         endless = kit.file("ffmpeg", "#!/bin/sh\nexec sleep 60\n")
         endless.chmod(0o755)

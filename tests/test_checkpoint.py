@@ -15,10 +15,10 @@ from safetensors.torch import load_file, save_file
 from atvg import checkpoint
 from atvg.config import ATNetConfig, VGNetConfig
 from atvg.errors import CheckpointError
-from atvg.idle import IdleModel
+from atvg.motion.idle import IdleModel
+from atvg.motion.shape import ShapeModel
 from atvg.nets.at_net import ATNet
 from atvg.nets.vg_net import VGNet
-from atvg.shape import ShapeModel
 
 VG_SMALL = VGNetConfig(photo_widths=(8, 12, 16, 16), landmark_widths=(8, 12, 16), decoder_widths=(8, 12, 16), hidden=16)
 AT_SMALL = ATNetConfig(ear="none", first_mfcc=1, n_mfcc=12, identity_codes=4, motion_codes=3, hidden=16)

@@ -21,16 +21,16 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from atvg import checkpoint
-from atvg.audio import load_audio
 from atvg.cli import main
 from atvg.config import ATNetConfig, VGNetConfig, with_overrides
 from atvg.errors import ATVGError
 from atvg.face.image import MIN_SIDE, load_image
 from atvg.face.placing import parse_place
-from atvg.idle import IdleModel
+from atvg.motion.idle import IdleModel
+from atvg.motion.shape import ShapeModel
 from atvg.nets.at_net import ATNet
 from atvg.nets.vg_net import VGNet
-from atvg.shape import ShapeModel
+from atvg.voice.audio import load_audio
 from tests import bad_inputs as bad
 
 VG_SMALL = VGNetConfig(photo_widths=(4, 4, 4, 4), landmark_widths=(4, 4, 4), decoder_widths=(4, 4, 4), hidden=4)

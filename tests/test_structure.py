@@ -103,7 +103,7 @@ def ffmpeg_commands(tree: ast.AST) -> list[ast.List]:
 
 
 def test_ffmpeg_opens_foreign_files_through_one_fence_only():
-    """Whatever names an input names what ATVG itself made, a pipe, or goes through `atvg.audio.ffmpeg_input`."""
+    """Whatever names an input names what ATVG itself made, a pipe, or goes through `atvg.voice.audio.ffmpeg_input`."""
     fenced = 0
     for path in FILES:
         for command in ffmpeg_commands(ast.parse(path.read_text(encoding="utf-8"))):
@@ -112,9 +112,9 @@ def test_ffmpeg_opens_foreign_files_through_one_fence_only():
             assert not re.search(r"'-i', (?!self\._folder / |'pipe:|'color=)", said), f"{path}: {said}"
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and node.value == "-protocol_whitelist":
-                assert name_of(path) == "atvg.audio"
+                assert name_of(path) == "atvg.voice.audio"
     assert fenced >= 2
-    from atvg.audio import ffmpeg_input
+    from atvg.voice.audio import ffmpeg_input
 
     options = ffmpeg_input("voice.wav", 9)
     before = options[: options.index("-i")]
@@ -127,31 +127,31 @@ def test_ffmpeg_opens_foreign_files_through_one_fence_only():
 
 # Imports at the top of a file run down this list only.
 LAYERS = [
-    {"atvg.config", "atvg.errors", "atvg.scratch", "atvg.warp", "atvg.ahead"},
+    {"atvg.config", "atvg.errors", "atvg.scratch", "atvg.motion.warp", "atvg.film.ahead"},
     {
-        "atvg.audio",
-        "atvg.speak",
+        "atvg.voice.audio",
+        "atvg.voice.speak",
         "atvg.voice",
         "atvg.face",
-        "atvg.pose",
-        "atvg.shape",
-        "atvg.idle",
+        "atvg.motion.pose",
+        "atvg.motion.shape",
+        "atvg.motion.idle",
         "atvg.motion",
         "atvg.nets",
     },
-    {"atvg.losses", "atvg.checkpoint", "atvg.engine", "atvg.ear_engine", "atvg.listener"},
+    {"atvg.train.losses", "atvg.checkpoint", "atvg.animate.engine", "atvg.animate.ear_engine", "atvg.animate.listener"},
     {"atvg.animator", "atvg.data"},
     {
-        "atvg.live",
-        "atvg.broadcast",
-        "atvg.recording",
-        "atvg.equations",
-        "atvg.video",
-        "atvg.panels",
-        "atvg.plots",
-        "atvg.sketch",
-        "atvg.render",
-        "atvg.provenance",
+        "atvg.animate.live",
+        "atvg.studio.broadcast",
+        "atvg.film.recording",
+        "atvg.show.equations",
+        "atvg.film.video",
+        "atvg.film.panels",
+        "atvg.show.plots",
+        "atvg.show.sketch",
+        "atvg.film.render",
+        "atvg.film.provenance",
         "atvg.train",
         "atvg.evaluation",
     },
@@ -175,15 +175,15 @@ def test_imports_run_downwards(path):
 
 def test_the_warp_is_a_leaf():
     """Faces and networks share it, so it may know neither of them, nor anything else of ATVG."""
-    users = {name_of(path) for path in FILES if "atvg.warp" in imports_of(path)}
-    assert {"atvg.face.turn", "atvg.face.carry", "atvg.motion.layers", "atvg.nets.vg_net"} <= users
+    users = {name_of(path) for path in FILES if "atvg.motion.warp" in imports_of(path)}
+    assert {"atvg.motion.turn", "atvg.motion.carry", "atvg.motion.layers", "atvg.nets.vg_net"} <= users
     assert not any(within(module, "atvg") for module in imports_of(PACKAGE / "warp.py"))
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if within(name_of(path), "atvg.nets")], ids=name_of)
 def test_networks_know_no_faces(path):
     ours = {module for module in imports_of(path) if within(module, "atvg")}
-    known = ("atvg.config", "atvg.errors", "atvg.warp", "atvg.motion", "atvg.nets")
+    known = ("atvg.config", "atvg.errors", "atvg.motion.warp", "atvg.motion", "atvg.nets")
     assert all(within(module, *known) for module in ours)
 
 
@@ -191,13 +191,13 @@ def test_networks_know_no_faces(path):
 def test_motion_knows_where_landmarks_lie_and_nothing_of_photos_or_networks(path):
     """So that networks may build on it, and faces be composed with it."""
     ours = {module for module in imports_of(path) if within(module, "atvg")}
-    known = ("atvg.config", "atvg.errors", "atvg.warp", "atvg.motion", "atvg.face.landmarks")
+    known = ("atvg.config", "atvg.errors", "atvg.motion.warp", "atvg.motion", "atvg.face.landmarks")
     assert all(within(module, *known) for module in ours)
 
 
 def test_of_motion_faces_only_composing_knows():
     users = {name_of(path) for path in FILES if any(within(m, "atvg.motion") for m in imports_of(path))}
-    assert {user for user in users if within(user, "atvg.face")} == {"atvg.face.paste"}
+    assert {user for user in users if within(user, "atvg.face")} == {"atvg.film.paste"}
 
 
 @pytest.mark.parametrize(
@@ -251,4 +251,4 @@ def test_the_blockade_holds():
 
 def test_a_light_import_stays_light():
     """``atvg --help`` and a setting's error need no network library."""
-    run("import sys; import atvg, atvg.pose, atvg.config; assert 'torch' not in sys.modules")
+    run("import sys; import atvg, atvg.motion.pose, atvg.config; assert 'torch' not in sys.modules")

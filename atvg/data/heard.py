@@ -8,12 +8,12 @@ import torch
 from scipy.fft import dct
 from torch import Tensor
 
-from atvg.audio import silent_row
 from atvg.config import EXTRA_ROWS, FEATURES_PER_FRAME, N_MFCC_STORED, ROWS_PER_FRAME, ATNetConfig
 from atvg.data import sound
 from atvg.data.pack import Clip
 from atvg.nets.at_net import ATNet
 from atvg.nets.ear import Ear, lead, length
+from atvg.voice.audio import silent_row
 from atvg.voice.mel import TOP, scaled, silent_mfcc80
 
 _FIT_FRAMES = 12_000  # of which the principal components are made: 8 minutes

@@ -11,9 +11,9 @@ from atvg.data.storage import AnyPath
 from atvg.errors import PackError
 from atvg.face.geometry import scale_of
 from atvg.face.landmarks import EYE_CORNERS
-from atvg.idle import LIMITS, LOWER_LID, SHORTEST, UPPER_LID, IdleModel
-from atvg.pose import angles_of
-from atvg.shape import fit_mean, normalise, rigid_fit
+from atvg.motion.idle import LIMITS, LOWER_LID, SHORTEST, UPPER_LID, IdleModel
+from atvg.motion.pose import angles_of
+from atvg.motion.shape import fit_mean, normalise, rigid_fit
 
 MAX_SEQUENCES = 200  # of poses and of blinks: enough variety, and a file of 200 kB
 _LONGEST = 100  # frames of a sequence; a longer clip is cut: few people stay within the limits for longer

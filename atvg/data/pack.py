@@ -37,7 +37,7 @@ class Clip:
         landmarks: (T, 68, 3) float32 crop pixels and depth.
         transforms: (T, 2, 3) float32, source pixels → crop pixels of each frame; between two of them lies how what
             stands still in the source moves in the stabilised crop.
-        mfcc: (4·T + 24, 20) float32 rows, see `atvg.audio`.
+        mfcc: (4·T + 24, 20) float32 rows, see `atvg.voice.audio`.
         mfcc80: (4·T, 80) float32 rows that the ear reads, see `atvg.voice.mel`.
     """
 

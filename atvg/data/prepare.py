@@ -245,7 +245,7 @@ def process_clip(clip: ClipInfo) -> dict[str, bytes]:
         BadAudioError: no usable sound, in the clip or beside it.
         PackError: one of its files cannot be fetched.
     """
-    from atvg import audio
+    from atvg.voice import audio
 
     if clip.pictures:
         return _process_stills(clip)
@@ -260,8 +260,8 @@ def process_clip(clip: ClipInfo) -> dict[str, bytes]:
 
 def _process_stills(clip: ClipInfo) -> dict[str, bytes]:
     """Each picture is found and stabilised on its own; those that cannot be used are named in the metadata."""
-    from atvg.audio import EXTRA_ROWS, silent_row
     from atvg.face.image import load_image
+    from atvg.voice.audio import EXTRA_ROWS, silent_row
 
     pictures, found, left_out = [], [], {}
     for place in clip.pictures:
@@ -341,7 +341,7 @@ def _check_size(landmarks: np.ndarray) -> None:
 
 def _load_sound(video: Path, apart: str, n_frames: int) -> np.ndarray:
     """The video's own sound; if it has none, the recording that lies apart, which must then be as long."""
-    from atvg import audio
+    from atvg.voice import audio
 
     try:
         return audio.load_audio(video)

@@ -2,7 +2,7 @@
 
 MFCC are an orthonormal DCT-II of log mel powers, so the inverse transform gives the spectrogram back, and what happens
 to sound happens there: gain and equaliser multiply its power, noise adds to it, a room smears it over time. No audio is
-decoded and a whole batch is done at once. Of 40 bands (`atvg.audio`) 20 coefficients are stored, which smooths a
+decoded and a whole batch is done at once. Of 40 bands (`atvg.voice.audio`) 20 coefficients are stored, which smooths a
 little; of the ear's 80 (`atvg.voice.mel`) all are.
 
 Spectrograms are mel power, (B, R, M): B stretches of R rows, 10 ms apart, of 40 or 80 bands.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.fft import dct, idct
 
-from atvg.audio import N_MELS, POWER_FLOOR
+from atvg.voice.audio import N_MELS, POWER_FLOOR
 from atvg.voice.mel import mel_power, scaled
 
 _ROW_SECONDS = 0.01
@@ -41,7 +41,7 @@ def spectrogram(rows: np.ndarray) -> np.ndarray:
 
 
 def mfcc(power: np.ndarray, count: int) -> np.ndarray:
-    """Mel power (..., 40) → the first `count` coefficients (..., count), as `atvg.audio.mfcc_rows` has them."""
+    """Mel power (..., 40) → the first `count` coefficients (..., count), as `atvg.voice.audio.mfcc_rows` has them."""
     return dct(np.log(power + POWER_FLOOR), norm="ortho", axis=-1)[..., :count]
 
 

@@ -6,13 +6,13 @@ from itertools import islice
 
 import numpy as np
 
-from atvg import shape as shapes
 from atvg.data.pack import Clip, Shard, read_shard, shards
 from atvg.data.storage import AnyPath
 from atvg.errors import PackError
 from atvg.face.landmarks import mouth_opening
-from atvg.pose import angles_of
-from atvg.shape import ShapeModel
+from atvg.motion import shape as shapes
+from atvg.motion.pose import angles_of
+from atvg.motion.shape import ShapeModel
 
 _FIT_CLIPS, _FIT_SHARDS = 4096, 16  # what a fit reads of a pack at most: an hour of one-second clips
 _FIT_FRAMES = 20_000  # enough for a stable PCA, small enough for one SVD

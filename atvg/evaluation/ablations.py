@@ -118,7 +118,7 @@ def _landmark_rows(ablation: Ablation, folder: Path, at_nets: Any, shape: Any) -
 
 
 def _direct_rows(ablation: Ablation, folder: Path) -> list[Row]:
-    from atvg.engine import draw_direct
+    from atvg.animate.engine import draw_direct
 
     net = checkpoint.load_net(folder, ablation.net, DirectNet, VGNetConfig)
     return [Row(ablation.title, lambda clip: draw_direct(net, clip.frames[0], clip.mfcc))]

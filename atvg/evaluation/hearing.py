@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from atvg.animate.listener import smoothed
 from atvg.config import FPS
 from atvg.data.pack import Clip, read_pack
 from atvg.data.storage import AnyPath
 from atvg.evaluation.metrics import mouth_correlation
 from atvg.face.landmarks import mouth_opening
-from atvg.listener import smoothed
 from atvg.voice.hearing import LIVE_AFTER, LIVE_BEFORE, listen_live, stored_rows
 
 if TYPE_CHECKING:

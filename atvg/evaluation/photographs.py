@@ -21,7 +21,7 @@ from atvg.evaluation.pool import in_order
 from atvg.evaluation.tracking import PhotoTracker
 from atvg.face.face import Face
 from atvg.face.image import image_size
-from atvg.face.paste import Paster
+from atvg.film.paste import Paster
 
 LEAST_SIDE = 512  # pixels of the shorter side
 FRAMES = 50  # of each voice

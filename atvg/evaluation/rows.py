@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from atvg.data.pack import Clip
-from atvg.face.carry import background_movement, carry
 from atvg.face.landmarks import mouth_opening
+from atvg.motion.carry import background_movement, carry
 
 if TYPE_CHECKING:
     from atvg.animator import Animator

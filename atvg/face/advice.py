@@ -94,7 +94,7 @@ def _by_geometry(face: Face) -> set[str]:
 
 
 def _head_angles(points: np.ndarray) -> tuple[float, float]:
-    """Yaw and pitch of (68, 3) landmarks, estimated, in degrees; signs as of `atvg.pose.Pose`.
+    """Yaw and pitch of (68, 3) landmarks, estimated, in degrees; signs as of `atvg.motion.pose.Pose`.
 
     A head is mirror-symmetric: "across" is the mean direction between mirrored points, "down" leads along the plane of
     symmetry from brows and eyes to mouth and chin.

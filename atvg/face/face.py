@@ -11,8 +11,8 @@ from atvg.face.crop import canonical_transform, warp_to_crop
 from atvg.face.detector import Detection, FaceDetector
 from atvg.face.image import Photo, load_image
 from atvg.face.placing import Numbers, place_at_points, place_in_box
-from atvg.face.turn import HeadTurn, turn_head
-from atvg.pose import Pose, head_centre, turn_points
+from atvg.motion.pose import Pose, head_centre, turn_points
+from atvg.motion.turn import HeadTurn, turn_head
 
 MIN_EYE_DISTANCE = 18.0  # pixels between the outer eye corners; below it the crop is a blur
 _RIVAL = 0.6  # a second face at least this wide, compared to the first, competes with it

@@ -16,21 +16,21 @@ from typing import Any
 import numpy as np
 
 from atvg.animator import Animator, Chunk, Settings
-from atvg.audio import Audio, mfcc_rows, n_video_frames, silence
 from atvg.config import CROP_SIZE
 from atvg.evaluation import metrics
 from atvg.evaluation.baselines import BASELINES, Baseline, load_baseline
 from atvg.evaluation.sync import SyncExpert
-from atvg.face.close_up import CloseUp
 from atvg.face.face import Face
 from atvg.face.landmarks import mouth_opening
 from atvg.face.mediapipe import MediaPipeTracker
-from atvg.face.paste import Paster
+from atvg.film.close_up import CloseUp
+from atvg.film.paste import Paster
+from atvg.film.recording import envelope
+from atvg.film.video import VideoWriter, check_output, sign
 from atvg.lab import tiles
 from atvg.lab.measure import LABELS, difference, look, shown
 from atvg.lab.run import draw, hear, settings_of, voice_of
-from atvg.recording import envelope
-from atvg.video import VideoWriter, check_output, sign
+from atvg.voice.audio import Audio, mfcc_rows, n_video_frames, silence
 from atvg.voice.mel import clip_mfcc80
 
 SECONDS = 6.0  # of speech

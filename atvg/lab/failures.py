@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 
 from atvg.animator import Animator, Chunk, Settings
-from atvg.audio import Audio, speech_level
 from atvg.config import CROP_SIZE
 from atvg.errors import BadSettingError
 from atvg.face import geometry
@@ -17,7 +16,8 @@ from atvg.face.landmarks import INNER_LIP, MOUTH, five_points
 from atvg.lab import sound, tiles
 from atvg.lab.run import SAMPLES_PER_FRAME, Speech, draw, hear, settings_of, voice_of
 from atvg.lab.troubles import cover
-from atvg.pose import Pose
+from atvg.motion.pose import Pose
+from atvg.voice.audio import Audio, speech_level
 
 SECONDS = 1.0  # of speech; one telling frame is enough
 

@@ -8,10 +8,10 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 from atvg.animator import CHUNK, Animator, Chunk, Settings, join, make_settings
-from atvg.audio import frame_levels, load_audio, n_video_frames, speech_level
 from atvg.config import FPS, SAMPLE_RATE
 from atvg.face.face import Face
 from atvg.face.landmarks import mouth_opening
+from atvg.voice.audio import frame_levels, load_audio, n_video_frames, speech_level
 
 SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
 # Of speech per point of a sweep: short enough to wait for. In less, r of the lip opening says little: of one voice and

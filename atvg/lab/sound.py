@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from atvg.audio import speech_level
 from atvg.config import SAMPLE_RATE
 from atvg.lab.run import SAMPLES_PER_FRAME
+from atvg.voice.audio import speech_level
 
 PIECES = (1, 5)  # frames of a piece that is shuffled: 40 to 200 ms, a phone to a syllable
 
@@ -56,7 +56,7 @@ def babble(wave: np.ndarray, seed: int) -> np.ndarray:
 
 
 def music(length: int, level: float) -> np.ndarray:
-    """Arpeggios over chords and a drum, (length,); `level` is what `atvg.audio.speech_level` will say of it."""
+    """Arpeggios over chords and a drum, (length,); `level` is what `atvg.voice.audio.speech_level` will say of it."""
     times = np.arange(length) / SAMPLE_RATE
     total = np.zeros(length)
     for beat in range(int(length / SAMPLE_RATE / _BEAT) + 1):

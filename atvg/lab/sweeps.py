@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 
 from atvg.animator import Animator
-from atvg.audio import Audio, load_audio
 from atvg.config import check_number
 from atvg.errors import BadSettingError
 from atvg.face.face import Face
 from atvg.face.landmarks import five_points
 from atvg.face.mediapipe import MediaPipeTracker
+from atvg.film.video import Sound, VideoWriter, check_output, label
 from atvg.lab import sound, tiles
 from atvg.lab.measure import LABELS, Quality, measure, shown
 from atvg.lab.run import SECONDS, draw, draw_parts, hear, settings_of, voice_of
-from atvg.video import Sound, VideoWriter, check_output, label
+from atvg.voice.audio import Audio, load_audio
 
 BETAS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0)
 YAWS = (-30.0, -15.0, 0.0, 15.0, 30.0, 45.0)

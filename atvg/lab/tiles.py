@@ -1,4 +1,4 @@
-"""Pictures made of pictures: tiles with captions, in the dark theme of `atvg.panels`."""
+"""Pictures made of pictures: tiles with captions, in the dark theme of `atvg.film.panels`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ import numpy as np
 
 from atvg.config import CROP_SIZE
 from atvg.face.landmarks import MOUTH, OUTLINES
-from atvg.panels import FACE, GROUND, LIPS, MUTED, TEXT, heat_map
-from atvg.video import text_mask
+from atvg.film.panels import FACE, GROUND, LIPS, MUTED, TEXT, heat_map
+from atvg.film.video import text_mask
 
 MARGIN, GAP = 16, 12  # round the tiles and between them, pixels
 _TITLE_SIZE, _NOTE_SIZE = 15, 12

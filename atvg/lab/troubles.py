@@ -9,19 +9,19 @@ import cv2
 import numpy as np
 
 from atvg.animator import Animator, Chunk, Settings
-from atvg.audio import Audio, speech_level
 from atvg.config import CROP_SIZE, check_number
 from atvg.errors import BadSettingError
 from atvg.face import geometry
 from atvg.face.face import Face
 from atvg.face.landmarks import MOUTH, RIGID, mouth_opening
 from atvg.face.mediapipe import MediaPipeTracker
+from atvg.film.panels import FACE, GROUND, LIPS, MUTED, PLATE
+from atvg.film.video import VideoWriter, check_output, label
 from atvg.lab import sound, tiles
 from atvg.lab.findings import Figures, Pair, find
 from atvg.lab.measure import LABELS, Quality, look, measure, shown
 from atvg.lab.run import SAMPLES_PER_FRAME, Speech, draw, hear, settings_of, voice_of
-from atvg.panels import FACE, GROUND, LIPS, MUTED, PLATE
-from atvg.video import VideoWriter, check_output, label
+from atvg.voice.audio import Audio, speech_level
 
 SECONDS = 2.4  # of speech
 BOX_COLOUR = (44, 92, 138)  # of no face, so that paint on the box is seen

@@ -35,7 +35,7 @@ from atvg.motion.openings import (
     ramp,
 )  # fmt: skip
 from atvg.motion.teeth import Teeth, unseen
-from atvg.warp import pinned_shift, places, resample
+from atvg.motion.warp import pinned_shift, places, resample
 
 _LASHES = 1.5  # crop pixels above the upper lid's edge that move as they are; skin further up stretches
 _RIM = 1.2  # crop pixels of the lower lid's wet rim

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 from atvg.config import CROP_SIZE, N_LANDMARKS, VGNetConfig
 from atvg.motion.layers import Layers, layers
 from atvg.motion.teeth import Teeth
+from atvg.motion.warp import pinned_shift, places, resample, warp
 from atvg.nets.blocks import conv
 from atvg.nets.conv_gru import ConvGRU
-from atvg.warp import pinned_shift, places, resample, warp
 
 HEAT_SIZE = 32  # side of the landmark maps
 _VECTOR_WIDTH = 256
@@ -39,7 +39,7 @@ class PhotoCode(NamedTuple):
 
 
 class Turned(NamedTuple):
-    """The photo with its head moved as in each of T frames, but with its own expression; see `atvg.face.carry`."""
+    """The photo with its head moved as in each of T frames, but with its own expression; see `atvg.motion.carry`."""
 
     photo: Tensor  # (B, T, 3, 128, 128) in [−1, 1]
     landmarks: Tensor  # (B, T, 68, 2) crop pixels

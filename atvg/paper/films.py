@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from atvg.film.video import Sound, VideoWriter, label
 from atvg.lab import tiles
-from atvg.video import Sound, VideoWriter, label
 
 
 def film(

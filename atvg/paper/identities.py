@@ -7,7 +7,6 @@ import numpy as np
 from matplotlib import cbook
 
 from atvg.animator import Animator
-from atvg.audio import mfcc_rows, n_video_frames
 from atvg.config import FPS
 from atvg.data.pack import Clip
 from atvg.errors import NoFaceError
@@ -22,6 +21,7 @@ from atvg.paper.drawings import Drawing, Robot
 from atvg.paper.films import film
 from atvg.paper.parts import Film, Part, Picture
 from atvg.paper.study import Study
+from atvg.voice.audio import mfcc_rows, n_video_frames
 
 _COLUMNS = 7  # moments shown
 _ACROSS = 6  # faces of a line of the video

@@ -20,11 +20,11 @@ from atvg.lab import tiles
 from atvg.lab.measure import measure
 from atvg.lab.run import draw, excerpt, hear, settings_of
 from atvg.lab.sweeps import POSTER_REAL, POSTER_SYNC, SIGMAS
+from atvg.motion.pose import MAX_DEGREES, Pose
 from atvg.paper import figures
 from atvg.paper.identities import Person, portraits, stills
 from atvg.paper.parts import Cell, Part, Picture, Table
 from atvg.paper.study import Study
-from atvg.pose import MAX_DEGREES, Pose
 
 YAWS = (-15.0, 0.0, 15.0, 30.0, 45.0, MAX_DEGREES)
 _POSTER_YAW = 65  # degrees, the last of the poster's strip

@@ -14,6 +14,7 @@ from atvg.errors import BadSettingError, OutputError
 from atvg.evaluation.baselines import BASELINES
 from atvg.evaluation.baselines import FOLDER as BASELINE_FOLDER
 from atvg.evaluation.report import write_json
+from atvg.film.video import unwritable
 from atvg.paper.identities import identities
 from atvg.paper.jitter import pixel_jitter
 from atvg.paper.page import page
@@ -23,7 +24,6 @@ from atvg.paper.side_by_side import side_by_side
 from atvg.paper.study import Study
 from atvg.paper.table import ablation, quantitative
 from atvg.scratch import remove_abandoned, under_way
-from atvg.video import unwritable
 
 PARTS: dict[str, Callable[[Study], Part]] = {
     "table": quantitative,

@@ -11,7 +11,6 @@ import numpy as np
 
 from atvg import checkpoint
 from atvg.animator import Animator
-from atvg.audio import load_audio
 from atvg.config import FPS
 from atvg.data.pack import Clip, read_pack
 from atvg.data.storage import AnyPath
@@ -22,6 +21,7 @@ from atvg.evaluation.protocol import Measured, measure
 from atvg.evaluation.rows import OURS, Row, audio_row, baseline_row, other_ears, standard_rows
 from atvg.face.mediapipe import MediaPipeTracker
 from atvg.lab.run import excerpt
+from atvg.voice.audio import load_audio
 
 STILL, ORACLE, TRUTH = "copy", "oracle", "truth"
 VOICE = "cate_blanch_2.mp3"  # 4 s of English, in Gradio's wheel
@@ -38,7 +38,7 @@ class Study:
         pack, split: what is measured on.
         weights: a folder of weights.
         folder: where figures and films are written.
-        engine: what VG-net is drawn with, see `atvg.engine`.
+        engine: what VG-net is drawn with, see `atvg.animate.engine`.
         frames: look at no more than the first so many frames of each clip and voice.
         workers: processes that measure.
         progress: show progress bars.

@@ -9,7 +9,6 @@ from lightning.fabric import Fabric
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor, nn
 
-from atvg import losses
 from atvg.checkpoint import load_ear, locate, save_at_net
 from atvg.config import ATNetConfig
 from atvg.data.heard import Features, Hearing, Rows, read
@@ -19,6 +18,7 @@ from atvg.data.speech import SpeechClip, fit_speech, sample_clips
 from atvg.data.speech_bank import SpeechBank, SpeechStream, versions_of
 from atvg.data.storage import AnyPath
 from atvg.nets.at_net import ATNet
+from atvg.train import losses
 from atvg.train.settings import ATSettings
 from atvg.train.stage import Stage, make_player, update
 

@@ -10,7 +10,6 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from atvg import losses
 from atvg.checkpoint import SYNC_NET, load_ear, locate, save_net
 from atvg.config import FEATURES_PER_FRAME, ATNetConfig, SyncNetConfig
 from atvg.data.bank import sqrt_chances
@@ -21,6 +20,7 @@ from atvg.data.storage import AnyPath
 from atvg.errors import BadSettingError, PackError
 from atvg.evaluation.baselines import load_speech
 from atvg.nets.sync_net import SEEN, SyncNet, evened, mouths
+from atvg.train import losses
 from atvg.train.settings import SyncSettings
 from atvg.train.stage import Stage, make_player, update
 

@@ -11,20 +11,20 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from atvg import losses
+from atvg.animate.engine import calibrate
 from atvg.checkpoint import DIRECT_NET, VG_NET, load_at_nets, load_ear, save_net
 from atvg.config import CROP_SIZE, N_LANDMARKS, DiscriminatorConfig, VGNetConfig
 from atvg.data.bank import Driver
 from atvg.data.pack import Clip
 from atvg.data.storage import AnyPath
-from atvg.engine import calibrate
 from atvg.face.landmarks import SPEAKING
 from atvg.motion.layers import Layers
+from atvg.motion.shape import denormalise_offset, normalise
 from atvg.motion.teeth import Teeth, fit_teeth, load_donors
 from atvg.nets.direct_net import DirectNet, make_net
 from atvg.nets.discriminator import Discriminator
 from atvg.nets.vg_net import Frames, Turned, VGNet
-from atvg.shape import denormalise_offset, normalise
+from atvg.train import losses
 from atvg.train.settings import VGSettings
 from atvg.train.stage import make_player, update
 from atvg.train.video_stage import Batch, VideoStage, picture_terms

@@ -7,15 +7,15 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
-from atvg import losses
 from atvg.config import CROP_SIZE, N_LANDMARKS
 from atvg.data.augment import mirror, move, shift_colours
 from atvg.data.bank import Driver, VideoBank, Windows, sound_statistics
 from atvg.data.storage import AnyPath
 from atvg.data.stream import StreamBank
-from atvg.face.carry import background_movement, carry
 from atvg.face.landmarks import SPEAKING
+from atvg.motion.carry import background_movement, carry
 from atvg.nets.vg_net import Turned, turn
+from atvg.train import losses
 from atvg.train.settings import VideoSettings
 from atvg.train.stage import Stage
 

@@ -2,15 +2,15 @@
 
 Row j has its centre at 10·j ms, so rows 4·t to 4·t + 3 lie in video frame t. Whisper takes what is 80 dB below the
 loudest moment of a recording for silence, which would make a stretch's rows depend on where it is cut. Here all speech
-is brought to one level first (`atvg.audio.even_gain`), and the loudest moment of speech at that level is a constant,
-`TOP`: a stretch has the rows that the whole has.
+is brought to one level first (`atvg.voice.audio.even_gain`), and the loudest moment of speech at that level is a
+constant, `TOP`: a stretch has the rows that the whole has.
 """
 
 import numpy as np
 from scipy.fft import dct, idct
 
-from atvg.audio import even_gain, speech_level
 from atvg.config import MFCC_HOP, MFCC_WINDOW, N_MFCC_EAR, ROWS_PER_FRAME, SAMPLE_RATE
+from atvg.voice.audio import even_gain, speech_level
 
 TOP = 1.0  # log10 of mel power: the loudest moments of 160 clips at the level of `even_gain` lie between 0.5 and 1.8
 DEPTH = 8.0  # log10 below the top, where silence begins

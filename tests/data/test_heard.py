@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from atvg.audio import silent_row
 from atvg.checkpoint import load_ear, locate
 from atvg.config import ATNetConfig
 from atvg.data import heard
@@ -14,6 +13,7 @@ from atvg.data.heard import Features, Rows
 from atvg.data.speech import sample_clips
 from atvg.nets.at_net import ATNet
 from atvg.nets.ear import Ear
+from atvg.voice.audio import silent_row
 from atvg.voice.hearing import features_of
 
 CONFIG = ATNetConfig(squeezed=8, around=7)

@@ -14,8 +14,8 @@ from atvg.errors import PackError
 from atvg.face import geometry
 from atvg.face.crop import stabilising_transforms
 from atvg.face.landmarks import RIGID
-from atvg.idle import LIMITS, blink
-from atvg.pose import Pose, head_centre, turn_points
+from atvg.motion.idle import LIMITS, blink
+from atvg.motion.pose import Pose, head_centre, turn_points
 from atvg.voice.mel import silent_mfcc80
 from tests import synthetic
 

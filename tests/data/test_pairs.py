@@ -8,7 +8,7 @@ from atvg.data.bank import VideoBank
 from atvg.data.pairs import Extremes, draw_pair, extremes
 from atvg.data.stream import StreamBank
 from atvg.face.landmarks import EYE_CORNERS, mouth_opening
-from atvg.pose import Pose, head_centre, turn_points
+from atvg.motion.pose import Pose, head_centre, turn_points
 
 LENGTH, STEPS = 100, 4
 ENDS = Extremes(np.arange(10), np.arange(60, 70))

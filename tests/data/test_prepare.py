@@ -13,7 +13,6 @@ import torch
 from PIL import Image
 from scipy.io import wavfile
 
-from atvg import audio
 from atvg.cli import main
 from atvg.data import prepare as prepare_module
 from atvg.data.bank import VideoBank
@@ -27,6 +26,7 @@ from atvg.evaluation.protocol import evaluate
 from atvg.evaluation.rows import Row
 from atvg.face import geometry
 from atvg.face.landmarks import RIGID, mouth_opening
+from atvg.voice import audio
 from atvg.voice.mel import silent_mfcc80
 from tests import synthetic
 

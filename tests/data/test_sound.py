@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from atvg import audio
 from atvg.data import sound
 from atvg.data.sound import SoundLimits
-from atvg.voice import mel
+from atvg.voice import audio, mel
 
 
 @pytest.fixture(scope="module")

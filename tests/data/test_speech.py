@@ -10,7 +10,7 @@ from atvg.data.pack import Clip, read_pack
 from atvg.data.speech import fit_speech, sample_clips
 from atvg.errors import PackError
 from atvg.face.landmarks import mouth_opening
-from atvg.pose import Pose, head_centre, turn_points
+from atvg.motion.pose import Pose, head_centre, turn_points
 from tests.synthetic import syllables
 
 
@@ -109,7 +109,7 @@ def test_what_nodding_leaks_into_the_shape_is_taken_out(face68):
         rows = (np.zeros((0, 20)), np.zeros((0, 80)))
         clips.append(Clip(str(number), "", str(number), "train", True, None, turned, still, *rows))
         openings.append(opening)
-    from atvg.shape import normalise, rigid_fit
+    from atvg.motion.shape import normalise, rigid_fit
 
     leaked, errors = [], []
     model = fit_speech(clips, 1, 1)

@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from atvg.audio import windows
 from atvg.checkpoint import save_net
 from atvg.errors import BadSettingError, CheckpointError
 from atvg.evaluation.baselines import BASELINES, FOLDER, Seen, base, load_baseline, make_baseline
 from atvg.evaluation.baselines.decoding import either
 from atvg.evaluation.baselines.layers import Decoder, PictureEncoder, fit_linear, reverse_gradient, sample
 from atvg.evaluation.baselines.zhou import contrastive
+from atvg.voice.audio import windows
 
 FRAMES = 7
 

@@ -11,9 +11,9 @@ from atvg.data.pack import Clip, read_pack
 from atvg.errors import OutputError, PackError
 from atvg.evaluation import protocol, report, rows
 from atvg.face import crop, geometry
-from atvg.face.carry import Carried
 from atvg.face.landmarks import RIGID
-from atvg.pose import Pose, head_centre, turn_points
+from atvg.motion.carry import Carried
+from atvg.motion.pose import Pose, head_centre, turn_points
 from atvg.voice.mel import silent_mfcc80
 from tests import synthetic
 

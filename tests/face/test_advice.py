@@ -10,7 +10,7 @@ from atvg.face import geometry
 from atvg.face.advice import KINDS, advise
 from atvg.face.face import Face, read_face
 from atvg.face.landmarks import JAW, LEFT_EYE, MOUTH, RIGHT_EYE
-from atvg.pose import Pose
+from atvg.motion.pose import Pose
 from tests import synthetic
 
 

@@ -8,7 +8,7 @@ from atvg.face.crop import TEMPLATE
 from atvg.face.detector import Detection, FaceDetector
 from atvg.face.face import Face, read_face
 from atvg.face.landmarks import five_points
-from atvg.pose import Pose, head_centre
+from atvg.motion.pose import Pose, head_centre
 
 
 class Finds(FaceDetector):

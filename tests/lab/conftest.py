@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from atvg.audio import load_audio
 from atvg.lab.run import excerpt
+from atvg.voice.audio import load_audio
 
 
 @pytest.fixture(scope="session")

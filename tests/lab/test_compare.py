@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from atvg.audio import load_audio
 from atvg.checkpoint import load_ear, locate
 from atvg.config import BaselineConfig, SyncNetConfig
 from atvg.errors import BadAudioError, BadSettingError, CheckpointError, OutputError
@@ -15,9 +14,10 @@ from atvg.evaluation.baselines import BASELINES, Baseline, load_baseline
 from atvg.evaluation.sync import SyncExpert
 from atvg.lab import compare as lab
 from atvg.lab.compare import ATVG, FIGURES, PHOTO, SYSTEMS, compare, side_by_side
+from atvg.motion.pose import Pose
 from atvg.nets.sync_net import SyncNet
-from atvg.pose import Pose
-from tests.test_video import about, read
+from atvg.voice.audio import load_audio
+from tests.film.test_video import about, read
 
 T = 15
 STEP = 10  # grey levels

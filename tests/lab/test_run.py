@@ -5,7 +5,7 @@ import pytest
 
 from atvg.errors import BadSettingError
 from atvg.lab import run
-from atvg.pose import Pose
+from atvg.motion.pose import Pose
 from tests import synthetic
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from atvg.audio import speech_level
 from atvg.lab import sound
+from atvg.voice.audio import speech_level
 
 
 def snr(mixed: np.ndarray, wave: np.ndarray) -> float:

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from atvg.audio import load_audio
 from atvg.errors import BadAudioError, BadSettingError, OutputError
 from atvg.lab import sweeps
-from tests.test_video import about, read
+from atvg.voice.audio import load_audio
+from tests.film.test_video import about, read
 
 
 def last(sweep):

@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from atvg.audio import load_audio
 from atvg.errors import BadSettingError, OutputError
 from atvg.face.landmarks import mouth_opening
 from atvg.lab import troubles
 from atvg.lab.measure import LABELS
 from atvg.lab.troubles import TROUBLES, disturb
-from tests.test_video import about, read
+from atvg.voice.audio import load_audio
+from tests.film.test_video import about, read
 
 
 @pytest.fixture(scope="module")

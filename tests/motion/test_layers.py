@@ -11,8 +11,8 @@ from torch import Tensor
 from atvg.motion.layers import fill_shift, layers, lid_shift, lip_shift, sheet_shift
 from atvg.motion.openings import EYES, MOUTH, SOFT, between, columns, edges, known
 from atvg.motion.teeth import Teeth, fit_teeth, load_donors, unseen
+from atvg.motion.warp import places
 from atvg.nets.vg_net import turn
-from atvg.warp import places
 from tests import synthetic
 
 TICKS = columns(128)

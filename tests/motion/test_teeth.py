@@ -228,7 +228,7 @@ class TestMotion:
         assert float(frames[:, :, 90:93, 57:72].diff(dim=0).abs().max()) < 0.06
 
     def test_yaw_is_read_with_depth_and_without(self):
-        from atvg.pose import Pose, head_centre, turn_points
+        from atvg.motion.pose import Pose, head_centre, turn_points
 
         face = face68()
         turned = turn_points(face, head_centre(face), Pose(yaw=20))

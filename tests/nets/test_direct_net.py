@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from atvg.animate.engine import draw_direct
 from atvg.checkpoint import DIRECT_NET, load_net, save_net
 from atvg.config import VGNetConfig
-from atvg.engine import draw_direct
 from atvg.errors import BadSettingError, CheckpointError
-from atvg.face.carry import Carried
+from atvg.motion.carry import Carried
 from atvg.nets.direct_net import DirectNet, make_net
 from atvg.nets.vg_net import Turned, VGNet
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from atvg.animate.ear_engine import CompiledEar, make_ear
 from atvg.checkpoint import load_ear
 from atvg.config import EarConfig
-from atvg.ear_engine import CompiledEar, make_ear
 from atvg.nets.ear import Ear
 from atvg.voice.mel import log_mel, mfcc80_rows
 

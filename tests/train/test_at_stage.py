@@ -9,11 +9,11 @@ import torch
 from lightning.fabric import Fabric
 
 from atvg import checkpoint
-from atvg.audio import silent_row
 from atvg.config import ATNetConfig
 from atvg.train import at_stage
 from atvg.train.at_stage import ATStage
 from atvg.train.settings import ATSettings
+from atvg.voice.audio import silent_row
 
 SMALL = ATNetConfig(ear="none", first_mfcc=1, n_mfcc=12, hidden=16, identity_codes=4, motion_codes=3)
 PLAIN = {

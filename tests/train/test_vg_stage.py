@@ -7,14 +7,14 @@ import pytest
 import torch
 from lightning.fabric import Fabric
 
-from atvg import losses
 from atvg.checkpoint import DIRECT_NET, load_net, load_vg_nets
 from atvg.config import VGNetConfig
 from atvg.data.bank import Windows
 from atvg.face.landmarks import JAW, MOUTH, RIGID
+from atvg.motion.pose import Pose, head_centre, turn_points
 from atvg.nets.direct_net import DirectNet
 from atvg.nets.vg_net import Frames, VGNet
-from atvg.pose import Pose, head_centre, turn_points
+from atvg.train import losses
 from atvg.train.settings import VGSettings
 from atvg.train.vg_stage import VGStage, generator_terms
 

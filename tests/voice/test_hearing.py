@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from atvg import audio
 from atvg.checkpoint import load_ear
 from atvg.config import ATNetConfig, EarConfig
 from atvg.nets.at_net import ATNet
 from atvg.nets.ear import Ear
-from atvg.voice import hearing
+from atvg.voice import audio, hearing
 from atvg.voice.mel import clip_mfcc80
 
 

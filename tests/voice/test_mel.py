@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy.fft import idct
 
-from atvg import audio
-from atvg.voice import mel
+from atvg.voice import audio, mel
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from atvg.audio import windows
 from atvg.config import BaselineConfig
 from atvg.evaluation.baselines.layers import Speech
+from atvg.voice.audio import windows
 
 _STRETCH = 25  # frames drawn at a time: memory does not grow with the sound
 
@@ -73,7 +73,7 @@ class Baseline(nn.Module, ABC):
 
         Args:
             photo: (128, 128, 3) uint8 RGB face crop.
-            rows: (4·T + 24, 20) MFCC rows, see `atvg.audio`.
+            rows: (4·T + 24, 20) MFCC rows, see `atvg.voice.audio`.
 
         Yields:
             (n, 128, 128, 3) uint8 RGB, T frames together.

@@ -1,0 +1,321 @@
+"""Frames and sound → a finished mp4, and the label that says who made it.
+
+Three runs of ffmpeg. The first turns whatever sound was brought (a film, an MP3 with a cover picture, samples) into a
+plain FLAC that starts at its first sample, as `atvg.voice.audio.load_audio` heard it; only it touches a foreign file.
+The second encodes the frames while they are being made. The third, when their number is known, joins the two.
+"""
+
+import contextlib
+import os
+import stat
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import imageio_ffmpeg
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from atvg.config import FPS, MAX_SECONDS, SAMPLE_RATE
+from atvg.errors import BadAudioError, DiskFullError, OutputError
+from atvg.scratch import has_room, is_full, remove_abandoned, under_way
+from atvg.voice.audio import PATIENCE, ffmpeg_input
+
+Sound = str | os.PathLike | np.ndarray
+
+LABEL = "AI-generated"
+COMMENT = "AI-generated video (ATVG)"
+
+# Name, preset and quality. Visually lossless; of a 12-megapixel photo "veryfast" makes 6 frames/s in 1.3 GB, "medium"
+# 1.8 frames/s in 2.6 GB.
+_SOFTWARE = ("libx264", "veryfast", ("-crf", "18"))
+# Encoders in hardware of about the same quality, each with a file that tells that there may be one.
+_HARDWARE = (
+    ("/dev/nvidiactl", ("h264_nvenc", "p4", ("-rc", "vbr", "-cq", "19"))),
+    ("/System/Library/Frameworks/VideoToolbox.framework", ("h264_videotoolbox", "medium", ("-q:v", "70"))),
+    ("/dev/dri/renderD128", ("h264_qsv", "veryfast", ("-global_quality", "20"))),
+)
+_LEAST, _MOST = 160, 4096  # pixels of a side: what all of them can encode
+_PATIENCE = 20  # seconds for one to prove itself
+_failed: set[str] = set()  # those that did, but failed later: they take few videos at once
+_SOUND, _SILENT, _FINISHED = "sound.flac", "silent.mp4", "finished.mp4"
+_MAX_SOUND = 2**29  # bytes of the FLAC; ten minutes of 192 kHz stereo have 460 MB before they are packed
+# The matrix of BT.601 is what OpenCV and old players assume; the tags keep the others from guessing BT.709.
+_COLOUR = (
+    "scale=out_color_matrix=bt601:out_range=tv,format=yuv420p,"
+    "setparams=range=tv:colorspace=smpte170m:color_primaries=bt709:color_trc=bt709"
+)
+
+_FONT = os.path.join(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
+_MIN_TEXT = 9  # px; DejaVu Sans blurs below
+_TEXT_SHARE = 0.022  # text size as a share of the picture's mean side
+_BAND_SHARE = 0.04  # likewise, of the band that is added for it
+_PLATE_OPACITY, _TEXT_OPACITY = 0.55, 0.95
+
+
+class VideoWriter:
+    """Streams frames into an mp4 of 25 frames/s: H.264 yuv420p and AAC, ready to be played while it downloads.
+
+    ::
+
+        with VideoWriter("out.mp4", (width, height), audio="speech.wav") as writer:
+            for chunk in chunks:
+                writer.write(label(chunk))
+
+    The video has exactly the frames written. The sound starts with the first of them and is cut, or padded with
+    silence, to end with the last. An odd side is made even (H.264) by repeating the last row or column. The file
+    appears at `path` when the block ends; if anything goes wrong, what was there before stays and nothing new does.
+    Memory does not grow with the number of frames.
+
+    Args:
+        path: ends in ``.mp4``; its folder exists.
+        size: (width, height) of the frames, pixels.
+        audio: a file whose first audio stream is used as it is, float32 samples in [−1, 1] (N,) at 16 kHz, or None
+            for a silent film.
+        metadata: further tags, such as ``{"title": …}``. The comment that says AI-generated cannot be replaced.
+
+    Raises:
+        OutputError: `path` cannot be written, no frame came, or ffmpeg failed.
+        BadAudioError: `audio` holds no sound.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        size: tuple[int, int],
+        audio: Sound | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ):
+        self.path = check_output(path)
+        self.width, self.height = size
+        self.frames_written = 0
+        self._audio = audio
+        self._tags = {"title": "AI-generated video", **(metadata or {}), "comment": COMMENT}
+
+    def __enter__(self) -> "VideoWriter":
+        # Imported here because moviepy costs half a second, and `label` alone does not need it.
+        from moviepy.video.io.ffmpeg_writer import FFMPEG_VideoWriter
+
+        with contextlib.ExitStack() as stack:
+            try:  # beside the output, so that the finished file only has to be renamed
+                remove_abandoned(self.path.parent, ".atvg-*")  # of runs that were killed; others are left alone
+                folder = tempfile.TemporaryDirectory(prefix=".atvg-", dir=self.path.parent)
+                self._folder = Path(stack.enter_context(folder))
+                stack.enter_context(under_way(self._folder))
+                log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace", dir=self._folder)
+            except OSError as error:
+                raise unwritable(self.path, error) from None
+            self._log = stack.enter_context(log)
+            if self._audio is not None:
+                try:
+                    _extract_sound(self._audio, self._folder / _SOUND)
+                except BadAudioError:
+                    if has_room(self._folder):
+                        raise
+                if not has_room(self._folder):  # the beginning of the sound may have fitted
+                    raise _full(self.path)
+            size = (self.width + self.width % 2, self.height + self.height % 2)
+            self._codec, preset, quality = _encoder(*size)
+            self._ffmpeg = FFMPEG_VideoWriter(
+                str(self._folder / _SILENT), size, FPS, codec=self._codec, preset=preset, logfile=self._log,
+                ffmpeg_params=["-hide_banner", "-loglevel", "error", *quality, "-vf", _COLOUR],
+            )  # fmt: skip
+            stack.callback(self._stop)
+            self._cleanup = stack.pop_all()
+        return self
+
+    def write(self, frames: np.ndarray) -> None:
+        """Appends uint8 RGB frames (T, H, W, 3).
+
+        Raises:
+            ValueError: another type or size.
+            OutputError: ffmpeg failed.
+        """
+        if frames.dtype != np.uint8 or frames.shape[1:] != (self.height, self.width, 3):
+            raise ValueError(f"frames are {frames.dtype} {frames.shape}, not uint8 (T, {self.height}, {self.width}, 3)")
+        missing = ((0, self.height % 2), (0, self.width % 2), (0, 0))
+        for frame in frames:
+            if np.any(missing):
+                frame = np.pad(frame, missing, mode="edge")
+            try:
+                self._ffmpeg.write_frame(frame)
+            except OSError:
+                raise self._failure() from None
+            self.frames_written += 1
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._cleanup:
+            if kind is None:
+                self._finish()
+
+    def _finish(self) -> None:
+        if not self.frames_written:
+            raise OutputError(f"no frames were made for {self.path.name}; give longer audio")
+        self._ffmpeg.proc.communicate()  # closes the pipe, which is how ffmpeg learns of the end, and waits
+        if self._ffmpeg.proc.returncode != 0 or self._join() != 0:
+            raise self._failure()
+        try:
+            os.replace(self._folder / _FINISHED, self.path)
+        except OSError as error:
+            raise unwritable(self.path, error) from None
+
+    def _join(self) -> int:
+        """Adds sound and tags, and moves the index to the front. Returns ffmpeg's exit status."""
+        sound = []
+        if self._audio is not None:  # cut here because ffmpeg's own -shortest lets it run on by up to a second
+            exact = f"apad,atrim=end={self.frames_written / FPS}"
+            sound = ["-i", self._folder / _SOUND, "-map", "0:v:0", "-map", "1:a:0", "-c:a", "aac", "-af", exact]
+        tags = [part for key, value in self._tags.items() for part in ("-metadata", f"{key}={value}")]
+        command = [
+            imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", "-i", self._folder / _SILENT, *sound,
+            "-c:v", "copy", "-map_metadata", "-1", *tags, "-movflags", "+faststart", self._folder / _FINISHED,
+        ]  # fmt: skip
+        return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._log).returncode
+
+    def _stop(self) -> None:
+        self._ffmpeg.proc.kill()  # does nothing to a process that has ended
+        self._ffmpeg.proc.communicate()
+
+    def _failure(self) -> OutputError:
+        if not has_room(self._folder):
+            return _full(self.path)
+        if self._codec != _SOFTWARE[0]:
+            _failed.add(self._codec)
+            return OutputError(f"the encoder {self._codec} could not write {self.path.name}; try again without it")
+        self._log.seek(0)
+        lines = [line.strip() for line in self._log if line.strip()]
+        reason = lines[-1] if lines else "it stopped without a word"
+        return OutputError(f"ffmpeg could not write {self.path.name}: {reason}; check the free space and picture size")
+
+
+def _encoder(width: int, height: int) -> tuple[str, str, tuple[str, ...]]:
+    """Name, preset and quality of an encoder for pictures of this size: one in hardware, if it proves that it works."""
+    if _LEAST <= min(width, height) and max(width, height) <= _MOST:
+        for sign, encoder in _HARDWARE:
+            if os.path.exists(sign) and encoder[0] not in _failed and _works(*encoder):
+                return encoder
+    return _SOFTWARE
+
+
+@lru_cache(maxsize=8)
+def _works(name: str, preset: str, quality: tuple[str, ...]) -> bool:
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", "-nostdin", "-f", "lavfi", "-i", "color=gray:s=640x480:r=25",
+        "-frames:v", "3", "-vcodec", name, "-preset", preset, *quality, "-vf", _COLOUR, "-f", "null", "-",
+    ]  # fmt: skip
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return subprocess.run(command, stdin=subprocess.DEVNULL, timeout=_PATIENCE, check=False).returncode == 0
+    return False
+
+
+def check_output(path: str | os.PathLike, ending: str = ".mp4") -> Path:
+    """Says before the work starts whether a file can be written, and returns its absolute path.
+
+    Raises:
+        OutputError: wrong ending, no such folder, no permission, an impossible name, or `path` is a folder.
+    """
+    path = Path(os.path.abspath(path))
+    if path.suffix.lower() != ending:
+        raise OutputError(f"{path.name} does not end in {ending}; give the output a name that does")
+    try:
+        if stat.S_ISDIR(os.stat(path).st_mode):
+            raise OutputError(f"{path} is a folder; give a file name")
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise OutputError(f"there is no folder {path.parent}; make it first") from None
+    except (OSError, ValueError) as error:
+        raise unwritable(path, error) from None
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise OutputError(f"{path.parent} is not writable; choose another folder")
+    return path
+
+
+def unwritable(path: Path, error: Exception) -> OutputError:
+    """What to raise when a file cannot be written."""
+    if is_full(error):
+        return _full(path)
+    reason = getattr(error, "strerror", None) or error
+    return OutputError(f"cannot write {str(path)!r} ({reason}); choose another name or folder")
+
+
+def _full(path: Path) -> OutputError:
+    return DiskFullError(f"cannot write {str(path)!r}: the disk is full; free some space or choose another folder")
+
+
+def _extract_sound(audio: Sound, flac: Path) -> None:
+    """First audio stream of a file, or 16 kHz samples → FLAC, mono or stereo, without a lead-in, tags or pictures."""
+    if isinstance(audio, np.ndarray):
+        source = ["-f", "f32le", "-ar", str(SAMPLE_RATE), "-ac", "1", "-i", "pipe:0"]
+        feed = {"input": np.ascontiguousarray(audio, np.float32).tobytes()}
+    else:
+        source = ffmpeg_input(audio, MAX_SECONDS)
+        feed = {"stdin": subprocess.DEVNULL}
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", *source, "-map", "0:a:0", "-fs", str(_MAX_SOUND),
+        "-af", "aformat=channel_layouts=mono|stereo", "-c:a", "flac", "-map_metadata", "-1", "-map_chapters", "-1",
+        flac,
+    ]  # fmt: skip
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    try:
+        subprocess.run(command, check=False, timeout=PATIENCE, **feed, **quiet)
+    except subprocess.TimeoutExpired:
+        raise BadAudioError("the audio takes too long to decode; save it as WAV or MP3 and try again") from None
+    # ffmpeg also complains about files it could read all but the end of, so its exit status is no judge.
+    if not flac.exists() or not flac.stat().st_size:
+        raise BadAudioError("the audio holds no sound that can be decoded; give a WAV, MP3, M4A or OGG file")
+
+
+def label(frames: np.ndarray) -> np.ndarray:
+    """Draws "AI-generated" into the bottom-right corner: uint8 RGB (T, H, W, 3) → the same, a copy.
+
+    The size follows the picture's, down to what is still legible, and further down only where that would not fit.
+    """
+    labelled = frames.copy()
+    stamp(labelled)
+    return labelled
+
+
+def stamp(frames: np.ndarray) -> None:
+    """`label` into the frames themselves."""
+    opacity, ink = _plate(*frames.shape[1:3])
+    height, width = opacity.shape[:2]
+    margin = min(height // 6, frames.shape[1] - height, frames.shape[2] - width)
+    bottom, right = frames.shape[1] - margin, frames.shape[2] - margin
+    spot = frames[:, bottom - height : bottom, right - width : right]
+    spot[:] = (spot * (1 - opacity) + ink + 0.5).astype(np.uint8)
+
+
+def sign(picture: np.ndarray) -> np.ndarray:
+    """Labels a picture full of text, uint8 RGB (H, W, 3), in a band below it, where nothing is covered."""
+    height, width = picture.shape[:2]
+    band = max(2 * _MIN_TEXT, round(_BAND_SHARE * (height * width) ** 0.5))
+    ground = np.broadcast_to(picture[-1, -1], (band, width, 3))
+    return label(np.concatenate([picture, ground])[None])[0]
+
+
+@lru_cache(maxsize=32)
+def _plate(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """For a picture of this size: what the label covers, 0..1, and the light it adds, 0..255; float32 (h, w, 1)."""
+    size = max(_MIN_TEXT, round(_TEXT_SHARE * (height * width) ** 0.5))
+    pad_x, pad_y = round(0.4 * size), round(0.1 * size)
+    text = Image.fromarray(np.pad(text_mask(LABEL, size), ((pad_y, pad_y), (pad_x, pad_x))))
+    fit = min(1.0, height / text.height, width / text.width)
+    text = text.resize([max(1, int(side * fit)) for side in text.size])
+    plate = Image.new("L", (4 * text.width, 4 * text.height))  # shrunk below, because Pillow's round corners are jagged
+    ImageDraw.Draw(plate).rounded_rectangle((0, 0, plate.width - 1, plate.height - 1), 0.3 * plate.height, fill=255)
+    ink, ground = (np.asarray(part, np.float32)[..., None] / 255 for part in (text, plate.reduce(4)))
+    ink = ink * _TEXT_OPACITY
+    return ink + (1 - ink) * ground * _PLATE_OPACITY, ink * 255
+
+
+@lru_cache(maxsize=64)
+def text_mask(text: str, size: int) -> np.ndarray:
+    """One line in DejaVu Sans, `size` px → coverage uint8 (h, w), as high as the font's ascent and descent."""
+    font = ImageFont.truetype(_FONT, size)
+    left, _, right, _ = font.getbbox(text)
+    image = Image.new("L", (int(right - left), sum(font.getmetrics())))
+    ImageDraw.Draw(image).text((-left, 0), text, fill=255, font=font)
+    return np.asarray(image)
