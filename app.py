@@ -53,7 +53,8 @@ from starlette.responses import PlainTextResponse
 
 from atvg import checkpoint
 from atvg.animate.live import look_ahead
-from atvg.animator import Animator, make_settings
+from atvg.animate.settings import make_settings
+from atvg.animator import Animator
 from atvg.config import EARS, FPS, SAMPLE_RATE
 from atvg.errors import (
     ATVGError,
@@ -69,22 +70,23 @@ from atvg.errors import (
     TooLongError,
 )
 from atvg.face.advice import advise
-from atvg.face.detector import Detection
+from atvg.face.detection import Detection
 from atvg.face.face import Face
 from atvg.face.image import load_image
 from atvg.face.landmarks import mouth_opening
 from atvg.face.mediapipe import silence_native_logs
 from atvg.face.placing import parse_place
-from atvg.film.panels import attention_over, landmarks_over, loss_weight
+from atvg.film.label import LABEL, sign
 from atvg.film.provenance import provenance, write_provenance
 from atvg.film.recording import Recorder, Recording
 from atvg.film.render import rendering
-from atvg.film.video import LABEL, sign
 from atvg.lab import compare, failures, sweeps, troubles
 from atvg.lab.run import excerpt
 from atvg.motion.pose import Pose
+from atvg.motion.turn import turn_face
 from atvg.scratch import ROOM, has_room, is_full, remove_abandoned, under_way
 from atvg.show.equations import AMPLIFIED, equation, layers, layers_equation
+from atvg.show.maps import attention_over, landmarks_over, loss_weight
 from atvg.show.plots import curves, lips, paths, trajectory
 from atvg.show.sketch import sketch_boxes, sketch_face, sketch_points
 from atvg.studio.broadcast import Aired, Broadcasts, sound_of
@@ -475,7 +477,7 @@ class Studio:
         """The part that a GPU may do; all that goes in and out can be sent to another process."""
         settings = dict(settings)
         frame, pose = settings.pop("frame"), Pose(*(settings.pop(angle) for angle in ("yaw", "pitch", "roll")))
-        face = self.animator.read_face(picture, **place).turned(pose)
+        face = turn_face(self.animator.read_face(picture, **place), pose)
         chunks = self.animator.stream(face, wave, **settings)
         chunks = Recorder(folder / RECORDING, wave, settings["beta"], n_video_frames(wave), face).watch(chunks)
         files = (folder / name for name in ("talking-face.mp4", "panels.mp4", "arrays.npz"))

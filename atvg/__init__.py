@@ -4,21 +4,23 @@ A modern re-implementation of *Hierarchical Cross-Modal Talking Face Generation 
 (Chen, Maddox, Duan, Xu; CVPR 2019).
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from atvg.config import VERSION as __version__
 from atvg.motion.pose import Pose
 
 if TYPE_CHECKING:
+    from atvg.animate.live import Live
     from atvg.animator import Animator, Result
 
-__version__ = "0.1.0"
-__all__ = ["Animator", "Pose", "Result", "__version__"]
+__all__ = ["Animator", "Live", "Pose", "Result", "__version__"]
+
+# Lazily: inference needs torch and audio libraries that, say, `atvg --help` can do without.
+_LAZY = {"Animator": "atvg.animator", "Result": "atvg.animator", "Live": "atvg.animate.live"}
 
 
 def __getattr__(name: str) -> Any:
-    # Lazily: inference needs torch and audio libraries that, say, `atvg --help` can do without.
-    if name in ("Animator", "Result"):
-        from atvg import animator
-
-        return getattr(animator, name)
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'atvg' has no attribute {name!r}")

@@ -91,10 +91,11 @@ def bench(
 
 
 def _stages(animator: Any, photo: np.ndarray, wave: np.ndarray, runs: int) -> dict[str, dict[str, float]]:
+    from atvg.film.label import stamp
     from atvg.film.panels import PanelRenderer
     from atvg.film.paste import Paster
     from atvg.film.render import render
-    from atvg.film.video import VideoWriter, stamp
+    from atvg.film.video import VideoWriter
     from atvg.voice import audio
 
     face = animator.read_face(photo)
@@ -199,8 +200,8 @@ def _authors(animator: Any, photo: np.ndarray, runs: int) -> dict[str, Any]:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
+    from atvg.animate.drawer import Drawer
     from atvg.animate.engine import make_engine
-    from atvg.animator import Drawer
     from atvg.nets.authors import AuthorsATNet, AuthorsVGNet
 
     n_frames, at_once = 50, 10

@@ -1,36 +1,23 @@
-"""The only file that reads or writes weights: safetensors for tensors, JSON for everything else, never pickle.
+"""What is kept of each network, of the shapes and of the idle motion: saved, found and loaded, checked on the way."""
 
-A network is a pair ``NAME.safetensors`` + ``NAME.json``. A training state is one safetensors file whose header
-carries the JSON. Every file is written beside the old one and swapped in, so a killed run never leaves half a file.
-"""
-
-import contextlib
-import json
 import os
-import re
-import shutil
-import stat
-from collections.abc import Iterator, Mapping
-from dataclasses import Field, fields
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from atvg.config import (
     EARS,
     N_LANDMARKS,
-    N_MFCC_STORED,
     ATNetConfig,
     EarConfig,
     SyncNetConfig,
     VGNetConfig,
+    checked_config,
     from_dict,
-    is_list,
     to_dict,
 )
 from atvg.errors import BadSettingError, CheckpointError, OutputError
@@ -40,11 +27,10 @@ from atvg.nets.at_net import ATNet
 from atvg.nets.ear import Ear
 from atvg.nets.sync_net import SyncNet
 from atvg.nets.vg_net import VGNet
+from atvg.tensors import half, load_about, load_pair, save_pair
 
 AT_NET, VG_NET, DIRECT_NET, SYNC_NET, EAR, IDLE = "at_net", "vg_net", "direct_net", "sync_net", "ear", "idle"
 _SHAPE = "shape."
-_MAX_JSON = 1_000_000  # bytes; the shipped ones have 1000
-_WIDEST = 4096  # channels, codes or layers in a network; the shipped ones have 224
 _SHIPPED = Path(__file__).resolve().parent.parent / "checkpoints"
 
 _ALIKE = 1e-3  # pixels, and units of codes, by which shape models may differ and still be one
@@ -112,9 +98,9 @@ def save_idle(folder: Path, model: IdleModel, notes: Mapping[str, Any]) -> None:
     Raises:
         OutputError: it cannot be written, for instance because the disk is full.
     """
-    tensors = {name: _half(torch.from_numpy(array)) for name, array in model.arrays().items()}
+    tensors = {name: half(torch.from_numpy(array)) for name, array in model.arrays().items()}
     try:
-        _save_tensors(folder, IDLE, {}, notes, tensors)
+        save_pair(folder, IDLE, {}, notes, tensors)
     except OSError as error:
         raise OutputError(
             f"cannot write {error.filename or folder} ({error.strerror}); make room and try again"
@@ -144,7 +130,7 @@ def load_at_net(folder: Path, name: str = AT_NET) -> tuple[ATNet, ShapeModel]:
     Raises:
         CheckpointError: missing, truncated, not safetensors, or of another shape.
     """
-    meta, tensors = _read_net(folder, name)
+    meta, tensors = load_pair(folder, name)
     try:
         shape = ShapeModel(**{n: tensors.pop(_SHAPE + n).numpy() for n in ShapeModel.__dataclass_fields__})
     except KeyError as error:
@@ -160,7 +146,7 @@ def load_net(folder: Path, name: str, net_class: type[N], config_class: type) ->
     Raises:
         CheckpointError: as `load_at_net`.
     """
-    meta, tensors = _read_net(folder, name)
+    meta, tensors = load_pair(folder, name)
     return _fill(net_class, config_class, meta, tensors, folder / name)
 
 
@@ -198,7 +184,7 @@ def load_idle(folder: Path) -> IdleModel:
     Raises:
         CheckpointError: missing, truncated, not safetensors, or arrays that do not belong together.
     """
-    _, tensors = _read_net(folder, IDLE)
+    _, tensors = load_pair(folder, IDLE)
     path = folder / f"{IDLE}.safetensors"
     try:
         return IdleModel(**{name: tensors[name].numpy() for name in IdleModel.__dataclass_fields__})
@@ -238,163 +224,14 @@ def notes(folder: Path, name: str) -> dict[str, Any]:
     Raises:
         CheckpointError: missing or damaged.
     """
-    return _read_json(folder / f"{name}.json")["notes"]
-
-
-def save_state(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """Writes a training state, whole or not at all.
-
-    Raises:
-        OSError: it cannot be written, for instance because the disk is full; what was there before still is.
-    """
-    with _swapping(path) as (half,):
-        _write_tensors(half, tensors, meta)
-
-
-def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Reads what `save_state` wrote.
-
-    Raises:
-        CheckpointError: missing or damaged.
-    """
-    tensors, header = _read_tensors(path)
-    try:
-        return tensors, dict(json.loads(header["meta"]))
-    except (KeyError, ValueError, TypeError, RecursionError):
-        raise CheckpointError(f"{path} is not a training state; start a new run or give the right folder") from None
+    return load_about(folder / f"{name}.json")["notes"]
 
 
 def _save_net(
     folder: Path, name: str, net: nn.Module, config: dict, notes: Mapping[str, Any], extra: dict[str, Tensor]
 ) -> None:
-    tensors = {key: _half(value) for key, value in net.state_dict().items()} | extra
-    _save_tensors(folder, name, config, notes, tensors)
-
-
-def _save_tensors(folder: Path, name: str, config: dict, notes: Mapping[str, Any], tensors: dict[str, Tensor]) -> None:
-    """Writes a pair. Both files are finished before either takes its place, the JSON first: weights never lack theirs.
-
-    A kill between the two leaves weights with the notes of the save that follows them, which changes nothing in what
-    they do; the weights' own header tells. Where it would, as they are of another size or β, the old weights go first.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"config": config, "notes": dict(notes)}, indent=1) + "\n"
-    about, weights = folder / f"{name}.json", folder / f"{name}.safetensors"
-    with _swapping(about, weights) as (about_half, weights_half):
-        about_half.write_text(text)
-        _write_tensors(weights_half, tensors, {"name": name, **json.loads(text)})
-        if _decisive(about.read_text(errors="replace") if about.is_file() else "") != _decisive(text):
-            weights.unlink(missing_ok=True)
-
-
-def _decisive(text: str) -> Any:
-    """What of a network's JSON decides which weights may stand beside it."""
-    try:
-        meta = json.loads(text)
-        return meta["config"], meta["notes"].get("beta")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def _write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    # Tensors of one storage may appear under two names (EMA starts as a copy): contiguous clones are independent.
-    data = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    try:
-        save_file(data, path, metadata={"meta": json.dumps(dict(meta))})
-    except SafetensorError as error:  # a full disk, among others, as the number of the system's error in a text
-        number = re.search(r"os error (\d+)", str(error))
-        if not number:
-            raise
-        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
-
-
-@contextlib.contextmanager
-def _swapping(*paths: Path) -> Iterator[list[Path]]:
-    """Names to write files under, which then take the places of `paths` in their order, at once and for good.
-
-    Each lies in a folder of its own: safetensors adds a temporary file of another name every time, which a killed run
-    leaves behind and the next save could not find.
-    """
-    folders = [path.with_name(f"{path.name}.half") for path in paths]
-    halves = [folder / path.name for folder, path in zip(folders, paths, strict=True)]
-    try:
-        for folder in folders:
-            _remove(folder)
-            folder.mkdir()
-        yield halves
-        # Without this a power cut may leave the new name with none of the new bytes.
-        for half in halves:
-            _to_disk(half, os.O_RDWR)
-        for half, path in zip(halves, paths, strict=True):
-            os.replace(half, path)
-        with contextlib.suppress(OSError):  # Windows and some network disks cannot do this with a folder
-            _to_disk(paths[0].parent, os.O_RDONLY)
-    finally:
-        for folder in folders:
-            _remove(folder)
-
-
-def _to_disk(path: Path, mode: int) -> None:
-    number = os.open(path, mode)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
-
-
-def _remove(path: Path) -> None:
-    """Takes away what an interrupted save has left, if it can be."""
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _half(tensor: Tensor) -> Tensor:
-    """Half precision, which ends at 65504: a running variance may lie a little beyond."""
-    if not tensor.is_floating_point():
-        return tensor
-    most = torch.finfo(torch.float16).max
-    return torch.where(tensor.isfinite(), tensor.clamp(-most, most), tensor).half()
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        _check_file(path)
-        if path.stat().st_size > _MAX_JSON:
-            raise ValueError("too long")
-        meta = json.loads(path.read_text(encoding="utf-8"))
-        return {"config": dict(meta["config"]), "notes": dict(meta["notes"])}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        raise CheckpointError(f"{path} is damaged; copy the weights' folder again") from None
-
-
-def _check_file(path: Path) -> None:
-    """Only regular files are opened: a pipe or a device in place of one could be read for ever."""
-    try:
-        regular = stat.S_ISREG(path.stat().st_mode)
-    except (OSError, ValueError):
-        regular = False
-    if not regular:
-        raise CheckpointError(f"{path} is missing; copy the weights' folder whole")
-
-
-def _read_net(folder: Path, name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    tensors, _ = _read_tensors(folder / f"{name}.safetensors")
-    if any(value.is_complex() for value in tensors.values()):
-        raise CheckpointError(f"{folder / name}.safetensors holds complex numbers; copy it again")
-    return _read_json(folder / f"{name}.json"), {
-        k: v.float() if v.is_floating_point() else v for k, v in tensors.items()
-    }
-
-
-def _read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    _check_file(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}
-    except (SafetensorError, OSError, ValueError, AttributeError, RuntimeError):  # also types torch does not have
-        raise CheckpointError(f"{path} is truncated or not safetensors; copy it again") from None
+    tensors = {key: half(value) for key, value in net.state_dict().items()} | extra
+    save_pair(folder, name, config, notes, tensors)
 
 
 def _check_shape(shape: ShapeModel, config: ATNetConfig, path: Path) -> None:
@@ -415,7 +252,7 @@ def _check_shape(shape: ShapeModel, config: ATNetConfig, path: Path) -> None:
 def _fill(net_class: type, config_class: type, meta: dict, tensors: dict[str, Tensor], path: Path) -> Any:
     try:
         known = _UNSAID.get(config_class, {})
-        config = _checked_config(from_dict(config_class, known | meta["config"]))
+        config = checked_config(from_dict(config_class, known | meta["config"]))
         with torch.device("meta"):  # first without memory: a text file may claim any width
             net_class(config).load_state_dict(tensors, assign=True)
         net = net_class(config)
@@ -428,41 +265,3 @@ def _fill(net_class: type, config_class: type, meta: dict, tensors: dict[str, Te
         if value.is_floating_point() and not bool(np.isfinite(value.sum().item())):
             raise CheckpointError(f"{path}.safetensors holds NaN or infinite weights; copy it again")
     return net.eval().requires_grad_(False)
-
-
-def _checked_config(config: Any) -> Any:
-    """`config`, if each of its values has the type of the default and a size that a network can have.
-
-    Raises:
-        ValueError: it has not.
-    """
-    fits = all(_fits(getattr(config, item.name), _example(config, item), _least(item)) for item in fields(config))
-    if fits and isinstance(config, ATNetConfig):
-        fits = config.first_mfcc + config.n_mfcc <= N_MFCC_STORED
-        fits &= config.squeezed <= EarConfig().width * len(config.ear_layers)
-    if fits and isinstance(config, VGNetConfig):
-        fits = config.heat_sigma > 0
-    if not fits:
-        raise ValueError("no such sizes")
-    return config
-
-
-def _example(config: Any, item: Field) -> Any:
-    """The default of a field; of a tuple of any length one that is as long as the value."""
-    value = getattr(config, item.name)
-    return item.default[:1] * len(value) if is_list(item) and isinstance(value, tuple) else item.default
-
-
-def _least(item: Field) -> int:
-    return 0 if item.name in ("first_mfcc", "ear_layers") else 1
-
-
-def _fits(value: Any, default: Any, least: int) -> bool:
-    if isinstance(default, tuple):
-        same = isinstance(value, tuple) and len(value) == len(default)
-        return same and all(_fits(part, usual, least) for part, usual in zip(value, default, strict=True))
-    if isinstance(default, (bool, str)):  # of words a config itself knows which it may have
-        return isinstance(value, type(default))
-    if isinstance(default, float):
-        return type(value) in (int, float) and 0 <= value <= _WIDEST  # which no NaN is
-    return type(value) is int and least <= value <= _WIDEST

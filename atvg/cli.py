@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from atvg import __version__
-from atvg.config import EARS
+from atvg.config import EARS, VERSION
 from atvg.data.storage import as_path
 from atvg.errors import ATVGError, BadSettingError, OutputError
+from atvg.motion.turn import turn_face
 
 
 class _Parser(argparse.ArgumentParser):
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="atvg", description="One face photo + speech → a video of that face saying it.")
-    parser.add_argument("--version", action="version", version=f"atvg {__version__}")
+    parser.add_argument("--version", action="version", version=f"atvg {VERSION}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     for add in (_add_animate, _add_prepare, _add_train, _add_evaluate, _add_paper, _add_teeth, _add_bench, _add_app):
         add(commands)
@@ -113,10 +113,11 @@ def _add_weights(command: argparse.ArgumentParser) -> None:
 
 
 def _animate(options: argparse.Namespace) -> None:
-    from atvg.animator import Animator, make_settings
+    from atvg.animate.settings import make_settings
+    from atvg.animator import Animator
     from atvg.face.placing import parse_place
+    from atvg.film.output import check_output
     from atvg.film.render import render
-    from atvg.film.video import check_output
     from atvg.motion.pose import Pose
 
     pose = Pose(options.yaw, options.pitch, options.roll)
@@ -128,7 +129,7 @@ def _animate(options: argparse.Namespace) -> None:
     place = parse_place(options.box, options.points)
     check_output(options.output)
     animator = Animator.from_pretrained(options.weights, detector=options.detector, engine=options.engine)
-    face = animator.read_face(options.photo, **place).turned(pose)
+    face = turn_face(animator.read_face(options.photo, **place), pose)
     chunks = animator.stream(face, options.audio, **settings)
     frames = render(
         face, chunks, options.audio, options.output,
@@ -250,7 +251,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     from atvg.evaluation.protocol import evaluate
     from atvg.evaluation.report import closures, to_markdown, write_json
     from atvg.evaluation.rows import evaluated_rows
-    from atvg.film.video import check_output
+    from atvg.film.output import check_output
 
     if options.frames is not None and options.frames < 2:
         raise BadSettingError(f"--frames is {options.frames}; give at least 2")

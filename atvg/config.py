@@ -7,6 +7,10 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from atvg.errors import BadSettingError
 
+_WIDEST = 4096  # channels, codes or layers in a network; the shipped ones have 224
+
+VERSION = "0.1.0"
+
 FPS = 25
 SAMPLE_RATE = 16_000
 CROP_SIZE = 128  # side of the canonical face crop, pixels
@@ -244,3 +248,41 @@ def from_dict(cls: type[T], values: dict[str, Any]) -> T:
 
 
 to_dict = asdict
+
+
+def checked_config(config: Any) -> Any:
+    """`config`, if each of its values has the type of the default and a size that a network can have.
+
+    Raises:
+        ValueError: it has not.
+    """
+    fits = all(_fits(getattr(config, item.name), _example(config, item), _least(item)) for item in fields(config))
+    if fits and isinstance(config, ATNetConfig):
+        fits = config.first_mfcc + config.n_mfcc <= N_MFCC_STORED
+        fits &= config.squeezed <= EarConfig().width * len(config.ear_layers)
+    if fits and isinstance(config, VGNetConfig):
+        fits = config.heat_sigma > 0
+    if not fits:
+        raise ValueError("no such sizes")
+    return config
+
+
+def _example(config: Any, item: Field) -> Any:
+    """The default of a field; of a tuple of any length one that is as long as the value."""
+    value = getattr(config, item.name)
+    return item.default[:1] * len(value) if is_list(item) and isinstance(value, tuple) else item.default
+
+
+def _least(item: Field) -> int:
+    return 0 if item.name in ("first_mfcc", "ear_layers") else 1
+
+
+def _fits(value: Any, default: Any, least: int) -> bool:
+    if isinstance(default, tuple):
+        same = isinstance(value, tuple) and len(value) == len(default)
+        return same and all(_fits(part, usual, least) for part, usual in zip(value, default, strict=True))
+    if isinstance(default, (bool, str)):  # of words a config itself knows which it may have
+        return isinstance(value, type(default))
+    if isinstance(default, float):
+        return type(value) in (int, float) and 0 <= value <= _WIDEST  # which no NaN is
+    return type(value) is int and least <= value <= _WIDEST

@@ -10,7 +10,8 @@ from PIL import Image
 
 from atvg import Animator
 from atvg.errors import ATVGError
-from atvg.face.detector import Detection, FaceDetector, make_detector
+from atvg.face.detection import Detection, FaceDetector
+from atvg.face.detector import make_detector
 from atvg.face.face import Face
 from tests import synthetic
 

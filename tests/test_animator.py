@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from atvg import Animator, Pose, checkpoint
-from atvg.animator import Chunk, Result
+from atvg.animate.chunk import Chunk
+from atvg.animator import Result
 from atvg.bench import sample_voice
 from atvg.config import SAMPLE_RATE, VGNetConfig
 from atvg.errors import BadAudioError, BadSettingError, CheckpointError, SeveralFacesError

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from atvg import checkpoint
+from atvg import tensors as tensors_file
 from atvg.config import ATNetConfig, VGNetConfig
 from atvg.errors import CheckpointError
 from atvg.motion.idle import IdleModel
@@ -278,42 +279,42 @@ class TestLocate:
 class TestState:
     def test_tensors_and_meta_come_back_exactly(self, tmp_path):
         tensors = {"a": torch.randn(3, 4), "b": torch.tensor(7), "c": torch.randn(4, 3).T}
-        checkpoint.save_state(tmp_path / "state.safetensors", tensors, {"step": 12, "groups": {"x": [1.5]}})
-        loaded, meta = checkpoint.load_state(tmp_path / "state.safetensors")
+        tensors_file.save_state(tmp_path / "state.safetensors", tensors, {"step": 12, "groups": {"x": [1.5]}})
+        loaded, meta = tensors_file.load_state(tmp_path / "state.safetensors")
         assert meta == {"step": 12, "groups": {"x": [1.5]}}
         assert loaded.keys() == tensors.keys()
         assert all(torch.equal(loaded[name], tensors[name]) for name in tensors)
 
     def test_two_names_of_one_tensor_are_stored_as_two(self, tmp_path):
         shared = torch.randn(3)
-        checkpoint.save_state(tmp_path / "s.safetensors", {"a": shared, "b": shared}, {})
-        loaded, _ = checkpoint.load_state(tmp_path / "s.safetensors")
+        tensors_file.save_state(tmp_path / "s.safetensors", {"a": shared, "b": shared}, {})
+        loaded, _ = tensors_file.load_state(tmp_path / "s.safetensors")
         assert torch.equal(loaded["a"], loaded["b"])
 
     def test_a_save_that_fails_leaves_the_old_state(self, tmp_path, monkeypatch):
         path = tmp_path / "state.safetensors"
-        checkpoint.save_state(path, {"a": torch.ones(3)}, {"step": 1})
+        tensors_file.save_state(path, {"a": torch.ones(3)}, {"step": 1})
 
         def disk_full(data, target, metadata):
             target.write_bytes(b"half")
             raise OSError("no space left on device")
 
-        monkeypatch.setattr(checkpoint, "save_file", disk_full)
+        monkeypatch.setattr(tensors_file, "save_file", disk_full)
         with pytest.raises(OSError):
-            checkpoint.save_state(path, {"a": torch.zeros(3)}, {"step": 2})
-        loaded, meta = checkpoint.load_state(path)
+            tensors_file.save_state(path, {"a": torch.zeros(3)}, {"step": 2})
+        loaded, meta = tensors_file.load_state(path)
         assert meta["step"] == 1 and loaded["a"].sum() == 3
 
     def test_a_missing_damaged_or_foreign_state(self, tmp_path, refuses):
         path = tmp_path / "state.safetensors"
         with refuses(CheckpointError, "missing"):
-            checkpoint.load_state(path)
+            tensors_file.load_state(path)
         path.write_bytes(b"garbage")
         with refuses(CheckpointError, "not safetensors"):
-            checkpoint.load_state(path)
+            tensors_file.load_state(path)
         save_file({"a": torch.zeros(1)}, path)
         with refuses(CheckpointError, "not a training state"):
-            checkpoint.load_state(path)
+            tensors_file.load_state(path)
 
 
 class TestIdle:

@@ -124,7 +124,7 @@ def test_what_is_no_number_in_its_range_is_refused_in_few_words(value, refuses):
 
 
 def test_a_number_too_long_to_be_printed_is_refused_like_any_other(refuses):
-    from atvg.animator import make_settings
+    from atvg.animate.settings import make_settings
     from atvg.motion.pose import Pose
 
     huge = 10**5000

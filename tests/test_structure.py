@@ -1,16 +1,34 @@
-"""What may import what, and what may not be used at all."""
+"""What may import what, how long a file may be, and what may not be used at all."""
 
 import ast
 import importlib.util
 import re
 import subprocess
 import sys
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(importlib.util.find_spec("atvg").origin).parent
+APP = PACKAGE.parent / "app.py"
 FILES = sorted(PACKAGE.rglob("*.py"))
+
+# Each station of the way from a photo and a voice to a film, and then what is built around it. A file may import from
+# its own station and from those above it, wherever in the file the import stands.
+STATIONS = [
+    "errors", "scratch", "config",
+    "voice", "face", "motion", "nets", "tensors", "checkpoint", "animate", "film", "animator",
+    "data", "evaluation", "show", "lab", "train", "paper", "bench", "cli", "studio",
+]  # fmt: skip
+LINES, CLASS_LINES = 300, 200
+LONG = "Long, because"  # how the text at the top of a longer file begins to say why it is
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def name_of(path: Path) -> str:
@@ -18,17 +36,19 @@ def name_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports_of(path: Path, everywhere: bool = True) -> set[str]:
-    """Modules a file imports; with ``everywhere=False`` only those it needs in order to be imported itself."""
-    tree = ast.parse(path.read_text())
+NAMES = {name_of(path) for path in FILES}
+
+
+def imports_of(path: Path) -> set[str]:
+    """Modules a file imports, at its top or anywhere in it; of ATVG's own the very file that holds what is imported."""
     found = set()
-    nodes = ast.walk(tree) if everywhere else tree.body
-    for node in nodes:
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+            parts = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {part if part in NAMES else node.module for part in parts}
     return found
 
 
@@ -36,64 +56,127 @@ def within(module: str, *packages: str) -> bool:
     return any(module == package or module.startswith(package + ".") for package in packages)
 
 
-def test_there_is_something_to_check():
-    assert len(FILES) > 25
+def users_of(*modules: str) -> set[str]:
+    return {name_of(path) for path in FILES if any(within(module, *modules) for module in imports_of(path))}
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-class TestEveryFile:
-    def test_gradio_is_for_the_app_alone(self, path):
-        assert not any(within(module, "gradio", "gradio_client") for module in imports_of(path))
-
-    def test_nothing_is_ever_unpickled(self, path):
-        unsafe = ("pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal")
-        assert not any(within(module, *unsafe) for module in imports_of(path))
-        calls = [ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
-        assert not {"torch.load", "torch.save", "eval", "exec"} & set(calls)
-        assert "allow_pickle=True" not in path.read_text()
-
-    def test_no_text_is_ever_run(self, path):
-        assert_no_text_is_run(path)
-
-    def test_only_the_checkpoint_module_touches_weights(self, path):
-        if name_of(path) != "atvg.checkpoint":
-            assert not any(within(module, "safetensors") for module in imports_of(path))
-
-    def test_it_says_what_it_is(self, path):
-        if path.name != "__init__.py" or path.stat().st_size:
-            assert ast.get_docstring(ast.parse(path.read_text()))
+def station_of(module: str) -> int | None:
+    """Its place in `STATIONS`; None for ``atvg`` itself and for ``python -m atvg``, which are the doors."""
+    parts = module.split(".")
+    return STATIONS.index(parts[1]) if len(parts) > 1 and parts[1] != "__main__" else None
 
 
-def calls_of(path: Path) -> list[ast.Call]:
-    return [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+class TestOneWay:
+    def test_every_file_has_a_station(self):
+        assert len(FILES) > 100
+        stations = {name.split(".")[1] for name in NAMES if "." in name} - {"__main__"}
+        assert stations == set(STATIONS)
+
+    def test_imports_run_down_the_way(self):
+        upwards = [
+            f"{name_of(path)} imports {module}"
+            for path in FILES
+            for module in imports_of(path)
+            if within(module, "atvg") and station_of(name_of(path)) is not None
+            if module == "atvg" or station_of(module) > station_of(name_of(path))
+        ]
+        assert not upwards
+
+    def test_there_are_no_circles(self):
+        assert_no_circle({name_of(path): imports_of(path) & NAMES for path in FILES})
+
+    def test_a_circle_would_be_seen(self):
+        with pytest.raises(AssertionError, match="a.*b"):
+            assert_no_circle({"a": {"b"}, "b": {"c"}, "c": {"a"}})
+
+    def test_networks_know_no_photos_and_no_voices(self):
+        for path in FILES:
+            if within(name_of(path), "atvg.nets"):
+                ours = {module for module in imports_of(path) if within(module, "atvg")}
+                assert all(within(m, "atvg.config", "atvg.errors", "atvg.motion", "atvg.nets") for m in ours), path
+
+    def test_the_warp_is_a_leaf(self):
+        """Faces and networks share it, so it may know neither of them, nor anything else of ATVG."""
+        assert {"atvg.motion.turn", "atvg.motion.layers", "atvg.nets.vg_net"} <= users_of("atvg.motion.warp")
+        assert not any(within(module, "atvg") for module in imports_of(PACKAGE / "motion" / "warp.py"))
+
+    @pytest.mark.parametrize(
+        "station, users",
+        [
+            ("train", ["cli"]),
+            ("evaluation", ["cli", "lab", "paper", "train"]),
+            ("lab", ["paper", "studio"]),
+            ("studio", []),
+        ],
+    )
+    def test_what_animates_a_photo_needs_none_of(self, station, users):
+        allowed = [f"atvg.{user}" for user in [station, *users]]
+        assert all(within(user, *allowed) for user in users_of(f"atvg.{station}"))
+
+
+def assert_no_circle(graph: dict[str, set[str]]) -> None:
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        raise AssertionError(" → ".join(error.args[1])) from None
+
+
+class TestShape:
+    def test_the_root_is_read_at_a_glance(self):
+        assert len(list(PACKAGE.glob("*.py"))) <= 10
+        assert len(APP.read_text().splitlines()) <= 100
+
+    @pytest.mark.parametrize("path", FILES, ids=name_of)
+    def test_every_file_says_what_it_is_and_ends_soon(self, path):
+        said = ast.get_docstring(tree_of(path)) or ""
+        assert said or not path.stat().st_size
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES or LONG in said
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.ClassDef):
+                lines = node.end_lineno - node.lineno + 1
+                assert lines <= CLASS_LINES or LONG in (ast.get_docstring(node) or ""), f"{node.name}: {lines} lines"
+
+
+class TestForbidden:
+    """What no file of the package, nor the app, may do."""
+
+    def test_gradio_is_for_the_studio_alone(self):
+        users = users_of("gradio", "gradio_client")
+        assert users and all(within(user, "atvg.studio") for user in users)
+
+    def test_only_one_file_touches_weights(self):
+        assert users_of("safetensors") == {"atvg.tensors"}
+
+    def test_nothing_is_ever_unpickled(self):
+        assert not users_of("pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal")
+        for path in [*FILES, APP]:
+            assert "allow_pickle=True" not in path.read_text(encoding="utf-8"), path
+
+    def test_no_text_is_ever_run(self):
+        for path in [*FILES, APP]:
+            assert_no_text_is_run(path)
+
+    @pytest.mark.parametrize(
+        "line",
+        ["subprocess.run('ls', shell=True)", "np.load(f, allow_pickle=True)", "os.system('ls')", "torch.load(f)"],
+    )
+    def test_what_runs_text_would_be_seen(self, line, tmp_path):
+        (tmp_path / "a.py").write_text(line)
+        with pytest.raises(AssertionError):
+            assert_no_text_is_run(tmp_path / "a.py")
 
 
 def assert_no_text_is_run(path: Path) -> None:
     """Not as Python, not by a shell, not by unpickling it."""
     forbidden = {
         "eval", "exec", "compile", "__import__", "os.system", "os.popen", "subprocess.getoutput", "pickle.load",
-        "subprocess.getstatusoutput", "pickle.loads", "torch.load", "yaml.load", "yaml.unsafe_load",
+        "subprocess.getstatusoutput", "pickle.loads", "torch.load", "torch.save", "yaml.load", "yaml.unsafe_load",
     }  # fmt: skip
-    for call in calls_of(path):
+    for call in (node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)):
         assert ast.unparse(call.func) not in forbidden, f"{path}:{call.lineno}"
         for keyword in call.keywords:
             allowed = ast.unparse(keyword.value) == "False"
             assert keyword.arg not in ("shell", "allow_pickle", "executable") or allowed, f"{path}:{call.lineno}"
-
-
-def test_the_app_runs_no_text_either():
-    app = PACKAGE.parent / "app.py"
-    assert_no_text_is_run(app)
-    assert not {"pickle", "dill", "joblib"} & imports_of(app)
-
-
-@pytest.mark.parametrize(
-    "line", ["subprocess.run('ls', shell=True)", "np.load(f, allow_pickle=True)", "os.system('ls')"]
-)
-def test_what_runs_text_would_be_seen(line, tmp_path):
-    (tmp_path / "a.py").write_text(line)
-    with pytest.raises(AssertionError):
-        assert_no_text_is_run(tmp_path / "a.py")
 
 
 def ffmpeg_commands(tree: ast.AST) -> list[ast.List]:
@@ -103,14 +186,14 @@ def ffmpeg_commands(tree: ast.AST) -> list[ast.List]:
 
 
 def test_ffmpeg_opens_foreign_files_through_one_fence_only():
-    """Whatever names an input names what ATVG itself made, a pipe, or goes through `atvg.voice.audio.ffmpeg_input`."""
+    """Whatever names an input names what ATVG itself made, a pipe, or goes through `ffmpeg_input`."""
     fenced = 0
     for path in FILES:
-        for command in ffmpeg_commands(ast.parse(path.read_text(encoding="utf-8"))):
+        for command in ffmpeg_commands(tree_of(path)):
             said = ast.unparse(command)
             fenced += "*ffmpeg_input(" in said or "*source" in said
             assert not re.search(r"'-i', (?!self\._folder / |'pipe:|'color=)", said), f"{path}: {said}"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.Constant) and node.value == "-protocol_whitelist":
                 assert name_of(path) == "atvg.voice.audio"
     assert fenced >= 2
@@ -123,98 +206,6 @@ def test_ffmpeg_opens_foreign_files_through_one_fence_only():
     lists = {"concat", "hls", "dash", "imf", "sdp", "rtsp", "image2", "applehttp", "lavfi", "vobsub", "dvdvideo"}
     assert not lists & set(before[before.index("-format_whitelist") + 1].split(","))
     assert options[-1] == "file:voice.wav"
-
-
-# Imports at the top of a file run down this list only.
-LAYERS = [
-    {"atvg.config", "atvg.errors", "atvg.scratch", "atvg.motion.warp", "atvg.film.ahead"},
-    {
-        "atvg.voice.audio",
-        "atvg.voice.speak",
-        "atvg.voice",
-        "atvg.face",
-        "atvg.motion.pose",
-        "atvg.motion.shape",
-        "atvg.motion.idle",
-        "atvg.motion",
-        "atvg.nets",
-    },
-    {"atvg.train.losses", "atvg.checkpoint", "atvg.animate.engine", "atvg.animate.ear_engine", "atvg.animate.listener"},
-    {"atvg.animator", "atvg.data"},
-    {
-        "atvg.animate.live",
-        "atvg.studio.broadcast",
-        "atvg.film.recording",
-        "atvg.show.equations",
-        "atvg.film.video",
-        "atvg.film.panels",
-        "atvg.show.plots",
-        "atvg.show.sketch",
-        "atvg.film.render",
-        "atvg.film.provenance",
-        "atvg.train",
-        "atvg.evaluation",
-    },
-    {"atvg.lab"},
-    {"atvg.paper"},
-    {"atvg.bench", "atvg.cli", "atvg.__main__"},
-]
-
-
-def layer_of(module: str) -> int | None:
-    return next((i for i, layer in enumerate(LAYERS) if within(module, *layer)), None)
-
-
-@pytest.mark.parametrize("path", [path for path in FILES if name_of(path) != "atvg"], ids=name_of)
-def test_imports_run_downwards(path):
-    own = layer_of(name_of(path))
-    assert own is not None, f"{name_of(path)} has no place in LAYERS"
-    upwards = {m for m in imports_of(path, everywhere=False) if (layer_of(m) or 0) > own}
-    assert upwards == set()
-
-
-def test_the_warp_is_a_leaf():
-    """Faces and networks share it, so it may know neither of them, nor anything else of ATVG."""
-    users = {name_of(path) for path in FILES if "atvg.motion.warp" in imports_of(path)}
-    assert {"atvg.motion.turn", "atvg.motion.carry", "atvg.motion.layers", "atvg.nets.vg_net"} <= users
-    assert not any(within(module, "atvg") for module in imports_of(PACKAGE / "warp.py"))
-
-
-@pytest.mark.parametrize("path", [path for path in FILES if within(name_of(path), "atvg.nets")], ids=name_of)
-def test_networks_know_no_faces(path):
-    ours = {module for module in imports_of(path) if within(module, "atvg")}
-    known = ("atvg.config", "atvg.errors", "atvg.motion.warp", "atvg.motion", "atvg.nets")
-    assert all(within(module, *known) for module in ours)
-
-
-@pytest.mark.parametrize("path", [path for path in FILES if within(name_of(path), "atvg.motion")], ids=name_of)
-def test_motion_knows_where_landmarks_lie_and_nothing_of_photos_or_networks(path):
-    """So that networks may build on it, and faces be composed with it."""
-    ours = {module for module in imports_of(path) if within(module, "atvg")}
-    known = ("atvg.config", "atvg.errors", "atvg.motion.warp", "atvg.motion", "atvg.face.landmarks")
-    assert all(within(module, *known) for module in ours)
-
-
-def test_of_motion_faces_only_composing_knows():
-    users = {name_of(path) for path in FILES if any(within(m, "atvg.motion") for m in imports_of(path))}
-    assert {user for user in users if within(user, "atvg.face")} == {"atvg.film.paste"}
-
-
-@pytest.mark.parametrize(
-    "package, users",
-    [
-        ("atvg.train", ["atvg.cli"]),
-        ("atvg.evaluation", ["atvg.cli", "atvg.lab", "atvg.paper", "atvg.train"]),
-    ],
-)
-def test_training_and_evaluation_are_no_part_of_animating(package, users):
-    outside = {name_of(path) for path in FILES if any(within(m, package) for m in imports_of(path))}
-    assert all(within(user, package, *users) for user in outside)
-
-
-def test_only_the_app_and_the_paper_use_the_laboratory():
-    users = {name_of(path) for path in FILES if any(within(m, "atvg.lab") for m in imports_of(path))}
-    assert users and all(within(user, "atvg.lab", "atvg.paper") for user in users)
 
 
 def run(code: str) -> None:

@@ -8,10 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from atvg.animator import CHUNK, Animator, Chunk, Performance, join
+from atvg.animate.chunk import CHUNK, Chunk, join
+from atvg.animate.performance import Performance
+from atvg.animate.pipeline import Pipeline
 from atvg.config import EARS, FPS, MFCC_HOP, MFCC_WINDOW, ROWS_PER_FRAME, SAMPLE_RATE, check_number
 from atvg.errors import BadAudioError
 from atvg.face.face import Face
+from atvg.motion.turn import turn_face
 from atvg.voice import audio as speech
 from atvg.voice.hearing import LIVE_AFTER, LIVE_BEFORE, window
 from atvg.voice.mel import mfcc80_rows
@@ -65,9 +68,9 @@ class Live:
         BadSettingError: a bad setting.
     """
 
-    def __init__(self, animator: Animator, face: Face, **settings: Any):
+    def __init__(self, animator: Pipeline, face: Face, **settings: Any):
         self._settings = animator.settings(settings)
-        face = face.turned(self._settings.pose)
+        face = turn_face(face, self._settings.pose)
         self._listener = animator.listener(face.crop_landmarks, self._settings.ear)
         self._reach = _reach(self._settings.ear)
         self._performance = Performance(animator, face, self._settings)

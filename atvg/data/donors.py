@@ -17,7 +17,7 @@ from scipy.signal import medfilt
 
 from atvg.errors import ATVGError, OutputError, PackError
 from atvg.face import geometry
-from atvg.face.detector import FaceDetector
+from atvg.face.detection import FaceDetector
 from atvg.face.face import Face, read_face
 from atvg.motion.donors import FINE, INDEX, LOWER_ROWS, UPPER_ROWS, WIDTH, nose_width
 

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from atvg.checkpoint import load_state, save_state
 from atvg.config import ATNetConfig
 from atvg.data.heard import Features
 from atvg.data.pack import Clip, file_sha256, shards
@@ -17,6 +16,7 @@ from atvg.data.speech_bank import versions_of
 from atvg.data.storage import AnyPath, opened
 from atvg.errors import CheckpointError, OutputError
 from atvg.nets.ear import Ear
+from atvg.tensors import load_state, save_state
 
 _FORMAT = 3  # to be counted up whenever the same settings come to be heard in another way
 

@@ -12,7 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from atvg.animator import CHUNK, Animator, Performance, Settings
+from atvg.animate.chunk import CHUNK
+from atvg.animate.performance import Performance
+from atvg.animate.settings import Settings
+from atvg.animator import Animator
 from atvg.data.pack import Clip, read_pack
 from atvg.data.storage import AnyPath
 from atvg.errors import BadImageError, BadSettingError, FaceTooSmallError, NoFaceError, PackError, SeveralFacesError

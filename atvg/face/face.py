@@ -8,11 +8,9 @@ import numpy as np
 from atvg.errors import BadSettingError, FaceTooSmallError, NoFaceError, SeveralFacesError
 from atvg.face import geometry
 from atvg.face.crop import canonical_transform, warp_to_crop
-from atvg.face.detector import Detection, FaceDetector
+from atvg.face.detection import Detection, FaceDetector
 from atvg.face.image import Photo, load_image
 from atvg.face.placing import Numbers, place_at_points, place_in_box
-from atvg.motion.pose import Pose, head_centre, turn_points
-from atvg.motion.turn import HeadTurn, turn_head
 
 MIN_EYE_DISTANCE = 18.0  # pixels between the outer eye corners; below it the crop is a blur
 _RIVAL = 0.6  # a second face at least this wide, compared to the first, competes with it
@@ -46,18 +44,6 @@ class Face:
     def crop_landmarks(self) -> np.ndarray:
         """(68, 3) float32 landmarks in crop pixels, depth in the same unit."""
         return geometry.apply(self.matrix, self.landmarks).astype(np.float32)
-
-    def head_turn(self, pose: Pose) -> HeadTurn:
-        """The warp that turns this head."""
-        return turn_head(self.landmarks, self.mesh, pose, self.photo.shape)
-
-    def turned(self, pose: Pose) -> "Face":
-        """This face with its head turned, in the same photo."""
-        if not pose:
-            return self
-        turn = self.head_turn(pose)
-        mesh = turn_points(self.mesh, head_centre(self.landmarks), pose)
-        return Face(turn.of_photo(self.photo), turn.landmarks, mesh)
 
 
 def read_face(

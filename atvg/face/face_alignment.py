@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from atvg.errors import DetectorUnavailableError
-from atvg.face.detector import Detection, FaceDetector
+from atvg.face.detection import Detection, FaceDetector
 from atvg.face.landmarks import TEMPLES
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from atvg.face.detector import Detection
+from atvg.face.detection import Detection
 from atvg.face.landmarks import five_points
 
 _SIDE = 640  # pixels of what a look shows; the finders' own input is 192 px

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from atvg.face.detector import Detection, FaceDetector
+from atvg.face.detection import Detection, FaceDetector
 from atvg.face.landmarks import MESH_TO_68
 from atvg.face.looks import look_again
 

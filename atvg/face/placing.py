@@ -15,7 +15,7 @@ from scipy.interpolate import RBFInterpolator
 
 from atvg.errors import BadSettingError, NoFaceError
 from atvg.face import geometry
-from atvg.face.detector import Detection, FaceDetector
+from atvg.face.detection import Detection, FaceDetector
 from atvg.face.landmarks import LEFT_EYE, RIGHT_EYE
 from atvg.face.looks import close_up
 

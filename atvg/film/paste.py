@@ -27,7 +27,7 @@ from atvg.motion.turn import HeadTurn
 from atvg.motion.warp import CELLS
 
 if TYPE_CHECKING:
-    from atvg.animator import Chunk
+    from atvg.animate.chunk import Chunk
 
 _QUIET, _LOUD = 0.08, 0.25  # α below the first leaves a pixel alone; above the second it is used as it is
 _MARGIN = 7  # pixels of the crop beyond the outline of the face

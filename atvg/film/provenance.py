@@ -14,16 +14,15 @@ from typing import Any
 import cv2
 import numpy as np
 
-from atvg import __version__
-from atvg.animator import Animator
-from atvg.config import SAMPLE_RATE
-from atvg.film.video import check_output
+from atvg.animate.pipeline import Pipeline
+from atvg.config import SAMPLE_RATE, VERSION
+from atvg.film.output import check_output
 from atvg.motion.donors import load_donors
 
 _LIBRARIES = ("torch", "openvino", "numpy", "scipy", "mediapipe", "librosa")
 
 
-def provenance(animator: Animator, settings: Mapping[str, Any], photo: np.ndarray, wave: np.ndarray) -> dict[str, Any]:
+def provenance(animator: Pipeline, settings: Mapping[str, Any], photo: np.ndarray, wave: np.ndarray) -> dict[str, Any]:
     """Describes how a video was made, as JSON can hold it.
 
     Args:
@@ -73,16 +72,16 @@ def _plain(value: Any) -> Any:
 
 def _versions() -> dict[str, str]:
     return {
-        "atvg": __version__,
+        "atvg": VERSION,
         "python": platform.python_version(),
         **{name: version(name) for name in _LIBRARIES},
-        "opencv": cv2.__version__,  # several wheels bring it
+        "opencv": cv2.VERSION,  # several wheels bring it
         "platform": f"{platform.system()} {platform.machine()}",
     }
 
 
 @lru_cache(maxsize=1)  # nobody changes them, and hashing takes half a second
-def _weights(animator: Animator) -> dict[str, Any]:
+def _weights(animator: Pipeline) -> dict[str, Any]:
     """Hashes of the loaded weights, of VG-net one per trained β, and of the donors' teeth."""
     found = {
         "at_net": {ear: _hash_all(net.state_dict()) for ear, net in animator.at_nets.items()},

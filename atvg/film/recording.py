@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from atvg.animator import Chunk
+from atvg.animate.chunk import Chunk
 from atvg.config import CROP_SIZE, FPS, N_LANDMARKS, SAMPLE_RATE
 from atvg.errors import BadSettingError, DiskFullError, OutputError, RecordingError
 from atvg.face.face import Face

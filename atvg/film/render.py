@@ -9,15 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from atvg.animator import Chunk, join
+from atvg.animate.chunk import Chunk, join
 from atvg.config import FPS
 from atvg.errors import BadSettingError
 from atvg.face.face import Face
 from atvg.film.ahead import ahead
 from atvg.film.close_up import CloseUp
+from atvg.film.label import label, stamp
+from atvg.film.output import check_output, unwritable
 from atvg.film.panels import PanelRenderer
 from atvg.film.paste import Paster
-from atvg.film.video import VideoWriter, check_output, label, stamp, unwritable
+from atvg.film.video import VideoWriter
 from atvg.voice.audio import Audio, load_audio
 
 FRAMES = ("full", "face", "crop")

@@ -1,4 +1,4 @@
-"""Frames and sound → a finished mp4, and the label that says who made it.
+"""Frames and sound → a finished mp4.
 
 Three runs of ffmpeg. The first turns whatever sound was brought (a film, an MP3 with a cover picture, samples) into a
 plain FLAC that starts at its first sample, as `atvg.voice.audio.load_audio` heard it; only it touches a foreign file.
@@ -7,7 +7,6 @@ The second encodes the frames while they are being made. The third, when their n
 
 import contextlib
 import os
-import stat
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -15,18 +14,16 @@ from functools import lru_cache
 from pathlib import Path
 
 import imageio_ffmpeg
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
 from atvg.config import FPS, MAX_SECONDS, SAMPLE_RATE
-from atvg.errors import BadAudioError, DiskFullError, OutputError
-from atvg.scratch import has_room, is_full, remove_abandoned, under_way
+from atvg.errors import BadAudioError, OutputError
+from atvg.film.output import check_output, disk_full, unwritable
+from atvg.scratch import has_room, remove_abandoned, under_way
 from atvg.voice.audio import PATIENCE, ffmpeg_input
 
 Sound = str | os.PathLike | np.ndarray
 
-LABEL = "AI-generated"
 COMMENT = "AI-generated video (ATVG)"
 
 # Name, preset and quality. Visually lossless; of a 12-megapixel photo "veryfast" makes 6 frames/s in 1.3 GB, "medium"
@@ -48,12 +45,6 @@ _COLOUR = (
     "scale=out_color_matrix=bt601:out_range=tv,format=yuv420p,"
     "setparams=range=tv:colorspace=smpte170m:color_primaries=bt709:color_trc=bt709"
 )
-
-_FONT = os.path.join(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
-_MIN_TEXT = 9  # px; DejaVu Sans blurs below
-_TEXT_SHARE = 0.022  # text size as a share of the picture's mean side
-_BAND_SHARE = 0.04  # likewise, of the band that is added for it
-_PLATE_OPACITY, _TEXT_OPACITY = 0.55, 0.95
 
 
 class VideoWriter:
@@ -116,7 +107,7 @@ class VideoWriter:
                     if has_room(self._folder):
                         raise
                 if not has_room(self._folder):  # the beginning of the sound may have fitted
-                    raise _full(self.path)
+                    raise disk_full(self.path)
             size = (self.width + self.width % 2, self.height + self.height % 2)
             self._codec, preset, quality = _encoder(*size)
             self._ffmpeg = FFMPEG_VideoWriter(
@@ -181,7 +172,7 @@ class VideoWriter:
 
     def _failure(self) -> OutputError:
         if not has_room(self._folder):
-            return _full(self.path)
+            return disk_full(self.path)
         if self._codec != _SOFTWARE[0]:
             _failed.add(self._codec)
             return OutputError(f"the encoder {self._codec} could not write {self.path.name}; try again without it")
@@ -211,40 +202,6 @@ def _works(name: str, preset: str, quality: tuple[str, ...]) -> bool:
     return False
 
 
-def check_output(path: str | os.PathLike, ending: str = ".mp4") -> Path:
-    """Says before the work starts whether a file can be written, and returns its absolute path.
-
-    Raises:
-        OutputError: wrong ending, no such folder, no permission, an impossible name, or `path` is a folder.
-    """
-    path = Path(os.path.abspath(path))
-    if path.suffix.lower() != ending:
-        raise OutputError(f"{path.name} does not end in {ending}; give the output a name that does")
-    try:
-        if stat.S_ISDIR(os.stat(path).st_mode):
-            raise OutputError(f"{path} is a folder; give a file name")
-    except FileNotFoundError:
-        if not path.parent.is_dir():
-            raise OutputError(f"there is no folder {path.parent}; make it first") from None
-    except (OSError, ValueError) as error:
-        raise unwritable(path, error) from None
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise OutputError(f"{path.parent} is not writable; choose another folder")
-    return path
-
-
-def unwritable(path: Path, error: Exception) -> OutputError:
-    """What to raise when a file cannot be written."""
-    if is_full(error):
-        return _full(path)
-    reason = getattr(error, "strerror", None) or error
-    return OutputError(f"cannot write {str(path)!r} ({reason}); choose another name or folder")
-
-
-def _full(path: Path) -> OutputError:
-    return DiskFullError(f"cannot write {str(path)!r}: the disk is full; free some space or choose another folder")
-
-
 def _extract_sound(audio: Sound, flac: Path) -> None:
     """First audio stream of a file, or 16 kHz samples → FLAC, mono or stereo, without a lead-in, tags or pictures."""
     if isinstance(audio, np.ndarray):
@@ -266,56 +223,3 @@ def _extract_sound(audio: Sound, flac: Path) -> None:
     # ffmpeg also complains about files it could read all but the end of, so its exit status is no judge.
     if not flac.exists() or not flac.stat().st_size:
         raise BadAudioError("the audio holds no sound that can be decoded; give a WAV, MP3, M4A or OGG file")
-
-
-def label(frames: np.ndarray) -> np.ndarray:
-    """Draws "AI-generated" into the bottom-right corner: uint8 RGB (T, H, W, 3) → the same, a copy.
-
-    The size follows the picture's, down to what is still legible, and further down only where that would not fit.
-    """
-    labelled = frames.copy()
-    stamp(labelled)
-    return labelled
-
-
-def stamp(frames: np.ndarray) -> None:
-    """`label` into the frames themselves."""
-    opacity, ink = _plate(*frames.shape[1:3])
-    height, width = opacity.shape[:2]
-    margin = min(height // 6, frames.shape[1] - height, frames.shape[2] - width)
-    bottom, right = frames.shape[1] - margin, frames.shape[2] - margin
-    spot = frames[:, bottom - height : bottom, right - width : right]
-    spot[:] = (spot * (1 - opacity) + ink + 0.5).astype(np.uint8)
-
-
-def sign(picture: np.ndarray) -> np.ndarray:
-    """Labels a picture full of text, uint8 RGB (H, W, 3), in a band below it, where nothing is covered."""
-    height, width = picture.shape[:2]
-    band = max(2 * _MIN_TEXT, round(_BAND_SHARE * (height * width) ** 0.5))
-    ground = np.broadcast_to(picture[-1, -1], (band, width, 3))
-    return label(np.concatenate([picture, ground])[None])[0]
-
-
-@lru_cache(maxsize=32)
-def _plate(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """For a picture of this size: what the label covers, 0..1, and the light it adds, 0..255; float32 (h, w, 1)."""
-    size = max(_MIN_TEXT, round(_TEXT_SHARE * (height * width) ** 0.5))
-    pad_x, pad_y = round(0.4 * size), round(0.1 * size)
-    text = Image.fromarray(np.pad(text_mask(LABEL, size), ((pad_y, pad_y), (pad_x, pad_x))))
-    fit = min(1.0, height / text.height, width / text.width)
-    text = text.resize([max(1, int(side * fit)) for side in text.size])
-    plate = Image.new("L", (4 * text.width, 4 * text.height))  # shrunk below, because Pillow's round corners are jagged
-    ImageDraw.Draw(plate).rounded_rectangle((0, 0, plate.width - 1, plate.height - 1), 0.3 * plate.height, fill=255)
-    ink, ground = (np.asarray(part, np.float32)[..., None] / 255 for part in (text, plate.reduce(4)))
-    ink = ink * _TEXT_OPACITY
-    return ink + (1 - ink) * ground * _PLATE_OPACITY, ink * 255
-
-
-@lru_cache(maxsize=64)
-def text_mask(text: str, size: int) -> np.ndarray:
-    """One line in DejaVu Sans, `size` px → coverage uint8 (h, w), as high as the font's ascent and descent."""
-    font = ImageFont.truetype(_FONT, size)
-    left, _, right, _ = font.getbbox(text)
-    image = Image.new("L", (int(right - left), sum(font.getmetrics())))
-    ImageDraw.Draw(image).text((-left, 0), text, fill=255, font=font)
-    return np.asarray(image)

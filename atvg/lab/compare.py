@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from atvg.animator import Animator, Chunk, Settings
+from atvg.animate.chunk import Chunk
+from atvg.animate.settings import Settings
+from atvg.animator import Animator
 from atvg.config import CROP_SIZE
 from atvg.evaluation import metrics
 from atvg.evaluation.baselines import BASELINES, Baseline, load_baseline
@@ -24,12 +26,15 @@ from atvg.face.face import Face
 from atvg.face.landmarks import mouth_opening
 from atvg.face.mediapipe import MediaPipeTracker
 from atvg.film.close_up import CloseUp
+from atvg.film.label import sign
+from atvg.film.output import check_output
 from atvg.film.paste import Paster
 from atvg.film.recording import envelope
-from atvg.film.video import VideoWriter, check_output, sign
+from atvg.film.video import VideoWriter
 from atvg.lab import tiles
 from atvg.lab.measure import LABELS, difference, look, shown
 from atvg.lab.run import draw, hear, settings_of, voice_of
+from atvg.motion.turn import turn_face
 from atvg.voice.audio import Audio, mfcc_rows, n_video_frames, silence
 from atvg.voice.mel import clip_mfcc80
 
@@ -182,7 +187,7 @@ def compare(
         CheckpointError: weights of a compared system or of the expert are missing or damaged.
     """
     chosen = settings_of(settings)
-    voice, face = voice_of(wave, seconds), face.turned(chosen.pose)
+    voice, face = voice_of(wave, seconds), turn_face(face, chosen.pose)
     baselines = [_baseline(name) for name in BASELINES] if baselines is None else baselines
     return _takes(animator, face, voice, chosen, baselines, expert or _expert())
 

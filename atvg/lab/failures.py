@@ -7,7 +7,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from atvg.animator import Animator, Chunk, Settings
+from atvg.animate.chunk import Chunk
+from atvg.animate.settings import Settings
+from atvg.animator import Animator
 from atvg.config import CROP_SIZE
 from atvg.errors import BadSettingError
 from atvg.face import geometry
@@ -17,6 +19,7 @@ from atvg.lab import sound, tiles
 from atvg.lab.run import SAMPLES_PER_FRAME, Speech, draw, hear, settings_of, voice_of
 from atvg.lab.troubles import cover
 from atvg.motion.pose import Pose
+from atvg.motion.turn import turn_face
 from atvg.voice.audio import Audio, speech_level
 
 SECONDS = 1.0  # of speech; one telling frame is enough
@@ -126,7 +129,7 @@ def make(animator: Animator, face: Face, wave: Audio, name: str, seed: int = 0, 
     if name not in FAILURES:
         raise BadSettingError(f"unknown failure {name!r}; choose from: {', '.join(FAILURES)}")
     chosen = settings_of(settings, seed=seed)
-    face, voice = face.turned(chosen.pose), voice_of(wave, SECONDS)
+    face, voice = turn_face(face, chosen.pose), voice_of(wave, SECONDS)
     if speech_level(voice) < sound.QUIET:  # silence opens no mouth, and most failures would hide
         voice = sound.music(len(voice), 0.1)
     speech = hear(animator, face, voice, chosen)
@@ -157,7 +160,7 @@ class _Shot:
 
 
 def _turned(shot: _Shot) -> list[tiles.Tile]:
-    turned = shot.face.turned(Pose(yaw=_YAW))
+    turned = turn_face(shot.face, Pose(yaw=_YAW))
     return [_drawn("Normal", shot.drawn()), _drawn(f"Turned by {_YAW:g}°", shot.drawn(turned))]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from atvg.animator import Chunk
+from atvg.animate.chunk import Chunk
 from atvg.evaluation.metrics import mouth_box
 from atvg.face.landmarks import MOUTH, mouth_opening
 from atvg.lab.measure import STILL, correlation, difference, shown

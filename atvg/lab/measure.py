@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from atvg.animator import Chunk
+from atvg.animate.chunk import Chunk
 from atvg.evaluation import metrics
 from atvg.evaluation.tracking import track
 from atvg.face.landmarks import mouth_opening

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from atvg.animator import CHUNK, Animator, Chunk, Settings, join, make_settings
+from atvg.animate.chunk import CHUNK, Chunk, join
+from atvg.animate.settings import Settings, make_settings
+from atvg.animator import Animator
 from atvg.config import FPS, SAMPLE_RATE
 from atvg.face.face import Face
 from atvg.face.landmarks import mouth_opening

@@ -18,10 +18,13 @@ from atvg.errors import BadSettingError
 from atvg.face.face import Face
 from atvg.face.landmarks import five_points
 from atvg.face.mediapipe import MediaPipeTracker
-from atvg.film.video import Sound, VideoWriter, check_output, label
+from atvg.film.label import label
+from atvg.film.output import check_output
+from atvg.film.video import Sound, VideoWriter
 from atvg.lab import sound, tiles
 from atvg.lab.measure import LABELS, Quality, measure, shown
 from atvg.lab.run import SECONDS, draw, draw_parts, hear, settings_of, voice_of
+from atvg.motion.turn import turn_face
 from atvg.voice.audio import Audio, load_audio
 
 BETAS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0)
@@ -129,7 +132,7 @@ def beta_sweep(
     """
     chosen = settings_of(settings)
     trained = [settings_of(settings, beta=value) for value in _some(values, "β")]
-    heard, turned = voice_of(wave, seconds), face.turned(chosen.pose)
+    heard, turned = voice_of(wave, seconds), turn_face(face, chosen.pose)
     measures = ("attention", "similarity", "lip_error", "lip_r", "opening", "sharpness", "change", "found")
 
     def points() -> Iterator[Point]:
@@ -165,7 +168,7 @@ def pose_sweep(
     def points() -> Iterator[Point]:
         tracker, at = MediaPipeTracker(), hear(animator, face, heard, chosen).widest
         for pose in poses:
-            turned = face.turned(pose)
+            turned = turn_face(face, pose)
             speech = hear(animator, turned, heard, chosen)
             drawn = draw(animator, turned.crop, turned.crop_landmarks, speech, chosen)
             quality = measure(drawn, face.crop, tracker=tracker)
@@ -194,7 +197,7 @@ def noise_sweep(
     """
     chosen = settings_of(settings, seed=seed)
     shares = [check_number("σ", sigma, 0, 0.5) for sigma in _some(sigmas, "σ")]
-    heard, turned = voice_of(wave, seconds), face.turned(chosen.pose)
+    heard, turned = voice_of(wave, seconds), turn_face(face, chosen.pose)
     measures = ("lip_error", "lip_r", "similarity", "sharpness", "attention", "change", "found")
 
     def points() -> Iterator[Point]:
@@ -230,7 +233,7 @@ def snr_sweep(
     """
     chosen = settings_of(settings, seed=seed)
     levels = [check_number("signal-to-noise ratio", snr, -20, 60) for snr in _some(snrs, "signal-to-noise ratio")]
-    heard, turned = voice_of(wave, seconds), face.turned(chosen.pose)
+    heard, turned = voice_of(wave, seconds), turn_face(face, chosen.pose)
 
     def points() -> Iterator[Point]:
         tracker, clean = MediaPipeTracker(), hear(animator, turned, heard, chosen)
@@ -269,7 +272,7 @@ def side_by_side(
     """
     chosen = settings_of(settings)
     trained = [settings_of(settings, beta=beta) for beta in _some(betas, "β", _MOST_BETAS)]
-    heard, turned = load_audio(wave), face.turned(chosen.pose)
+    heard, turned = load_audio(wave), turn_face(face, chosen.pose)
     path = check_output(path)
     photo, example = turned.crop, turned.crop_landmarks
     speech = hear(animator, turned, heard, chosen)

@@ -8,8 +8,7 @@ import numpy as np
 
 from atvg.config import CROP_SIZE
 from atvg.face.landmarks import MOUTH, OUTLINES
-from atvg.film.panels import FACE, GROUND, LIPS, MUTED, TEXT, heat_map
-from atvg.film.video import text_mask
+from atvg.film.drawing import FACE, GROUND, LIPS, MUTED, TEXT, heat_map, text_mask
 
 MARGIN, GAP = 16, 12  # round the tiles and between them, pixels
 _TITLE_SIZE, _NOTE_SIZE = 15, 12

@@ -8,19 +8,24 @@ from typing import Any
 import cv2
 import numpy as np
 
-from atvg.animator import Animator, Chunk, Settings
+from atvg.animate.chunk import Chunk
+from atvg.animate.settings import Settings
+from atvg.animator import Animator
 from atvg.config import CROP_SIZE, check_number
 from atvg.errors import BadSettingError
 from atvg.face import geometry
 from atvg.face.face import Face
 from atvg.face.landmarks import MOUTH, RIGID, mouth_opening
 from atvg.face.mediapipe import MediaPipeTracker
-from atvg.film.panels import FACE, GROUND, LIPS, MUTED, PLATE
-from atvg.film.video import VideoWriter, check_output, label
+from atvg.film.drawing import FACE, GROUND, LIPS, MUTED, PLATE
+from atvg.film.label import label
+from atvg.film.output import check_output
+from atvg.film.video import VideoWriter
 from atvg.lab import sound, tiles
 from atvg.lab.findings import Figures, Pair, find
 from atvg.lab.measure import LABELS, Quality, look, measure, shown
 from atvg.lab.run import SAMPLES_PER_FRAME, Speech, draw, hear, settings_of, voice_of
+from atvg.motion.turn import turn_face
 from atvg.voice.audio import Audio, speech_level
 
 SECONDS = 2.4  # of speech
@@ -186,7 +191,7 @@ def disturb(
         raise BadSettingError(f"unknown trouble {str(trouble)[:80]!r}; choose from: {', '.join(TROUBLES)}")
     chosen = settings_of(settings, seed=seed)
     check_number("signal-to-noise ratio", snr, -20, 60)
-    voice, face = voice_of(wave, seconds), face.turned(chosen.pose)
+    voice, face = voice_of(wave, seconds), turn_face(face, chosen.pose)
     covered, where = cover(face.crop, face.crop_landmarks, box, at)
     speech = hear(animator, face, voice, chosen)
 

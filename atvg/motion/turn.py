@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from atvg.face import geometry
+from atvg.face.face import Face
 from atvg.face.landmarks import JAW
 from atvg.motion.pose import Pose, head_centre, turn_points
 from atvg.motion.warp import spline_shift
@@ -105,6 +106,20 @@ def turn_head(landmarks: np.ndarray, mesh: np.ndarray, pose: Pose, shape: tuple[
     fade = 0.5 + 0.5 * np.cos(np.pi * np.clip((distance - _FADE) / (1 - _FADE), 0, 1))
     shift = (shift * fade[:, None]).reshape(GRID, GRID, 2).astype(np.float32)
     return HeadTurn(low, high - low, shift, turn_points(landmarks, centre, pose))
+
+
+def turn_of(face: Face, pose: Pose) -> HeadTurn:
+    """The warp that turns the head of a photo."""
+    return turn_head(face.landmarks, face.mesh, pose, face.photo.shape)
+
+
+def turn_face(face: Face, pose: Pose) -> Face:
+    """A face with its head turned, in the same photo."""
+    if not pose:
+        return face
+    turn = turn_of(face, pose)
+    mesh = turn_points(face.mesh, head_centre(face.landmarks), pose)
+    return Face(turn.of_photo(face.photo), turn.landmarks, mesh)
 
 
 def _circle(count: int) -> np.ndarray:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from atvg.film.video import Sound, VideoWriter, label
+from atvg.film.label import label
+from atvg.film.video import Sound, VideoWriter
 from atvg.lab import tiles
 
 

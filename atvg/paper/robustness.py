@@ -21,6 +21,7 @@ from atvg.lab.measure import measure
 from atvg.lab.run import draw, excerpt, hear, settings_of
 from atvg.lab.sweeps import POSTER_REAL, POSTER_SYNC, SIGMAS
 from atvg.motion.pose import MAX_DEGREES, Pose
+from atvg.motion.turn import turn_face
 from atvg.paper import figures
 from atvg.paper.identities import Person, portraits, stills
 from atvg.paper.parts import Cell, Part, Picture, Table
@@ -216,11 +217,11 @@ def _turned(study: Study, person: Person) -> tuple[list[dict[str, float]], list[
     voice, settings = excerpt(study.voice, _SECONDS), settings_of({})
     points, shown = [], []
     for yaw in YAWS:
-        turned = person.face.turned(Pose(yaw=yaw))
+        turned = turn_face(person.face, Pose(yaw=yaw))
         speech = hear(study.animator, turned, voice, settings)
         drawn = draw(study.animator, turned.crop, turned.crop_landmarks, speech)
         quality = measure(drawn, person.face.crop, tracker=study.tracker)
-        back = turned.turned(Pose(yaw=-yaw)).crop
+        back = turn_face(turned, Pose(yaw=-yaw)).crop
         points.append(
             {
                 "cpbd": metrics.sharpness(drawn.frames),

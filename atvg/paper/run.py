@@ -8,13 +8,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from atvg import __version__, checkpoint
+from atvg import checkpoint
+from atvg.config import VERSION
 from atvg.data.storage import AnyPath, as_path
 from atvg.errors import BadSettingError, OutputError
 from atvg.evaluation.baselines import BASELINES
 from atvg.evaluation.baselines import FOLDER as BASELINE_FOLDER
 from atvg.evaluation.report import write_json
-from atvg.film.video import unwritable
+from atvg.film.output import unwritable
 from atvg.paper.identities import identities
 from atvg.paper.jitter import pixel_jitter
 from atvg.paper.page import page
@@ -133,7 +134,7 @@ def _about(study: Study, parts: Sequence[str]) -> dict[str, str]:
     command += "" if study.weights == checkpoint.locate() else f" --weights {study.weights.name}"
     command += f" --frames {study.frames}" if study.frames else ""
     command += "" if set(parts) == set(PARTS) else f" --parts {','.join(name for name in PARTS if name in parts)}"
-    versions = {"atvg": __version__, **{name: version(name) for name in _LIBRARIES}}
+    versions = {"atvg": VERSION, **{name: version(name) for name in _LIBRARIES}}
     weights = {
         checkpoint.AT_NET: study.weights,
         checkpoint.VG_NET: study.weights,

@@ -7,21 +7,10 @@ import cv2
 import numpy as np
 
 from atvg.film.close_up import CloseUp
-from atvg.film.panels import (
-    GROUND,
-    MUTED,
-    TEXT,
-    UNIT,
-    as_painted,
-    dimmed,
-    enlarge,
-    heat_map,
-    painted,
-    upright_scale,
-    write,
-)
+from atvg.film.drawing import GROUND, MUTED, TEXT, as_painted, dimmed, enlarge, heat_map, painted, write
 from atvg.film.paste import Paster
 from atvg.film.recording import Moment, Recording
+from atvg.show.maps import UNIT, upright_scale
 
 AMPLIFIED = 4  # times: how much stronger a residual is shown, around mid-grey
 _TILE, _LARGEST = 256, 512  # pixels of a tile, least and greatest

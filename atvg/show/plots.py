@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from atvg.config import FPS
 from atvg.face.landmarks import MOUTH, OUTLINES, mouth_opening
-from atvg.film.panels import FACE, GROUND, LIPS, MUTED, PLATE, TEXT
+from atvg.film.drawing import FACE, GROUND, LIPS, MUTED, PLATE, TEXT
 
 _OPEN_CODES = 3  # shown at first; the others wait in the legend
 _MOST_MOMENTS = 300  # of a path: more cannot be told apart, and the page would grow by megabytes

@@ -8,8 +8,7 @@ from atvg.face.crop import warp_to_crop
 from atvg.face.face import Face
 from atvg.face.landmarks import MOUTH, OUTLINES
 from atvg.face.placing import Box
-from atvg.film.panels import FACE, GROUND, LIPS
-from atvg.film.video import text_mask
+from atvg.film.drawing import FACE, GROUND, LIPS, text_mask
 
 _ZOOM = 4  # of the crop
 _LINE = 3  # pixels

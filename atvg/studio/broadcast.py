@@ -11,13 +11,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from atvg.animate.chunk import Chunk
 from atvg.animate.live import Live
-from atvg.animator import Animator, Chunk, make_settings
+from atvg.animate.settings import make_settings
+from atvg.animator import Animator
 from atvg.config import check_number
 from atvg.errors import ATVGError, BadAudioError, LiveBusyError, LiveOverError
 from atvg.face.face import Face
+from atvg.film.label import stamp
 from atvg.film.paste import Paster
-from atvg.film.video import stamp
+from atvg.motion.turn import turn_face
 
 LONGEST = 2.0  # seconds of one piece of sound
 _QUALITY = 75  # of a JPEG
@@ -168,7 +171,7 @@ class _Broadcast:
     def __init__(self, owner: str, animator: Animator, face: Face, settings: dict[str, Any], seconds: float):
         self.owner, self.lock, self._seconds = owner, threading.Lock(), seconds
         self._live = Live(animator, face, **settings)
-        self._paster = Paster(face.turned(make_settings(settings).pose))
+        self._paster = Paster(turn_face(face, make_settings(settings).pose))
         self._heard = 0.0
         self._began = self._last = time.monotonic()
 

@@ -19,8 +19,8 @@ from lightning.fabric import Fabric
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from atvg.checkpoint import load_state, save_state
 from atvg.errors import CheckpointError, OutputError
+from atvg.tensors import load_state, save_state
 from atvg.train.settings import RunSettings
 from atvg.train.stage import Player, Stage
 

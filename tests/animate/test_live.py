@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from atvg.animate.chunk import Chunk, join
 from atvg.animate.live import Live, look_ahead
-from atvg.animator import Animator, Chunk, join
+from atvg.animator import Animator
 from atvg.config import FPS, SAMPLE_RATE
 from atvg.errors import BadAudioError, BadSettingError
 from atvg.face.landmarks import mouth_opening

@@ -11,6 +11,7 @@ from atvg.face.advice import KINDS, advise
 from atvg.face.face import Face, read_face
 from atvg.face.landmarks import JAW, LEFT_EYE, MOUTH, RIGHT_EYE
 from atvg.motion.pose import Pose
+from atvg.motion.turn import turn_face
 from tests import synthetic
 
 
@@ -183,11 +184,11 @@ class TestGeometry:
 
     @pytest.mark.parametrize("pose", [Pose(yaw=40), Pose(yaw=-40), Pose(pitch=40), Pose(pitch=-45)])
     def test_turned(self, face, kinds_of, pose):
-        assert "turned" in kinds_of(face.turned(pose))
+        assert "turned" in kinds_of(turn_face(face, pose))
 
     @pytest.mark.parametrize("pose", [Pose(yaw=10), Pose(yaw=-10), Pose(pitch=8), Pose(pitch=-8), Pose(roll=15)])
     def test_turned_a_little(self, face, kinds_of, pose):
-        assert kinds_of(face.turned(pose)) == []
+        assert kinds_of(turn_face(face, pose)) == []
 
     @pytest.mark.parametrize("degrees", [-50, 50])
     def test_tilted(self, face, kinds_of, degrees):
@@ -232,7 +233,7 @@ class TestAdvice:
         photos.append(blurred(face.photo, face, 3))
         found = [advice for photo in photos for advice in advise(replace(with_landmarks(face, spoil), photo=photo))]
         turn = np.array([[0.2, -0.2, 0], [0.2, 0.2, 0], [0, 0, 0.3]], np.float32)
-        turned = face.turned(Pose(yaw=50))
+        turned = turn_face(face, Pose(yaw=50))
         small = Face(face.photo[:20, :20], turned.landmarks @ turn, turned.mesh @ turn)
         return found + advise(small)
 

@@ -11,7 +11,8 @@ from skimage.transform import rescale
 
 from atvg.errors import BadSettingError, DetectorUnavailableError
 from atvg.face import detector as detectors
-from atvg.face.detector import Detection, FaceDetector, FirstThatFinds, make_detector
+from atvg.face.detection import Detection, FaceDetector
+from atvg.face.detector import FirstThatFinds, make_detector
 from atvg.face.face_alignment import FaceAlignmentDetector
 from atvg.face.landmarks import MESH_TO_68, five_points
 from atvg.face.mediapipe import MediaPipeTracker

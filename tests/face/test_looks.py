@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from atvg.face.detector import Detection
+from atvg.face.detection import Detection
 from atvg.face.landmarks import five_points
 from atvg.face.looks import Look, close_up, look_again
 from tests.synthetic import Drawing

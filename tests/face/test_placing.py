@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from atvg.errors import BadSettingError, FaceTooSmallError, NoFaceError, SeveralFacesError
-from atvg.face.detector import Detection, FaceDetector
+from atvg.face.detection import Detection, FaceDetector
 from atvg.face.face import Face, read_face
 from atvg.face.landmarks import five_points
 from atvg.face.placing import anchors, parse_place

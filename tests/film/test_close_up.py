@@ -12,6 +12,7 @@ from atvg.face.face import Face
 from atvg.film.close_up import CloseUp
 from atvg.film.paste import Paster
 from atvg.film.render import rendering
+from atvg.motion.turn import turn_face
 
 
 def scaled(face: Face, scale: float, shift: tuple[int, int] = (0, 0), size: tuple[int, int] | None = None) -> Face:
@@ -57,7 +58,7 @@ def test_beside_the_photos_border_it_is_moved_into_the_photo(face, shift):
 
 @pytest.mark.parametrize("settings", [{}, {"natural": True, "pose": Pose(yaw=15, roll=8)}])
 def test_a_video_of_it_is_cut_from_the_whole_picture(animator, face, tmp_path, settings):
-    face = face.turned(settings.pop("pose", Pose()))
+    face = turn_face(face, settings.pop("pose", Pose()))
     wave = sample_voice(0.4)
     chunks = list(animator.stream(face, wave, **settings))
     (_, picture), *_ = rendering(face, chunks, wave, tmp_path / "face.mp4", "face")

@@ -6,26 +6,18 @@ import cv2
 import numpy as np
 import pytest
 
-from atvg.animator import Chunk, compose
+from atvg.animate.chunk import Chunk
+from atvg.animate.drawer import compose
 from atvg.face import geometry
 from atvg.face.face import Face
 from atvg.face.landmarks import INNER_LOWER
 from atvg.film.close_up import CloseUp
-from atvg.film.panels import (
-    FACE,
-    LARGE,
-    LIPS,
-    SIDE,
-    PanelRenderer,
-    attention_over,
-    enlarge,
-    heat_map,
-    landmarks_over,
-    loss_weight,
-)
+from atvg.film.drawing import FACE, LIPS, SIDE, enlarge, heat_map
+from atvg.film.panels import PanelRenderer
 from atvg.film.paste import Paster
 from atvg.film.video import VideoWriter
 from atvg.motion.warp import CELLS
+from atvg.show.maps import LARGE, attention_over, landmarks_over, loss_weight
 
 T = 6
 

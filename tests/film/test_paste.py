@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 import torch
 
+from atvg.animate.chunk import Chunk
+from atvg.animate.drawer import Drawer
 from atvg.animate.engine import TorchEngine
-from atvg.animator import Chunk, Drawer
 from atvg.config import VGNetConfig
 from atvg.face import geometry
 from atvg.face.face import Face, read_face
 from atvg.film.paste import Paster, face_mask
 from atvg.motion.pose import Pose
-from atvg.motion.turn import HeadTurn
+from atvg.motion.turn import HeadTurn, turn_of
 from atvg.nets.vg_net import VGNet
 from tests import synthetic
 
@@ -192,7 +193,7 @@ class TestTurnedHeads:
 
     @pytest.fixture(scope="class")
     def turn(self, face):
-        return face.head_turn(Pose(yaw=8, pitch=-4))
+        return turn_of(face, Pose(yaw=8, pitch=-4))
 
     def test_without_attention_the_picture_is_the_turned_photo(self, face, turn):
         (picture,) = Paster(face).paste(sheet(face, ZEROS, 90, turns=(turn,)))
@@ -220,7 +221,7 @@ class TestTurnedHeads:
 
     def test_the_mask_goes_along_with_the_head(self, face):
         """A face drawn where the chin has swung to is shown there, and not where the chin was."""
-        turns = tuple(face.head_turn(Pose(roll=angle)) for angle in (-20, 20))
+        turns = tuple(turn_of(face, Pose(roll=angle)) for angle in (-20, 20))
         pictures = Paster(face).paste(sheet(face, np.repeat(ONES, 2, axis=0), 80, turns=turns))
         lit = [
             (picture.astype(int) - turn.of_photo(face.photo)).max(axis=2)
@@ -232,7 +233,7 @@ class TestTurnedHeads:
             assert lit[here][y, x] > 60 and lit[there][y, x] < 40
 
     def test_each_frame_has_its_own_turn(self, face, turn):
-        turns = (turn, face.head_turn(Pose(yaw=-8)))
+        turns = (turn, turn_of(face, Pose(yaw=-8)))
         pictures = list(Paster(face).paste(sheet(face, np.repeat(ZEROS, 2, axis=0), 90, turns=turns)))
         for picture, one in zip(pictures, turns, strict=True):
             np.testing.assert_array_equal(picture, one.of_photo(face.photo))
@@ -242,7 +243,7 @@ class TestTurnedHeads:
         """Also where the face is as wide as the photo, so that whole rows of it are replaced."""
         left = round(face.landmarks[:, 0].min())
         narrow = Face(face.photo[:, left : left + 60].copy(), face.landmarks - [left, 0, 0], face.mesh - [left, 0, 0])
-        turn = narrow.head_turn(Pose(yaw=8))
+        turn = turn_of(narrow, Pose(yaw=8))
         ((picture, made),) = Paster(narrow).frames(sheet(narrow, ONES, 90, turns=(turn,)))
         assert made.box[1] == slice(0, 60)
         np.testing.assert_array_equal(made.photo, turn.of_photo(narrow.photo)[made.box])
@@ -251,7 +252,7 @@ class TestTurnedHeads:
     def test_a_turn_by_nothing_is_no_turn(self, face, net):
         landmarks = spoken(face, 4.0)
         (still,) = Paster(face).paste(drawn(net, face, landmarks))
-        (turned,) = Paster(face).paste(drawn(net, face, landmarks, (face.head_turn(Pose()),)))
+        (turned,) = Paster(face).paste(drawn(net, face, landmarks, (turn_of(face, Pose()),)))
         assert np.abs(turned.astype(int) - still).max() <= 1
 
 
@@ -261,7 +262,7 @@ class TestEquation:
 
     @pytest.fixture
     def chunk(self, net, face, turning) -> Chunk:
-        turns = tuple(face.head_turn(Pose(yaw=yaw)) for yaw in (6, -6, 3)) if turning else ()
+        turns = tuple(turn_of(face, Pose(yaw=yaw)) for yaw in (6, -6, 3)) if turning else ()
         landmarks = spoken(face, 0.0, 5.0, -3.0)
         if turning:
             landmarks = np.stack([geometry.apply(face.matrix, turn.landmarks) for turn in turns])
@@ -393,7 +394,7 @@ def test_a_clip_takes_no_more_memory_than_a_stretch_of_it(face, net, monkeypatch
     """Whoever saves a result hands over all of it: turned photos, and masks, are made as they are needed."""
     made, of_photo = [], HeadTurn.of_photo
     monkeypatch.setattr(HeadTurn, "of_photo", lambda turn, photo: made.append(turn) or of_photo(turn, photo))
-    turn = face.head_turn(Pose(yaw=3))
+    turn = turn_of(face, Pose(yaw=3))
     landmarks = np.repeat(geometry.apply(face.matrix, turn.landmarks)[None], 30, axis=0)
     pictures = Paster(face).paste(drawn(net, face, landmarks, (turn,) * 30))
     next(pictures)

@@ -14,6 +14,7 @@ from atvg.errors import OutputError
 from atvg.face.placing import parse_place
 from atvg.film.provenance import provenance, write_provenance
 from atvg.film.render import render
+from atvg.motion.turn import turn_face
 from atvg.voice.audio import load_audio
 
 SETTINGS = {
@@ -77,7 +78,7 @@ class TestTheCommand:
         wave = load_audio(voice)
         settings = SETTINGS | {"frame": "full", "box": [170.0, 70.0, 110.0, 140.0]}
         pose = Pose(*(settings[angle] for angle in ("yaw", "pitch", "roll")))
-        face = animator.read_face(astronaut, box=settings["box"]).turned(pose)
+        face = turn_face(animator.read_face(astronaut, box=settings["box"]), pose)
         kept = {name: settings[name] for name in ("beta", "mouth_gain", "smoothing", "teeth", "natural", "seed")}
         render(face, animator.stream(face, wave, **kept), str(voice), "app.mp4", settings["frame"], arrays="app.npz")
 

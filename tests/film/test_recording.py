@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from atvg.animator import Chunk
+from atvg.animate.chunk import Chunk
 from atvg.config import FPS, SAMPLE_RATE
 from atvg.errors import BadSettingError, DiskFullError, OutputError, RecordingError
 from atvg.face.face import Face

@@ -11,7 +11,9 @@ import pytest
 from atvg.config import FPS, SAMPLE_RATE
 from atvg.errors import BadAudioError, OutputError
 from atvg.film import video
-from atvg.film.video import VideoWriter, check_output, label, sign
+from atvg.film.label import label, sign
+from atvg.film.output import check_output
+from atvg.film.video import VideoWriter
 from atvg.voice.audio import load_audio, n_video_frames
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()

@@ -8,6 +8,7 @@ from atvg.face.crop import warp_to_crop
 from atvg.face.face import Face
 from atvg.face.landmarks import RIGID
 from atvg.motion.pose import Pose, head_centre, turn_points
+from atvg.motion.turn import turn_face, turn_of
 
 POSES = [Pose(yaw=8), Pose(pitch=-6), Pose(roll=5), Pose(-6, 4, -3)]
 
@@ -35,11 +36,11 @@ def spot_of(photo: np.ndarray) -> np.ndarray:
 class TestTurn:
     def test_landmarks_are_the_turned_3d_points(self, face, pose):
         expected = turn_points(face.landmarks, head_centre(face.landmarks), pose)
-        np.testing.assert_allclose(face.head_turn(pose).landmarks, expected)
+        np.testing.assert_allclose(turn_of(face, pose).landmarks, expected)
 
     def test_the_crop_is_turned_as_the_photo_is(self, face, pose):
         """But for one resampling more or less; left unturned it would be far off."""
-        turn = face.head_turn(pose)
+        turn = turn_of(face, pose)
         direct = turn.of_crop(face.crop, face.matrix).astype(float)
         through_photo = warp_to_crop(turn.of_photo(face.photo), face.matrix).astype(float)
         middle = np.s_[16:-16, 16:-16]
@@ -49,7 +50,7 @@ class TestTurn:
         assert off < 0.5 * np.abs(face.crop - through_photo)[middle].mean()
 
     def test_far_background_stays_bit_for_bit(self, face, pose):
-        turned = face.head_turn(pose).of_photo(face.photo)
+        turned = turn_of(face, pose).of_photo(face.photo)
         assert turned.shape == face.photo.shape and turned.dtype == np.uint8
         middle = face.landmarks[:, :2].mean(axis=0)
         radius = np.linalg.norm(face.landmarks[:17, :2] - middle, axis=1).max()
@@ -62,12 +63,12 @@ class TestTurn:
 
 def test_the_given_photo_is_not_changed(face):
     before = face.photo.copy()
-    face.head_turn(Pose(yaw=10)).of_photo(face.photo)
+    turn_of(face, Pose(yaw=10)).of_photo(face.photo)
     np.testing.assert_array_equal(face.photo, before)
 
 
 def test_no_turn_changes_nothing(face):
-    turn = face.head_turn(Pose())
+    turn = turn_of(face, Pose())
     np.testing.assert_array_equal(turn.of_photo(face.photo), face.photo)
     np.testing.assert_array_equal(turn.of_crop(face.crop, face.matrix), face.crop)
 
@@ -78,7 +79,7 @@ def test_what_lies_at_a_landmark_goes_where_the_landmark_goes(face68, which, pos
     """A spot on the nose tip, a mouth corner, an eye corner and the chin of a face drawn by hand."""
     points = 1.5 * face68 + [100, 100, 0]
     face = Face(spotted(face68, points[which]), points, points)
-    turn = face.head_turn(pose)
+    turn = turn_of(face, pose)
     found = spot_of(turn.of_photo(face.photo))
     moved = turn.landmarks[which, :2] - points[which, :2]
     np.testing.assert_allclose(found, points[which, :2] + moved, atol=0.35 * np.linalg.norm(moved) + 0.5)
@@ -86,8 +87,8 @@ def test_what_lies_at_a_landmark_goes_where_the_landmark_goes(face68, which, pos
 
 
 def test_a_small_turn_and_its_opposite_bring_the_head_back(face):
-    there = face.turned(Pose(yaw=6))
-    back = there.turned(Pose(yaw=-6))
+    there = turn_face(face, Pose(yaw=6))
+    back = turn_face(there, Pose(yaw=-6))
     np.testing.assert_allclose(back.landmarks[RIGID], face.landmarks[RIGID], atol=0.5)
     low, high = face.landmarks[:, :2].min(axis=0).astype(int), face.landmarks[:, :2].max(axis=0).astype(int)
     inside = np.s_[low[1] : high[1], low[0] : high[0]]
@@ -103,5 +104,5 @@ def test_a_small_turn_and_its_opposite_bring_the_head_back(face):
 def test_a_face_at_or_beyond_the_edge_of_the_photo(face68, shift):
     photo = np.random.default_rng(0).integers(0, 256, (400, 400, 3), np.uint8)
     points = face68 + [*shift, 0]
-    turned = Face(photo, points, points).head_turn(Pose(yaw=10)).of_photo(photo)
+    turned = turn_of(Face(photo, points, points), Pose(yaw=10)).of_photo(photo)
     assert turned.shape == photo.shape

@@ -9,7 +9,7 @@ from atvg.bench import sample_voice
 from atvg.errors import BadSettingError
 from atvg.face.landmarks import mouth_opening
 from atvg.film.close_up import CloseUp
-from atvg.film.panels import heat_map
+from atvg.film.drawing import heat_map
 from atvg.film.paste import Paster
 from atvg.film.recording import Moment, Recorder, Recording
 from atvg.motion.idle import blink

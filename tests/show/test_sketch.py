@@ -5,7 +5,7 @@ import pytest
 
 from atvg.face.face import read_face
 from atvg.face.image import load_image
-from atvg.film.panels import FACE, LIPS
+from atvg.film.drawing import FACE, LIPS
 from atvg.show.sketch import sketch_boxes, sketch_face, sketch_points
 
 

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from atvg import checkpoint
+from atvg import tensors as tensors_file
 from atvg.config import ROWS_PER_FRAME
 from atvg.data.pack import Clip
 from atvg.errors import BadSettingError
@@ -139,7 +140,7 @@ class TestBothProcesses:
         assert [key for key in first if not torch.equal(first[key], second[key])] == []
 
     def test_leave_one_state_with_these_weights(self, runs, name):
-        tensors, _ = checkpoint.load_state(runs / name / STATE_FILE)
+        tensors, _ = tensors_file.load_state(runs / name / STATE_FILE)
         held = load_file(runs / f"{name}.weights-0")
         assert all(torch.equal(tensors[key], value) for key, value in held.items())
         assert len(list((runs / name).glob("*.safetensors"))) == 2  # the state, and what ships
@@ -148,11 +149,11 @@ class TestBothProcesses:
 
 def test_they_take_the_same_number_of_steps_whatever_their_clocks_say(runs):
     """Two minutes are two steps by the first process's clock and less than one by the second's."""
-    assert checkpoint.load_state(runs / "stream" / STATE_FILE)[1]["step"] == 2
+    assert tensors_file.load_state(runs / "stream" / STATE_FILE)[1]["step"] == 2
 
 
 def test_a_distributed_run_resumes(runs):
-    assert checkpoint.load_state(runs / "vg" / STATE_FILE)[1]["step"] == STEPS + 1
+    assert tensors_file.load_state(runs / "vg" / STATE_FILE)[1]["step"] == STEPS + 1
     lines = [json.loads(line) for line in (runs / "vg/log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(1, STEPS + 2))  # each step once: one process logs
 

@@ -16,6 +16,7 @@ import torch
 from safetensors import safe_open
 
 from atvg import checkpoint
+from atvg import tensors as tensors_file
 from atvg.cli import main
 from atvg.config import VGNetConfig
 from atvg.data.pack import shard_paths
@@ -276,8 +277,8 @@ def killed_at(monkeypatch, number: int, act) -> bool:
 
     with monkeypatch.context() as patch:
         for owner, name in (
-            (checkpoint.os, "replace"), (checkpoint.os, "fsync"), (checkpoint, "save_file"), (checkpoint, "_remove"),
-            (Path, "write_text"), (Path, "unlink"),
+            (tensors_file.os, "replace"), (tensors_file.os, "fsync"), (tensors_file, "save_file"),
+            (tensors_file, "_remove"), (Path, "write_text"), (Path, "unlink"),
         ):  # fmt: skip
             patch.setattr(owner, name, watched(getattr(owner, name)))
         try:
@@ -330,10 +331,10 @@ class TestPair:
     def test_what_older_versions_and_safetensors_leave_does_no_harm(self, tmp_path):
         path = tmp_path / "state.safetensors"
         (tmp_path / "state.safetensors.half").write_bytes(b"a file, not a folder")
-        checkpoint.save_state(path, {"a": torch.ones(3)}, {"step": 1})
+        tensors_file.save_state(path, {"a": torch.ones(3)}, {"step": 1})
         (tmp_path / "state.safetensors.half").mkdir()
         (tmp_path / "state.safetensors.half/.tmpX1y2Z3").write_bytes(b"half")
-        checkpoint.save_state(path, {"a": torch.ones(3)}, {"step": 2})
+        tensors_file.save_state(path, {"a": torch.ones(3)}, {"step": 2})
         assert [path.name for path in tmp_path.iterdir()] == ["state.safetensors"]
 
 
@@ -436,7 +437,7 @@ class TestDamagedState:
     @pytest.mark.parametrize("meta", [{}, {"step": None}, {"step": 1, "seconds": 1, "groups": 3}])
     def test_a_header_of_another_kind(self, run, run_at, tmp_path, meta, refuses):
         folder = shutil.copytree(run, tmp_path / "run")
-        checkpoint.save_state(folder / STATE_FILE, state_of(folder)[0], meta)
+        tensors_file.save_state(folder / STATE_FILE, state_of(folder)[0], meta)
         with refuses(CheckpointError, STATE_FILE):
             run_at(folder, resume=True, steps=2)
 
@@ -444,7 +445,7 @@ class TestDamagedState:
         folder = shutil.copytree(run, tmp_path / "run")
         tensors, meta = state_of(folder)
         del meta["checksum"]
-        checkpoint.save_state(folder / STATE_FILE, tensors, meta)
+        tensors_file.save_state(folder / STATE_FILE, tensors, meta)
         run_at(folder, resume=True, steps=2)
         assert state_of(folder)[1]["step"] == 2
 

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from atvg import checkpoint
+from atvg import tensors as tensors_file
 from atvg.errors import BadSettingError, CheckpointError, PackError
 from atvg.train.loop import STATE_FILE, learning_rate
 from atvg.train.run import setting_names, train
@@ -15,7 +16,7 @@ from atvg.train.vg_stage import VGStage
 
 
 def state_of(folder):
-    return checkpoint.load_state(folder / STATE_FILE)
+    return tensors_file.load_state(folder / STATE_FILE)
 
 
 def assert_same_run(first, second):

@@ -1,0 +1,38 @@
+"""Codes → chunks: a face on its way through a clip, with natural motion."""
+
+from itertools import islice
+
+import numpy as np
+
+from atvg.animate.chunk import Chunk
+from atvg.animate.pipeline import Pipeline
+from atvg.animate.settings import Settings
+from atvg.face import geometry
+from atvg.face.face import Face
+from atvg.motion.idle import blink
+from atvg.motion.turn import turn_of
+
+
+class Performance:
+    """A face on its way through a clip: natural motion, landmarks, VG-net; `face` is turned already."""
+
+    def __init__(self, pipeline: Pipeline, face: Face, settings: Settings):
+        self._pipeline, self._face = pipeline, face
+        self._drawer = pipeline.drawer(face.crop, face.crop_landmarks, settings.beta, teeth=settings.teeth)
+        self._idle = pipeline.idle.sample(settings.seed) if settings.natural else None
+        self._shown = 0
+
+    def show(self, codes: np.ndarray) -> Chunk:
+        """The next T frames, from their codes (T, K)."""
+        face, count = self._face, len(codes)
+        turns, turned, seen, closure = (), None, face.crop_landmarks, 0.0
+        photos = np.broadcast_to(face.crop, (count, *face.crop.shape))
+        if self._idle is not None:
+            moments = list(islice(self._idle, count))
+            turns = tuple(turn_of(face, moment.pose) for moment in moments)
+            seen = np.stack([geometry.apply(face.matrix, turn.landmarks) for turn in turns])
+            photos = np.stack([turn.of_crop(face.crop, face.matrix) for turn in turns])
+            turned, closure = self._drawer.turned(photos, seen[..., :2]), np.array([m.closure for m in moments])
+        landmarks = blink(self._pipeline.landmarks(codes, seen), closure)
+        self._shown += count
+        return self._drawer.draw(landmarks, turned).chunk(self._shown - count, photos, codes, turns)

@@ -1,0 +1,175 @@
+"""The networks of one set of weights, and each step between a photo, a voice and frames."""
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from atvg import checkpoint
+from atvg.animate.drawer import Drawer
+from atvg.animate.ear_engine import make_ear
+from atvg.animate.engine import Engine, check_engine, make_engine
+from atvg.animate.listener import Listener, silence_for
+from atvg.animate.settings import Settings, make_settings
+from atvg.config import EARS, shown
+from atvg.errors import BadSettingError
+from atvg.face.detection import FaceDetector
+from atvg.face.detector import make_detector
+from atvg.motion.idle import IdleModel
+from atvg.motion.shape import ShapeModel, denormalise_offset, press_lips, uncross_lips
+from atvg.nets.at_net import ATNet
+from atvg.nets.ear import Ear
+from atvg.nets.vg_net import VGNet
+from atvg.voice.hearing import Listens
+
+_ENGINES = 4  # compiled networks kept, one for each β that was asked for: 75 MB each
+
+P = TypeVar("P", bound="Pipeline")
+
+
+class Pipeline:
+    """Holds the networks, read-only, and makes them ready for a face and a voice; any number may be at work at once.
+
+    Args:
+        at_nets, shape, vg_nets: from `atvg.checkpoint`; ``at_nets`` maps what a network hears through to it,
+            ``vg_nets`` the β it was trained with.
+        detector: how faces are found.
+        device: where the networks run.
+        engine: what ear and VG-net are computed with, see `atvg.animate.engine`.
+        idle: real head movements and blinks; without them ``natural`` cannot be asked for.
+        load_ear: gives the trained ear, when it is needed for the first time.
+    """
+
+    def __init__(
+        self,
+        at_nets: Mapping[str, ATNet],
+        shape: ShapeModel,
+        vg_nets: dict[float, VGNet],
+        detector: FaceDetector,
+        device: Any = "cpu",
+        idle: IdleModel | None = None,
+        engine: str = "auto",
+        load_ear: Callable[[], Ear] = checkpoint.load_ear,
+    ):
+        self.device, self.idle = torch.device(device), idle
+        self.at_nets = {ear: at_nets[ear].to(self.device) for ear in EARS if ear in at_nets}
+        self.shape, self.detector = shape, detector
+        self.vg_nets = {beta: net.to(self.device, memory_format=torch.channels_last) for beta, net in vg_nets.items()}
+        self.engine_name, self._engines = engine, lru_cache(maxsize=_ENGINES)(self._make_engine)
+        self._compiling = threading.Lock()
+        self.load_ear = load_ear
+        self._hearing: dict[str, tuple[Listens | None, Tensor]] = {}  # ears at work, and what they hear of silence
+        for net in vg_nets.values():
+            check_engine(engine, net)
+
+    @classmethod
+    def from_pretrained(
+        cls: type[P],
+        source: str | os.PathLike | None = None,
+        detector: str = "auto",
+        device: Any = None,
+        engine: str = "auto",
+    ) -> P:
+        """Loads weights: the shipped ones, those of a folder, or of a Hub repository ``owner/name``.
+
+        Raises:
+            CheckpointError: missing or damaged weights.
+            BadSettingError: unknown detector or engine, or one that cannot be used here.
+        """
+        finder = make_detector(detector)
+        folder = checkpoint.locate(source)
+        at_nets, shape = checkpoint.load_at_nets(folder)
+        if device is None:
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        has_idle = (folder / f"{checkpoint.IDLE}.safetensors").is_file()
+        idle = checkpoint.load_idle(folder) if has_idle else None
+        load_ear = partial(checkpoint.load_ear, folder)
+        return cls(at_nets, shape, checkpoint.load_vg_nets(folder), finder, device, idle, engine, load_ear)
+
+    @property
+    def ears(self) -> tuple[str, ...]:
+        """What the AT-nets hear through, of `EARS`, the better first."""
+        return tuple(self.at_nets)
+
+    def settings(self, values: dict[str, Any]) -> Settings:
+        """`Settings` from keyword arguments, if these weights can do what they ask for.
+
+        Raises:
+            BadSettingError: an unknown name, a bad value, or an ear or natural motion that the weights lack.
+        """
+        chosen = make_settings(values)
+        self._net(chosen.ear)
+        if chosen.natural and self.idle is None:
+            raise BadSettingError("these weights have no idle motion (idle.safetensors); make it with: atvg train idle")
+        return chosen
+
+    def listener(self, photo_landmarks: np.ndarray, ear: str = EARS[0]) -> Listener:
+        """AT-net ready to hear one voice for one face, (68, 3) crop pixels and depth.
+
+        Raises:
+            BadSettingError: the weights have no AT-net for this ear.
+            CheckpointError: the ear's weights are missing or damaged.
+        """
+        net = self._net(ear)
+        with self._compiling:
+            if ear not in self._hearing:
+                listens = None
+                if ear != "none":
+                    listens = make_ear(self.engine_name, self.load_ear().to(self.device), net.config.ear_layers)
+                self._hearing[ear] = listens, silence_for(net, listens)
+            listens, silence = self._hearing[ear]
+        return Listener(net, listens, self.shape, photo_landmarks, silence)
+
+    def _net(self, ear: str) -> ATNet:
+        if ear not in self.at_nets:
+            raise BadSettingError(f"these weights have no AT-net for ear {shown(ear)}; choose: {', '.join(self.ears)}")
+        return self.at_nets[ear]
+
+    def landmarks(self, codes: np.ndarray, photo_landmarks: np.ndarray) -> np.ndarray:
+        """Codes (T, K) → crop-space landmarks (T, 68, 2): the photo's own plus the offset, seen in its pose.
+
+        The photo's are (68, 3), or (T, 68, 3) while its head turns.
+        """
+        offsets = denormalise_offset(self.shape.decode(codes), self.shape.frame_of(photo_landmarks))
+        return press_lips(uncross_lips(photo_landmarks[..., :2] + offsets[..., :2])).astype(np.float32)
+
+    @torch.inference_mode()
+    def drawer(
+        self,
+        photo_crop: np.ndarray,
+        example: np.ndarray,
+        beta: float = 0.5,
+        recurrent: bool = True,
+        teeth: float = 1.0,
+    ) -> "Drawer":
+        """VG-net ready to draw one photo, (128, 128, 3) uint8 with landmarks (68, 2+) in crop pixels; see `Drawer`."""
+        return Drawer(self.engine(beta), photo_crop, example, recurrent, teeth)
+
+    def engine(self, beta: float = 0.5) -> Engine:
+        """What draws with the weights for β; compiled when it is asked for the first time."""
+        with self._compiling:  # one compiler at a time, and none for what another thread compiles already
+            return self._engines(float(beta))
+
+    def _make_engine(self, beta: float) -> Engine:
+        return make_engine(self.engine_name, self._blend(beta))
+
+    def _blend(self, beta: float) -> VGNet:
+        """The network for β: between the two nearest trained values the weights are interpolated."""
+        trained = sorted(self.vg_nets)
+        below = max((b for b in trained if b <= beta), default=trained[0])
+        above = min((b for b in trained if b >= beta), default=trained[-1])
+        if below == above:
+            return self.vg_nets[below]
+        share = (beta - below) / (above - below)
+        low, high = self.vg_nets[below].state_dict(), self.vg_nets[above].state_dict()
+        blend = VGNet(self.vg_nets[below].config).to(self.device, memory_format=torch.channels_last)
+        mixed = {k: v if not v.is_floating_point() else v.lerp(high[k], share) for k, v in low.items()}
+        if not all((net.input_ranges[:, 1] > 0).all() for net in (self.vg_nets[below], self.vg_nets[above])):
+            mixed["input_ranges"].zero_()  # half of a range is none
+        blend.load_state_dict(mixed)
+        return blend.eval().requires_grad_(False)
