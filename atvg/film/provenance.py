@@ -75,7 +75,7 @@ def _versions() -> dict[str, str]:
         "atvg": VERSION,
         "python": platform.python_version(),
         **{name: version(name) for name in _LIBRARIES},
-        "opencv": cv2.VERSION,  # several wheels bring it
+        "opencv": cv2.__version__,  # several wheels bring it
         "platform": f"{platform.system()} {platform.machine()}",
     }
 
