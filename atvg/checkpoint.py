@@ -27,9 +27,10 @@ from atvg.nets.at_net import ATNet
 from atvg.nets.ear import Ear
 from atvg.nets.sync_net import SyncNet
 from atvg.nets.vg_net import VGNet
-from atvg.tensors import half, load_about, load_pair, save_pair
+from atvg.tensors import half, load_about, load_header, load_pair, load_single, save_pair
 
 AT_NET, VG_NET, DIRECT_NET, SYNC_NET, EAR, IDLE = "at_net", "vg_net", "direct_net", "sync_net", "ear", "idle"
+COMPARED = "compared"  # folder beside the weights that run, of networks that these are only compared with
 _SHAPE = "shape."
 _SHIPPED = Path(__file__).resolve().parent.parent / "checkpoints"
 
@@ -150,6 +151,30 @@ def load_net(folder: Path, name: str, net_class: type[N], config_class: type) ->
     return _fill(net_class, config_class, meta, tensors, folder / name)
 
 
+def load_compared(folder: Path, name: str, net_class: type[N], config_class: type) -> N:
+    """Reads a network that is only compared with, ready for inference: one file, see `compared_file`.
+
+    Raises:
+        CheckpointError: as `load_at_net`.
+    """
+    meta, tensors = load_single(compared_file(folder, name))
+    return _fill(net_class, config_class, meta, tensors, folder / COMPARED / name, single=True)
+
+
+def compared_notes(folder: Path, name: str) -> dict[str, Any]:
+    """What was written into such a file about the network's training.
+
+    Raises:
+        CheckpointError: missing or damaged.
+    """
+    return load_header(compared_file(folder, name))["notes"]
+
+
+def compared_file(folder: Path, name: str) -> Path:
+    """Where it lies in a folder of weights. ``NAME.safetensors`` of any run will do: its header says what it is."""
+    return folder / COMPARED / f"{name}.safetensors"
+
+
 def load_vg_net(folder: Path, name: str = VG_NET) -> VGNet:
     """Reads one VG-net, ready for inference.
 
@@ -249,7 +274,9 @@ def _check_shape(shape: ShapeModel, config: ATNetConfig, path: Path) -> None:
         raise CheckpointError(f"{path}.safetensors has people that do not differ (identity_std); copy it again")
 
 
-def _fill(net_class: type, config_class: type, meta: dict, tensors: dict[str, Tensor], path: Path) -> Any:
+def _fill(
+    net_class: type, config_class: type, meta: dict, tensors: dict[str, Tensor], path: Path, single: bool = False
+) -> Any:
     try:
         known = _UNSAID.get(config_class, {})
         config = checked_config(from_dict(config_class, known | meta["config"]))
@@ -258,9 +285,8 @@ def _fill(net_class: type, config_class: type, meta: dict, tensors: dict[str, Te
         net = net_class(config)
         net.load_state_dict(tensors)
     except (TypeError, ValueError, RuntimeError, BadSettingError):
-        raise CheckpointError(
-            f"the weights in {path}.safetensors do not fit {path}.json; use files of one training"
-        ) from None
+        about = "their own header; copy it again" if single else f"{path}.json; use files of one training"
+        raise CheckpointError(f"the weights in {path}.safetensors do not fit {about}") from None
     for value in net.state_dict().values():
         if value.is_floating_point() and not bool(np.isfinite(value.sum().item())):
             raise CheckpointError(f"{path}.safetensors holds NaN or infinite weights; copy it again")

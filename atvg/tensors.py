@@ -1,7 +1,8 @@
 """The only file that reads or writes tensors: safetensors, with JSON for everything else, never pickle.
 
-A network is a pair ``NAME.safetensors`` + ``NAME.json``. A training state is one safetensors file whose header
-carries the JSON. Every file is written beside the old one and swapped in, so a killed run never leaves half a file.
+A network is a pair ``NAME.safetensors`` + ``NAME.json``. The header of the former carries the JSON too, so a network
+which is only compared with does without the latter. A training state is one safetensors file whose header carries its
+JSON. Every file is written beside the old one and swapped in, so a killed run never leaves half a file.
 """
 
 import contextlib
@@ -139,10 +140,32 @@ def load_about(path: Path) -> dict[str, Any]:
         _check_file(path)
         if path.stat().st_size > _MAX_JSON:
             raise ValueError("too long")
-        meta = json.loads(path.read_text(encoding="utf-8"))
-        return {"config": dict(meta["config"]), "notes": dict(meta["notes"])}
+        return _about(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise CheckpointError(f"{path} is damaged; copy the weights' folder again") from None
+
+
+def load_header(path: Path) -> dict[str, Any]:
+    """What the header of a network's weights says of it, as `load_about` of a JSON; no tensor is read.
+
+    Raises:
+        CheckpointError: missing, truncated, not safetensors, or nothing of the kind in it.
+    """
+    return _header_about(path, _read_tensors(path, header_only=True)[1])
+
+
+def _header_about(path: Path, header: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        if len(header["meta"]) > _MAX_JSON:
+            raise ValueError("too long")
+        return _about(header["meta"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise CheckpointError(f"{path} does not say what network it is; copy it again") from None
+
+
+def _about(text: str) -> dict[str, Any]:
+    meta = json.loads(text)
+    return {"config": dict(meta["config"]), "notes": dict(meta["notes"])}
 
 
 def _check_file(path: Path) -> None:
@@ -156,18 +179,33 @@ def _check_file(path: Path) -> None:
 
 
 def load_pair(folder: Path, name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    tensors, _ = _read_tensors(folder / f"{name}.safetensors")
+    tensors, _ = _read_network(folder / f"{name}.safetensors")
+    return load_about(folder / f"{name}.json"), tensors
+
+
+def load_single(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Reads a network of one file: what `load_pair` gives, with the header in place of the JSON.
+
+    Raises:
+        CheckpointError: as `load_header`; also complex numbers.
+    """
+    tensors, header = _read_network(path)
+    return _header_about(path, header), tensors
+
+
+def _read_network(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors in single precision, and the header."""
+    tensors, header = _read_tensors(path)
     if any(value.is_complex() for value in tensors.values()):
-        raise CheckpointError(f"{folder / name}.safetensors holds complex numbers; copy it again")
-    return load_about(folder / f"{name}.json"), {
-        k: v.float() if v.is_floating_point() else v for k, v in tensors.items()
-    }
+        raise CheckpointError(f"{path} holds complex numbers; copy it again")
+    return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}, header
 
 
-def _read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _read_tensors(path: Path, header_only: bool = False) -> tuple[dict[str, Tensor], dict[str, str]]:
     _check_file(path)
     try:
         with safe_open(path, framework="pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}
+            keys = [] if header_only else file.keys()
+            return {key: file.get_tensor(key) for key in keys}, file.metadata() or {}
     except (SafetensorError, OSError, ValueError, AttributeError, RuntimeError):  # also types torch does not have
         raise CheckpointError(f"{path} is truncated or not safetensors; copy it again") from None

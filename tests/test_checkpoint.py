@@ -243,6 +243,82 @@ class TestFamily:
             checkpoint.load_vg_nets(family)
 
 
+class TestSingle:
+    """What is only compared with: one file, whose header says what the JSON of a pair would."""
+
+    @pytest.fixture
+    def path(self, nets, tmp_path):
+        checkpoint.save_net(tmp_path / "run", "vg_net", nets[2], {"step": 3})
+        path = checkpoint.compared_file(tmp_path, "small")
+        path.parent.mkdir()
+        return (tmp_path / "run" / "vg_net.safetensors").rename(path)
+
+    @staticmethod
+    def load(path) -> VGNet:
+        return checkpoint.load_compared(path.parent.parent, path.stem, VGNet, VGNetConfig)
+
+    @staticmethod
+    def say(path, about) -> None:
+        save_file(load_file(path), path, metadata={"meta": about} if about is not None else None)
+
+    def test_the_weights_of_any_run_will_do(self, nets, path):
+        loaded = self.load(path)
+        assert loaded.config == VG_SMALL and not loaded.training
+        for name, value in nets[2].state_dict().items():
+            torch.testing.assert_close(loaded.state_dict()[name], value, atol=2e-3, rtol=1e-3)
+        assert checkpoint.compared_notes(path.parent.parent, "small") == {"step": 3}
+
+    def test_what_older_headers_do_not_say_is_known(self, path):
+        config = dataclasses.asdict(VG_SMALL)
+        del config["layers"]
+        self.say(path, json.dumps({"config": config, "notes": {}}))
+        assert self.load(path).config == dataclasses.replace(VG_SMALL, layers=False)
+
+    @pytest.mark.parametrize(
+        "about",
+        [None, "", "{", "[]", '{"config": 3, "notes": {}}', '{"config": {}}', "[" * 100_000, " " * 1_000_001 + "{}"],
+    )
+    def test_a_header_that_does_not_say_what_it_is(self, path, about, refuses):
+        self.say(path, about)
+        for read in (self.load, lambda path: checkpoint.compared_notes(path.parent.parent, path.stem)):
+            with refuses(CheckpointError, "small.safetensors does not say"):
+                read(path)
+
+    @pytest.mark.parametrize("config", [{"hidden": 24}, {"hidden": "wide"}, {"hidden": 10**9}, {"unheard_of": 1}])
+    def test_weights_of_another_shape(self, path, config, refuses):
+        self.say(path, json.dumps({"config": dataclasses.asdict(VG_SMALL) | config, "notes": {}}))
+        with refuses(CheckpointError, "small.safetensors do not fit their own header"):
+            self.load(path)
+
+    @pytest.mark.parametrize("value", [torch.nan, torch.inf, 1j])
+    def test_weights_that_are_not_finite_or_not_real(self, path, value, refuses):
+        tensors, about = load_file(path), json.dumps({"config": dataclasses.asdict(VG_SMALL), "notes": {}})
+        some = next(key for key in tensors if key.endswith("weight"))
+        save_file(tensors | {some: tensors[some].float() * value}, path, metadata={"meta": about})
+        with refuses(CheckpointError, "small.safetensors holds"):
+            self.load(path)
+
+    @pytest.mark.parametrize("keep", [0.0, 0.001, 0.5, 0.999])
+    def test_a_truncated_file(self, path, keep, refuses):
+        path.write_bytes(path.read_bytes()[: int(keep * path.stat().st_size)])
+        for read in (self.load, lambda path: checkpoint.compared_notes(path.parent.parent, path.stem)):
+            with refuses(CheckpointError, "small.safetensors"):
+                read(path)
+
+    def test_a_missing_file_and_what_is_none(self, path, refuses, tmp_path):
+        path.unlink()
+        with refuses(CheckpointError, "small.safetensors is missing"):
+            self.load(path)
+        path.mkdir()
+        with refuses(CheckpointError, "small.safetensors is missing"):
+            self.load(path)
+
+    def test_a_pickle_is_refused(self, path, refuses):
+        path.write_bytes(pickle.dumps(print))
+        with refuses(CheckpointError, "small.safetensors"):
+            self.load(path)
+
+
 class TestLocate:
     def test_by_default_the_shipped_weights(self):
         assert checkpoint.locate().name == "checkpoints"

@@ -1,17 +1,22 @@
-"""The ablations: a family of small VG-nets trained alike, each but for one change, and their rows in the protocol."""
+"""The ablations: a family of small VG-nets trained alike, each but for one change, and their rows in the protocol.
+
+One is trained in minutes by ``atvg train vg -p PACK -o RUN`` with ``--set`` for all of `FAMILY` and of the change.
+What that leaves in RUN, ``vg_net.safetensors`` or ``direct_net.safetensors``, is the one file that is read here, from
+``compared/`` of a folder of weights, where it is named `Ablation.stored`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from atvg import checkpoint
+from atvg.checkpoint import compared_file, compared_notes, load_at_nets, load_compared
 from atvg.config import VGNetConfig
 from atvg.errors import BadSettingError, CheckpointError
 from atvg.evaluation.rows import Row, audio_row, oracle_row
 from atvg.nets.direct_net import DirectNet
+from atvg.nets.vg_net import VGNet
 
-FOLDER = "ablations"  # beside the other weights
 FAMILY = (  # what all of them are trained with: a third of the size, from nothing, for a few minutes each
     "net.photo_widths=24,48,72,112", "net.landmark_widths=32,40,56", "net.decoder_widths=24,48,80", "net.hidden=104",
     "net.layers=false", "steps=280", "warmup=30", "ema=0.98",
@@ -25,7 +30,7 @@ class Ablation:
     """One change.
 
     Attributes:
-        name: of its folder.
+        name: short, of letters that a file may be named by.
         title: what is read in the table.
         change: what ``atvg train vg --set`` is given after `FAMILY`.
         landmarks: whether frames are driven by landmarks; by the sound itself otherwise.
@@ -37,9 +42,9 @@ class Ablation:
     landmarks: bool = True
 
     @property
-    def net(self) -> str:
-        """Name of the weights in its folder."""
-        return checkpoint.VG_NET if self.landmarks else checkpoint.DIRECT_NET
+    def stored(self) -> str:
+        """Name of its file among the weights that are compared."""
+        return f"ablation_{self.name}"
 
 
 ABLATIONS = {
@@ -67,28 +72,29 @@ ABLATIONS = {
 }
 
 
-def folder_of(name: str, weights: Path) -> Path:
-    """Where the weights of an ablation lie.
+def known(name: str, weights: Path) -> Ablation:
+    """The ablation of this name, of which there are weights.
 
     Raises:
         BadSettingError: there is none of this name.
-        CheckpointError: there is no such folder.
+        CheckpointError: there are no weights of it.
     """
     if name not in ABLATIONS:
         raise BadSettingError(f"unknown ablation {name!r}; choose from: {', '.join(ABLATIONS)}")
-    folder = weights / FOLDER / name
-    if not folder.is_dir():
-        raise CheckpointError(f"no weights of the ablation {name!r} in {folder}; train it, or leave the ablations out")
-    return folder
+    ablation = ABLATIONS[name]
+    path = compared_file(weights, ablation.stored)
+    if not path.exists():
+        raise CheckpointError(f"no weights of the ablation {name!r} at {path}; train it, or leave the ablations out")
+    return ablation
 
 
 def training_notes(name: str, weights: Path) -> Mapping[str, Any]:
     """What was written beside an ablation about its training.
 
     Raises:
-        BadSettingError, CheckpointError: as `folder_of`; also damaged notes.
+        BadSettingError, CheckpointError: as `known`; also damaged notes.
     """
-    return checkpoint.notes(folder_of(name, weights), ABLATIONS[name].net)
+    return compared_notes(weights, known(name, weights).stored)
 
 
 def ablation_rows(weights: Path, names: Sequence[str]) -> list[Row]:
@@ -97,28 +103,28 @@ def ablation_rows(weights: Path, names: Sequence[str]) -> list[Row]:
     All hear with the AT-net of `weights`, and are drawn by PyTorch.
 
     Raises:
-        BadSettingError, CheckpointError: as `folder_of`; also missing or damaged weights.
+        BadSettingError, CheckpointError: as `known`; also missing or damaged weights.
     """
-    at_nets, shape = checkpoint.load_at_nets(weights)
+    at_nets, shape = load_at_nets(weights)
     rows = []
     for name in names:
-        ablation, folder = ABLATIONS[name], folder_of(name, weights)
+        ablation = known(name, weights)
         rows += (
-            _landmark_rows(ablation, folder, at_nets, shape) if ablation.landmarks else _direct_rows(ablation, folder)
+            _landmark_rows(ablation, weights, at_nets, shape) if ablation.landmarks else _direct_rows(ablation, weights)
         )
     return rows
 
 
-def _landmark_rows(ablation: Ablation, folder: Path, at_nets: Any, shape: Any) -> list[Row]:
+def _landmark_rows(ablation: Ablation, weights: Path, at_nets: Any, shape: Any) -> list[Row]:
     from atvg.animator import Animator
 
-    nets = {0.5: checkpoint.load_vg_net(folder, ablation.net)}
+    nets = {0.5: load_compared(weights, ablation.stored, VGNet, VGNetConfig)}
     animator = Animator(at_nets, shape, nets, detector=None, engine="torch")
     return [oracle_row(animator, ablation.title + ORACLE), audio_row(animator, ablation.title)]
 
 
-def _direct_rows(ablation: Ablation, folder: Path) -> list[Row]:
+def _direct_rows(ablation: Ablation, weights: Path) -> list[Row]:
     from atvg.animate.engine import draw_direct
 
-    net = checkpoint.load_net(folder, ablation.net, DirectNet, VGNetConfig)
+    net = load_compared(weights, ablation.stored, DirectNet, VGNetConfig)
     return [Row(ablation.title, lambda clip: draw_direct(net, clip.frames[0], clip.mfcc))]

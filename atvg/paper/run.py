@@ -13,7 +13,6 @@ from atvg.config import VERSION
 from atvg.data.storage import AnyPath, as_path
 from atvg.errors import BadSettingError, OutputError
 from atvg.evaluation.baselines import BASELINES
-from atvg.evaluation.baselines import FOLDER as BASELINE_FOLDER
 from atvg.evaluation.report import write_json
 from atvg.film.output import unwritable
 from atvg.paper.identities import identities
@@ -135,12 +134,8 @@ def _about(study: Study, parts: Sequence[str]) -> dict[str, str]:
     command += f" --frames {study.frames}" if study.frames else ""
     command += "" if set(parts) == set(PARTS) else f" --parts {','.join(name for name in PARTS if name in parts)}"
     versions = {"atvg": VERSION, **{name: version(name) for name in _LIBRARIES}}
-    weights = {
-        checkpoint.AT_NET: study.weights,
-        checkpoint.VG_NET: study.weights,
-        **dict.fromkeys(BASELINES, study.weights / BASELINE_FOLDER),
-    }
-    trained = {name: checkpoint.notes(folder, name) for name, folder in weights.items()}
+    trained = {name: checkpoint.notes(study.weights, name) for name in (checkpoint.AT_NET, checkpoint.VG_NET)}
+    trained |= {name: checkpoint.compared_notes(study.weights, name) for name in BASELINES}
     trained[checkpoint.SYNC_NET] = checkpoint.notes(checkpoint.locate(), checkpoint.SYNC_NET)
     return {
         "pack": f"{pack}, split {study.split}"

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from atvg.checkpoint import save_net
+from atvg.checkpoint import COMPARED, save_net
 from atvg.errors import BadSettingError, CheckpointError
-from atvg.evaluation.baselines import BASELINES, FOLDER, Seen, base, load_baseline, make_baseline
+from atvg.evaluation.baselines import BASELINES, Seen, base, load_baseline, make_baseline
 from atvg.evaluation.baselines.decoding import either
 from atvg.evaluation.baselines.layers import Decoder, PictureEncoder, fit_linear, reverse_gradient, sample
 from atvg.evaluation.baselines.zhou import contrastive
@@ -85,7 +85,7 @@ class TestEach:
         assert (tmp_path / f"{system.name}.safetensors").stat().st_size <= 10e6
 
     def test_weights_come_back(self, system, photo, rows, tmp_path):
-        save_net(tmp_path / FOLDER, system.name, system.half().float(), {})
+        save_net(tmp_path / COMPARED, system.name, system.half().float(), {})
         again = load_baseline(system.name, tmp_path)
         np.testing.assert_array_equal(draw(again, photo, rows), draw(system, photo, rows))
 
@@ -211,7 +211,7 @@ class TestLoading:
             load_baseline("chung", tmp_path)
 
     def test_weights_of_another_system(self, tmp_path, refuses):
-        save_net(tmp_path / FOLDER, "wiles", make_baseline("zhou"), {})
+        save_net(tmp_path / COMPARED, "wiles", make_baseline("zhou"), {})
         with refuses(CheckpointError, "do not fit"):
             load_baseline("wiles", tmp_path)
 
@@ -219,6 +219,6 @@ class TestLoading:
         net = make_baseline("zhou")
         with torch.no_grad():
             net.decoder.head[0].bias[0] = float("nan")
-        save_net(tmp_path / FOLDER, "zhou", net, {})
+        save_net(tmp_path / COMPARED, "zhou", net, {})
         with refuses(CheckpointError, "NaN"):
             load_baseline("zhou", tmp_path)

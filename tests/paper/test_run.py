@@ -27,12 +27,14 @@ KEPT = ("full", "beta0")  # ablations that are measured here
 def weights(tmp_path_factory) -> Path:
     """The shipped ones, and VG-net as if it were two ablations."""
     shipped, folder = checkpoint.locate(), tmp_path_factory.mktemp("weights")
-    for path in [*shipped.glob("*_net.*"), shipped / "baselines"]:
+    (folder / checkpoint.COMPARED).mkdir()
+    for path in shipped.glob("*_net.*"):
         (folder / path.name).symlink_to(path)
+    for name in BASELINES:
+        checkpoint.compared_file(folder, name).symlink_to(checkpoint.compared_file(shipped, name))
     for name in KEPT:
-        (folder / "ablations" / name).mkdir(parents=True)
-        for ending in ("safetensors", "json"):
-            (folder / "ablations" / name / f"vg_net.{ending}").symlink_to(shipped / f"vg_net.{ending}")
+        path = checkpoint.compared_file(folder, ablations.ABLATIONS[name].stored)
+        path.symlink_to(shipped / f"{checkpoint.VG_NET}.safetensors")
     return folder
 
 
@@ -125,7 +127,7 @@ class TestRefused:
         with refuses(CheckpointError, "no weights of the ablation 'no_attention'"):
             paper(tiny_pack, tmp_path / "out", weights=weights)
         bare = tmp_path / "bare"
-        shutil.copytree(weights, bare, ignore=shutil.ignore_patterns("baselines", "ablations"))
+        shutil.copytree(weights, bare, ignore=shutil.ignore_patterns(checkpoint.COMPARED))
         with refuses(CheckpointError, "chung"):
             paper(tiny_pack, tmp_path / "out", parts=["table"], weights=bare, progress=False)
         assert not (tmp_path / "out").exists()

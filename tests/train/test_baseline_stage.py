@@ -5,9 +5,10 @@ import pytest
 import torch
 from lightning.fabric import Fabric
 
+from atvg.checkpoint import COMPARED
 from atvg.config import BaselineConfig
 from atvg.errors import BadSettingError
-from atvg.evaluation.baselines import BASELINES, FOLDER, load_baseline, load_speech
+from atvg.evaluation.baselines import BASELINES, load_baseline, load_speech
 from atvg.train.baseline_stage import BaselineStage
 from atvg.train.run import train
 from atvg.train.settings import BaselineSettings
@@ -67,7 +68,7 @@ def test_the_sample_shows_photo_truth_and_drawing(make):
 @pytest.mark.parametrize("name", BASELINES)
 def test_a_run_writes_weights_that_draw(tiny_pack, tmp_path, name):
     small = SMALL_NET | {"batch": "2", "frames": "2", "steps": "2"}
-    terms = train(name, tiny_pack, tmp_path / FOLDER, overrides=small)
+    terms = train(name, tiny_pack, tmp_path / COMPARED, overrides=small)
     assert all(np.isfinite(value) for value in terms.values())
     net = load_baseline(name, tmp_path)
     frames = np.concatenate(list(net.stream(np.zeros((128, 128, 3), np.uint8), np.zeros((40, 20), np.float32))))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from atvg import checkpoint
+from atvg.checkpoint import load_compared, locate
 from atvg.config import BaselineConfig, SpeechConfig
 from atvg.errors import BadSettingError
 from atvg.evaluation.baselines.base import Baseline, Made, Seen
@@ -14,7 +14,6 @@ from atvg.evaluation.baselines.zhou import Zhou
 __all__ = ["BASELINES", "Baseline", "BaselineConfig", "Made", "Seen", "load_baseline", "load_speech", "make_baseline"]
 
 BASELINES: dict[str, type[Baseline]] = {kind.name: kind for kind in (Chung, Zhou, Wiles)}
-FOLDER = "baselines"  # beside the other weights
 SPEECH = "speech"  # what all of them begin to hear and read lips with
 
 
@@ -28,13 +27,13 @@ def make_baseline(name: str) -> Baseline:
 
 
 def load_baseline(name: str, weights: Path | None = None) -> Baseline:
-    """Reads a trained one, ready to draw, from ``baselines/`` of a folder of weights (by default the shipped one).
+    """Reads a trained one, ready to draw, from ``compared/`` of a folder of weights (by default the shipped one).
 
     Raises:
         BadSettingError: there is none of this name.
         CheckpointError: its weights are missing, truncated, or of other sizes.
     """
-    return checkpoint.load_net(checkpoint.locate(weights) / FOLDER, name, _kind(name), BaselineConfig)
+    return load_compared(locate(weights), name, _kind(name), BaselineConfig)
 
 
 def load_speech(weights: Path | None = None) -> Speech:
@@ -43,7 +42,7 @@ def load_speech(weights: Path | None = None) -> Speech:
     Raises:
         CheckpointError: as `load_baseline`.
     """
-    return checkpoint.load_net(checkpoint.locate(weights) / FOLDER, SPEECH, Speech, SpeechConfig)
+    return load_compared(locate(weights), SPEECH, Speech, SpeechConfig)
 
 
 def _kind(name: str) -> type[Baseline]:
