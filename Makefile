@@ -3,6 +3,7 @@
 # make lint         style and format
 # make audit        known vulnerabilities of what is installed
 # make paper        the paper's table, figures and page: make paper PACK=/path/to/pack [OUT=paper] [WORKERS=2]
+# make ablations    trains the ablations that are not shipped, four minutes each: make ablations PACK=/path/to/pack
 # make soak         200 jobs of 40 visitors: does memory come back, is a file left (8 minutes)
 # make screenshots  pictures of the app for the README; needs Chromium with chromedriver
 # Each is idempotent. Another Python: make demo PYTHON=/path/to/python3.11
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
 PYTHON ?= $(firstword $(foreach p,python3 python3.12 python3.11 python3.10 python,$(shell $(p) -c "$(SUPPORTED)" 2>/dev/null && echo $(p))))
 
-.PHONY: demo test lint audit paper soak screenshots clean
+.PHONY: demo test lint audit paper ablations soak screenshots clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python app.py
@@ -37,6 +38,16 @@ WORKERS ?= 2
 paper: $(VENV)/.test
 	@test -n "$(PACK)" || { echo "which pack? make paper PACK=/path/to/pack"; exit 1; }
 	$(BIN)/python -m atvg paper -p "$(PACK)" -o "$(OUT)" --workers $(WORKERS)
+
+# Those that show no difference after so short a training; the others are shipped.
+UNTRAINED := plain_l1 beta0 no_recurrence batch_recurrence plain_discriminator regression_discriminator
+ablations: $(UNTRAINED:%=checkpoints/compared/ablation_%.safetensors)
+
+checkpoints/compared/ablation_%.safetensors: | $(VENV)/.test
+	@test -n "$(PACK)" || { echo "of which pack? make ablations PACK=/path/to/pack"; exit 1; }
+	$(BIN)/python -m atvg train vg -p "$(PACK)" -o runs/$* \
+	  $$($(BIN)/python -c 'from atvg.evaluation.ablations import ABLATIONS; print(ABLATIONS["$*"].settings)')
+	cp runs/$*/vg_net.safetensors $@
 
 soak: $(VENV)/.test
 	$(BIN)/python -m tests.soak --jobs 200

@@ -2,7 +2,8 @@
 
 One is trained in minutes by ``atvg train vg -p PACK -o RUN`` with ``--set`` for all of `FAMILY` and of the change.
 What that leaves in RUN, ``vg_net.safetensors`` or ``direct_net.safetensors``, is the one file that is read here, from
-``compared/`` of a folder of weights, where it is named `Ablation.stored`.
+``compared/`` of a folder of weights, where it is named `Ablation.stored`. Shipped are those that show a difference
+after so short a training; ``make ablations`` trains the others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,6 +47,11 @@ class Ablation:
         """Name of its file among the weights that are compared."""
         return f"ablation_{self.name}"
 
+    @property
+    def settings(self) -> str:
+        """What trains it, as options of ``atvg train vg``."""
+        return " ".join(f"--set {setting}" for setting in (*FAMILY, *self.change))
+
 
 ABLATIONS = {
     ablation.name: ablation
@@ -70,6 +76,11 @@ ABLATIONS = {
         ),
     )
 }
+
+
+def trained(weights: Path) -> list[str]:
+    """Names of the ablations that `weights` hold, in the order of `ABLATIONS`."""
+    return [name for name, ablation in ABLATIONS.items() if compared_file(weights, ablation.stored).exists()]
 
 
 def known(name: str, weights: Path) -> Ablation:

@@ -77,10 +77,15 @@ class Study:
         limit = min((x for x in (self.frames, frames) if x is not None), default=None)
         return measure(self.pack, self.split, make_rows, limit, self.workers, self.progress)
 
+    @property
+    def ablations(self) -> tuple[str, ...]:
+        """Those that have been trained, and the one that all are compared with in any case."""
+        return tuple(dict.fromkeys([ablations.REFERENCE, *ablations.trained(self.weights)]))
+
     @cached_property
     def ablated(self) -> Measured:
-        """Of all ablations, which are many: of the beginnings of clips."""
-        make_rows = partial(ablations.ablation_rows, self.weights, tuple(ablations.ABLATIONS))
+        """Of the ablations, which are many: of the beginnings of clips."""
+        make_rows = partial(ablations.ablation_rows, self.weights, self.ablations)
         return self.measure(make_rows, FRAMES_ABLATED)
 
     @cached_property
@@ -134,7 +139,7 @@ class Study:
         checkpoint.load_sync_net(checkpoint.locate())
         _ = self.compared, self.examples
         if ablated:
-            ablations.ablation_rows(self.weights, tuple(ablations.ABLATIONS))
+            ablations.ablation_rows(self.weights, self.ablations)
 
 
 def baseline_rows(weights: Path) -> list[Row]:

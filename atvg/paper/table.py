@@ -64,7 +64,8 @@ def ablation(study: Study) -> Part:
     bounds = _intervals(measured)
     frames = min(FRAMES_ABLATED, study.frames or FRAMES_ABLATED)
     result = summarise(measured, study.pack, study.split, frames)
-    known = {a.title: a for a in ablations.ABLATIONS.values()}
+    known = {ablations.ABLATIONS[name].title: ablations.ABLATIONS[name] for name in study.ablations}
+    untrained = [a for a in ablations.ABLATIONS.values() if a.name not in study.ablations]
     notes = {a.name: dict(ablations.training_notes(a.name, study.weights)) for a in known.values()}
     result["training"] = notes
     result["changes"] = {a.name: list(a.change) for a in known.values()}
@@ -82,6 +83,10 @@ def ablation(study: Study) -> Part:
             f"driven by the true landmarks, the others by the sound. “wins” means that the full network does. Of each "
             f"clip the first {frames} frames are measured.",
             f"What all share: {_settings(reference)}.",
+            *(
+                f"Not measured, as these weights lack it: “{a.title}”; atvg train vg {a.settings} trains it."
+                for a in untrained
+            ),
         ),
         (),
         (*_tables(result["rows"], bounds, COLUMNS, [ALL]), _verdict_table(verdicts), training),

@@ -40,12 +40,11 @@ def weights(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def made(tiny_pack, weights, tmp_path_factory) -> Path:
-    """All parts, of four frames, with few of the values that are swept and of the ablations."""
+    """All parts, of four frames, with few of the values that are swept."""
     folder = tmp_path_factory.mktemp("paper") / "new" / "folder"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(robustness, "SIGMAS", (0.0, 0.14))
         patch.setattr(robustness, "YAWS", (0.0, 60.0))
-        patch.setattr(ablations, "ABLATIONS", {name: ablations.ABLATIONS[name] for name in KEPT})
         line = f"paper -p {tiny_pack} -o {folder} --frames 4 --engine torch --weights {weights}"
         assert main(line.split()) == 0
     return folder
@@ -87,6 +86,8 @@ class TestWritten:
         assert list(found["rows"]) == ["full, oracle", "full", "β = 0, oracle", "β = 0"]
         assert found["changes"] == {"full": [], "beta0": ["beta=0"]}
         assert found["rows"]["full"] == found["rows"]["β = 0"]  # here they have the same weights
+        said = (made / "ablations.md").read_text()
+        assert "“no recurrence”; atvg train vg --set" in said and "“β = 0”; atvg" not in said
 
     def test_noise_is_told_for_every_sigma_beside_the_posters_votes(self, made):
         found = json.loads((made / "paper.json").read_text())["fig5a"]
@@ -124,10 +125,12 @@ class TestRefused:
         assert not (tmp_path / "out").exists()
 
     def test_are_missing_weights_before_any_work(self, tiny_pack, weights, tmp_path, refuses):
-        with refuses(CheckpointError, "no weights of the ablation 'no_attention'"):
-            paper(tiny_pack, tmp_path / "out", weights=weights)
         bare = tmp_path / "bare"
-        shutil.copytree(weights, bare, ignore=shutil.ignore_patterns(checkpoint.COMPARED))
+        shutil.copytree(weights, bare)
+        checkpoint.compared_file(bare, ablations.ABLATIONS["full"].stored).unlink()
+        with refuses(CheckpointError, "no weights of the ablation 'full'"):
+            paper(tiny_pack, tmp_path / "out", weights=bare)
+        shutil.rmtree(bare / checkpoint.COMPARED)
         with refuses(CheckpointError, "chung"):
             paper(tiny_pack, tmp_path / "out", parts=["table"], weights=bare, progress=False)
         assert not (tmp_path / "out").exists()
