@@ -84,7 +84,7 @@ def ablation(study: Study) -> Part:
             f"clip the first {frames} frames are measured.",
             f"What all share: {_settings(reference)}.",
             *(
-                f"Not measured, as these weights lack it: “{a.title}”; atvg train vg {a.settings} trains it."
+                f"Not measured for want of weights: “{a.title}”; atvg train vg {a.settings} trains it."
                 for a in untrained
             ),
         ),
