@@ -27,6 +27,12 @@ from gradio_client.exceptions import AppError, ValidationError
 from PIL import Image
 
 from atvg.errors import RecordingError
+from atvg.studio.examples import PORTRAITS, VOICES_AT_HAND
+from atvg.studio.guests import Guests
+from atvg.studio.page import build
+from atvg.studio.serve import LAUNCH
+from atvg.studio.settings import PAGE, RECORDING, STALLED, asset
+from atvg.studio.studio import Studio
 from atvg.voice.audio import load_audio
 from tests.synthetic import Robot
 
@@ -36,13 +42,11 @@ SECONDS = 1.2
 
 @pytest.fixture(scope="module")
 def page(cache) -> Iterator[Any]:
-    import app
-
-    page = app.build()
+    page = build()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    page.launch(**app.LAUNCH, prevent_thread_lock=True, quiet=True, server_port=port)
+    page.launch(**LAUNCH, prevent_thread_lock=True, quiet=True, server_port=port)
     yield page
     page.close(verbose=False)
 
@@ -299,10 +303,8 @@ def test_files_of_the_server_cannot_be_named(client, astronaut_path, voice):
 
 
 def test_the_page_needs_no_network_and_sends_nothing(page):
-    import app
-
     assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False" and page.analytics_enabled is False
-    addresses = re.findall(r"url\(['\"]?([^'\")]{5})", page.theme_css + (app.ASSETS / "style.css").read_text())
+    addresses = re.findall(r"url\(['\"]?([^'\")]{5})", page.theme_css + asset("style.css"))
     assert not page.theme._stylesheets and set(addresses) <= {"data:"}
 
 
@@ -314,12 +316,10 @@ def test_examples_outlive_the_cache(page, cache):
 
 
 def test_beta_says_what_it_does(page):
-    import app
-
     info = next(c["props"]["info"] for c in page.config["components"] if "β" in str(c["props"].get("label")))
     assert "no effect" in info or "interpolated" in info
     assert "{" not in info
-    assert "0.1, 0.5" in app.PAGE["beta_family"].format("0.1, 0.5")
+    assert "0.1, 0.5" in PAGE["beta_family"].format("0.1, 0.5")
 
 
 def test_importing_the_app_does_not_launch_it():
@@ -473,11 +473,9 @@ class TestVisitors:
             clients[0].predict(one[4][:16] + other[4][16:], api_name="/look_inside")
 
     def test_nothing_of_theirs_outlives_the_session(self, cache, photo, voice, first):
-        import app
-
         one, other = (SimpleNamespace(session_hash=name) for name in ("one", "other"))
         upload = _upload(cache, "shared"), _upload(cache, "own")
-        guests = app.Guests()
+        guests = Guests()
         key, folder = guests.new_run(one, *({"path": str(path)} for path in upload))
         (folder / "talking-face.mp4").write_bytes(b"film")
         guests.new_run(other, {"path": str(upload[0])})
@@ -490,9 +488,7 @@ class TestVisitors:
         assert not upload[0].exists()
 
     def test_old_results_go_even_if_nobody_leaves(self, cache):
-        import app
-
-        guests, visitor = app.Guests(), SimpleNamespace(session_hash="asleep")
+        guests, visitor = Guests(), SimpleNamespace(session_hash="asleep")
         (_, old), (_, new) = (guests.new_run(visitor) for _ in range(2))
         (old / "recording").mkdir()
         os.utime(old, (0, 0))
@@ -503,29 +499,23 @@ class TestVisitors:
         assert not new.parent.exists()
 
     def test_old_uploads_go_whichever_process_they_are_from(self, cache):
-        import app
-
         old, new, foreign = (_upload(cache, name) for name in ("a" * 64, "b" * 64, "somebody elses"))
         for path in (old, foreign):
             os.utime(path, (0, 0))
-        app.Guests().tidy()
+        Guests().tidy()
         assert not old.parent.exists() and new.exists() and foreign.exists()
 
     def test_uploads_that_were_broken_off_go(self, cache):
-        import app
-
         old, new = cache / "tmpa1b2c3d4", cache / "tmpe5f6g7h8"
         for path in (old, new):
             path.write_text("the beginning of a film")
-        os.utime(old, (time.time() - app.STALLED - 1,) * 2)
-        app.Guests().tidy()
+        os.utime(old, (time.time() - STALLED - 1,) * 2)
+        Guests().tidy()
         assert not old.exists() and new.exists()
         new.unlink()
 
     def test_uploads_of_a_job_that_never_ran_go_with_their_visitor(self, cache):
-        import app
-
-        guests, visitor = app.Guests(), SimpleNamespace(session_hash="turned away")
+        guests, visitor = Guests(), SimpleNamespace(session_hash="turned away")
         path = _upload(cache, "d" * 64)
         guests.remember(visitor, {"path": str(path)})
         guests.tidy()
@@ -534,33 +524,27 @@ class TestVisitors:
         assert not path.exists()
 
     def test_who_never_leaves_is_not_remembered(self, cache):
-        import app
-
-        guests = app.Guests()
+        guests = Guests()
         guests.new_run(SimpleNamespace(session_hash=None), {"path": str(_upload(cache, "c" * 64))})
         assert not guests._uploads
 
     def test_only_the_newest_recordings_are_kept(self, cache):
-        import app
-
-        guests, visitor = app.Guests(), SimpleNamespace(session_hash="collector")
+        guests, visitor = Guests(), SimpleNamespace(session_hash="collector")
         folders = [guests.new_run(visitor)[1] for _ in range(5)]
         for age, folder in enumerate(reversed(folders)):
-            (folder / app.RECORDING).mkdir()
-            os.utime(folder / app.RECORDING, (time.time() - age, time.time() - age))
+            (folder / RECORDING).mkdir()
+            os.utime(folder / RECORDING, (time.time() - age, time.time() - age))
         guests.forget_recordings(folders[-1])
-        assert [(folder / app.RECORDING).is_dir() for folder in folders] == [False, False, True, True, True]
+        assert [(folder / RECORDING).is_dir() for folder in folders] == [False, False, True, True, True]
 
     def test_nobody_gets_past_the_queue(self, page):
         answer = httpx.post(f"{page.local_url}gradio_api/run/animate", json={"data": [None, None]})
         assert answer.status_code == 404
 
     def test_files_outside_the_upload_folder_are_never_deleted(self, cache, tmp_path):
-        import app
-
         example = tmp_path / "example.png"
         example.write_bytes(b"picture")
-        guests, visitor = app.Guests(), SimpleNamespace(session_hash="one")
+        guests, visitor = Guests(), SimpleNamespace(session_hash="one")
         guests.new_run(visitor, {"path": str(example)})
         guests.leave(visitor)
         assert example.exists()
@@ -573,29 +557,23 @@ class TestVisitors:
         _until(lambda: not video.parent.parent.exists())
 
     def test_too_many_are_told_that_it_is_busy(self, page, client, photo, voice, monkeypatch):
-        import app
-
-        monkeypatch.setattr(app, "MAX_WAITING", 0)
+        monkeypatch.setattr("atvg.studio.studio.MAX_WAITING", 0)
         with pytest.raises(ValidationError, match="busy"):
             client.predict(photo, voice, api_name="/animate")
 
     def test_another_persons_photo_needs_consent_too(self, tmp_path):
-        import app
-
-        free = [{"path": str(path)} for path in (app.PORTRAITS[0], app.VOICES_AT_HAND[0])]
+        free = [{"path": str(path)} for path in (PORTRAITS[0], VOICES_AT_HAND[0])]
         with pytest.raises(gr.Error, match="tick the box"):
-            app.Studio(None).admit(False, *free, {"path": str(tmp_path / "stranger.png")})
+            Studio(None).admit(False, *free, {"path": str(tmp_path / "stranger.png")})
 
     @pytest.mark.parametrize(
         ("consent", "own", "allowed"), [(False, True, False), (True, True, True), (False, False, True)]
     )
     def test_on_the_page_a_person_must_say_that_they_may(self, consent, own, allowed, tmp_path):
-        import app
-
-        photo = {"path": str(tmp_path / "own.png" if own else app.PORTRAITS[0])}
-        studio = app.Studio(None)
+        photo = {"path": str(tmp_path / "own.png" if own else PORTRAITS[0])}
+        studio = Studio(None)
         with contextlib.nullcontext() if allowed else pytest.raises(gr.Error, match="tick the box"):
-            studio.admit(consent, photo, {"path": str(app.VOICES_AT_HAND[0])})
+            studio.admit(consent, photo, {"path": str(VOICES_AT_HAND[0])})
 
 
 def _upload(cache: Path, name: str) -> Path:
@@ -643,7 +621,8 @@ def _mcp(page: Any, ask: Callable[[Any], Any]) -> Any:
 def test_on_zero_gpu_only_what_can_be_sent_to_another_process_crosses(photo, voice, tmp_path):
     """`spaces.GPU` runs the work elsewhere: here its stand-in pickles whatever goes in and comes out."""
     (tmp_path / "spaces.py").write_text(
-        "import pickle\n"
+        "import pickle, sys\n"
+        "assert 'torch' not in sys.modules\n"
         "crossed = []\n"
         "def GPU(work):\n"
         "    def elsewhere(*arguments):\n"
@@ -653,13 +632,14 @@ def test_on_zero_gpu_only_what_can_be_sent_to_another_process_crosses(photo, voi
         "    return elsewhere\n"
     )
     code = (
-        "import app, spaces, gradio as gr\n"
-        "from gradio.utils import set_static_paths\n"
-        "studio = app.Studio(app.Animator.from_pretrained())\n"
-        "gr.set_static_paths(app.FREE)\n"
-        "photo, voice = ({'path': str(p), 'meta': {'_type': 'gradio.FileData'}} for p in (app.FREE[0], app.FREE[-1]))\n"
-        "*_, last = studio.animate(photo, voice)\n"
-        "assert spaces.crossed == [7] and app.Path(last[0]).is_file()\n"
+        "import app, os, spaces\n"
+        "from atvg.studio.examples import FREE\n"
+        "from atvg.studio.studio import Studio\n"
+        "from atvg.studio.talk import Talk\n"
+        "from atvg import Animator\n"
+        "photo, voice = ({'path': str(p), 'meta': {'_type': 'gradio.FileData'}} for p in (FREE[0], FREE[-1]))\n"
+        "*_, last = Talk(Studio(Animator.from_pretrained())).animate(photo, voice)\n"
+        "assert spaces.crossed == [7] and os.path.isfile(last[0])\n"
     )
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}", "GRADIO_TEMP_DIR": str(tmp_path / "cache")}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=ROOT, timeout=300)

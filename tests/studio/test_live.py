@@ -21,6 +21,10 @@ from PIL import Image
 from atvg.animate.live import look_ahead
 from atvg.errors import BadAudioError, BadSettingError, LiveBusyError, LiveOverError
 from atvg.studio.broadcast import Broadcasts, sound_of
+from atvg.studio.live import Live
+from atvg.studio.page import build
+from atvg.studio.serve import LAUNCH
+from atvg.studio.studio import Studio
 from atvg.voice.audio import load_audio
 from tests.server import PATIENCE, until
 
@@ -32,14 +36,12 @@ def page(tmp_path_factory) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
         patch.setenv("GRADIO_HEARTBEAT_INTERVAL", "0.5")  # only at the next beat it is seen that somebody has left
-        import app
-
-        page = app.build()
+        page = build()
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         # Gradio writes into this one, and what it writes serves one page only.
-        launch = app.LAUNCH | {"app_kwargs": {"middleware": app.LAUNCH["app_kwargs"]["middleware"]}}
+        launch = LAUNCH | {"app_kwargs": {"middleware": LAUNCH["app_kwargs"]["middleware"]}}
         page.launch(**launch, prevent_thread_lock=True, quiet=True, server_port=port)
         yield page
         page.close(verbose=False)
@@ -210,10 +212,8 @@ def test_nobody_speaks_or_stops_without_a_start(visit, key):
 
 
 def test_the_page_asks_for_consent_and_is_told_what_is_wrong(page):
-    import app
-
     with pytest.raises(gr.Error, match="tick the box above Start"):
-        app.Studio(None).admit_live(False)
+        Live(Studio(None)).admit_live(False)
     (stage,) = (block for block in page.blocks.values() if block.elem_id == "live-face")
     assert "has ended" in stage.live_piece(["nobody", RATE, ""])["said"]
     for wrong in (None, 7, [], ["nobody"], [["a"], RATE, ""], {"a": 1}):
