@@ -4,7 +4,6 @@ import contextlib
 import faulthandler
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,12 +20,12 @@ from atvg import Animator, Pose
 from atvg.cli import main
 from atvg.errors import ATVGError, BadAudioError, BadSettingError, CheckpointError
 from atvg.studio.page import build
-from atvg.studio.serve import LAUNCH
 from atvg.studio.studio import Studio
 from atvg.studio.talk import Talk
 from atvg.voice.audio import load_audio
 from tests import bad_inputs as bad
 from tests.bad_inputs import Case, Kit
+from tests.server import launched
 
 LIMIT = 20.0  # seconds for one case by one route
 _TOLD = re.compile(r"error: [^\n]+\n")
@@ -491,13 +490,8 @@ class TestServer:
     def client(self, cache, animator) -> Iterator[Any]:
         from gradio_client import Client
 
-        page = build(animator)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        page.launch(**LAUNCH, prevent_thread_lock=True, quiet=True, server_port=port)
-        yield Client(page.local_url, download_files=False, verbose=False)
-        page.close(verbose=False)
+        with launched(build(animator)) as page:
+            yield Client(page.local_url, download_files=False, verbose=False)
 
     @pytest.mark.parametrize("name", ["text as jpg", "png that claims 50 000²", "two faces", "photo is bytes"])
     def test_photos(self, name, kit, client, good):
