@@ -1,4 +1,4 @@
-"""``python app.py`` as a process of its own, to be loaded, starved and killed; and what it leaves behind."""
+"""The app in this process; or ``python app.py`` as one of its own, to be loaded, starved and killed."""
 
 import os
 import signal
@@ -8,8 +8,9 @@ import sys
 import time
 import urllib.request
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,26 @@ from gradio_client import Client
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 120  # seconds; a loaded machine is slow, what hangs never gets there
+
+
+@contextmanager
+def launched(page: Any) -> Iterator[Any]:
+    """A page of `atvg.studio.page.build`, on a free port of this machine, as long as the block runs."""
+    from atvg.studio.serve import LAUNCH
+
+    # Gradio writes into this one, and what it writes serves one page only.
+    launch = LAUNCH | {"app_kwargs": dict(LAUNCH["app_kwargs"])}
+    page.launch(**launch, prevent_thread_lock=True, quiet=True, server_port=_free_port())
+    try:
+        yield page
+    finally:
+        page.close(verbose=False)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 class Server:
@@ -30,9 +51,7 @@ class Server:
     def __init__(self, folder: Path, cache: Path | None = None):
         folder.mkdir(exist_ok=True)
         self.cache, self._log = cache or folder / "cache", folder / "log.txt"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = str(free.getsockname()[1])
+        port = str(_free_port())
         self.address = f"http://127.0.0.1:{port}/"
         environment = os.environ | {
             "GRADIO_SERVER_PORT": port, "GRADIO_TEMP_DIR": str(self.cache),

@@ -4,7 +4,6 @@ import contextlib
 import faulthandler
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,9 +19,13 @@ import pytest
 from atvg import Animator, Pose
 from atvg.cli import main
 from atvg.errors import ATVGError, BadAudioError, BadSettingError, CheckpointError
+from atvg.studio.page import build
+from atvg.studio.studio import Studio
+from atvg.studio.talk import Talk
 from atvg.voice.audio import load_audio
 from tests import bad_inputs as bad
 from tests.bad_inputs import Case, Kit
+from tests.server import launched
 
 LIMIT = 20.0  # seconds for one case by one route
 _TOLD = re.compile(r"error: [^\n]+\n")
@@ -370,12 +373,8 @@ def test_as_a_program(name, kit, good, out):
 
 
 @pytest.fixture(scope="module")
-def studio(cache, animator) -> Any:
-    with pytest.MonkeyPatch.context() as patch:  # importing the app builds a page, which would load weights of its own
-        patch.setattr(Animator, "from_pretrained", lambda *_, **__: animator)
-        import app
-
-    return app.Studio(animator)
+def talk(cache, animator) -> Talk:
+    return Talk(Studio(animator))
 
 
 @pytest.fixture
@@ -408,7 +407,7 @@ def runs_in(cache: Path) -> list[Path]:
 
 class TestApp:
     @named(refused(bad.PHOTOS))
-    def test_photos(self, case, uploads, studio, cache):
+    def test_photos(self, case, uploads, talk, cache):
         import gradio as gr
 
         brought = case.make(uploads)
@@ -416,53 +415,53 @@ class TestApp:
             brought = {"path": brought}
         photo = brought if isinstance(brought, dict) else upload(brought)
         with contextlib.suppress(gr.Error):  # what is not in the folder of uploads is none
-            picture, said, report = in_time(lambda: studio.check_face(photo))
+            picture, said, report = in_time(lambda: talk.photo.check_face(photo))
             assert not report["found"] and "\n" not in said.strip() and len(said) < 900
 
     @named(refused(bad.PHOTOS)[::8])
-    def test_films_of_photos(self, case, uploads, studio, cache):
+    def test_films_of_photos(self, case, uploads, talk, cache):
         brought = case.make(uploads)
         photo = upload(brought) if isinstance(brought, (str, Path)) else {"path": brought}
-        message = explained(lambda: list(studio.animate(photo, None)))
+        message = explained(lambda: list(talk.animate(photo, None)))
         assert "\n" not in message and len(message) < 400
         assert runs_in(cache) == []
 
     @named(refused(bad.SOUNDS))
-    def test_sounds(self, case, uploads, studio, cache):
+    def test_sounds(self, case, uploads, talk, cache):
         import gradio as gr
 
         brought = case.make(uploads)
         audio = upload(brought) if isinstance(brought, (str, Path)) else {"path": brought}
         with contextlib.suppress(gr.Error):
-            said = in_time(lambda: studio.check_voice(audio))
+            said = in_time(lambda: talk.voice.check_voice(audio))
             assert said.startswith("✗") and "\n" not in said
 
     @named(refused(bad.SOUNDS)[::8])
-    def test_films_with_sounds(self, case, uploads, studio, cache):
+    def test_films_with_sounds(self, case, uploads, talk, cache):
         brought = case.make(uploads)
         audio = upload(brought) if isinstance(brought, (str, Path)) else {"path": brought}
         photo = upload(uploads.image("good.png"))
-        message = explained(lambda: list(studio.animate(photo, audio)))
+        message = explained(lambda: list(talk.animate(photo, audio)))
         assert "\n" not in message and len(message) < 400
         assert runs_in(cache) == []
 
     @pytest.mark.parametrize("what", ["/etc/passwd", "../../etc/passwd", "/proc/self/environ", "/dev/zero", "~", "."])
-    def test_files_that_are_no_uploads(self, what, uploads, studio):
+    def test_files_that_are_no_uploads(self, what, uploads, talk):
         good = upload(uploads.image("good.png"))
         for pair in ((upload(what), None), (good, upload(what))):
-            assert "\n" not in explained(lambda pair=pair: list(studio.animate(*pair)))
+            assert "\n" not in explained(lambda pair=pair: list(talk.animate(*pair)))
 
     @pytest.mark.parametrize("what", [None, {}, [], 7, "photo.png", {"path": None}, {"path": 3}, {"path": "a\0b"}])
-    def test_what_is_no_file_at_all(self, what, uploads, studio):
+    def test_what_is_no_file_at_all(self, what, uploads, talk):
         good = upload(uploads.image("good.png"))
-        assert "photo" in explained(lambda: list(studio.animate(what, None)))
-        assert "voice" in explained(lambda: list(studio.animate(good, what)))
+        assert "photo" in explained(lambda: list(talk.animate(what, None)))
+        assert "voice" in explained(lambda: list(talk.animate(good, what)))
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf"), "much", None, 10**30], ids=repr)
     @pytest.mark.parametrize("name", bad.NUMBERS)
-    def test_numbers(self, name, value, uploads, studio, cache):
+    def test_numbers(self, name, value, uploads, talk, cache):
         photo, voice = upload(uploads.image("good.png")), upload(uploads.wav("good.wav", bad.voice()))
-        said = explained(lambda: list(studio.animate(photo, voice, frame="crop", **{name: value})))
+        said = explained(lambda: list(talk.animate(photo, voice, frame="crop", **{name: value})))
         assert name.replace("_", " ") in said and "\n" not in said
         assert runs_in(cache) == []
 
@@ -478,9 +477,9 @@ class TestApp:
         ],
         ids=repr,
     )
-    def test_other_settings(self, settings, uploads, studio, cache):
+    def test_other_settings(self, settings, uploads, talk, cache):
         photo, voice = upload(uploads.image("good.png")), upload(uploads.wav("good.wav", bad.voice()))
-        assert "\n" not in explained(lambda: list(studio.animate(photo, voice, **settings)))
+        assert "\n" not in explained(lambda: list(talk.animate(photo, voice, **settings)))
         assert runs_in(cache) == []
 
 
@@ -488,18 +487,11 @@ class TestServer:
     """The same from outside, through a running server."""
 
     @pytest.fixture(scope="class")
-    def client(self, cache, studio, animator) -> Iterator[Any]:
+    def client(self, cache, animator) -> Iterator[Any]:
         from gradio_client import Client
 
-        import app
-
-        page = app.build(animator)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        page.launch(**app.LAUNCH, prevent_thread_lock=True, quiet=True, server_port=port)
-        yield Client(page.local_url, download_files=False, verbose=False)
-        page.close(verbose=False)
+        with launched(build(animator)) as page:
+            yield Client(page.local_url, download_files=False, verbose=False)
 
     @pytest.mark.parametrize("name", ["text as jpg", "png that claims 50 000²", "two faces", "photo is bytes"])
     def test_photos(self, name, kit, client, good):

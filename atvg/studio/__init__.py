@@ -1,0 +1,26 @@
+"""The app: a page on which a photo and a voice become a talking face. Only this folder knows Gradio.
+
+`page.build` makes the page, `serve.serve` runs it. Each tab is a class in a file of its own: its `show` makes the
+components that are seen, its `wire` says what they do, and below stand the handlers that do it, of which Gradio makes
+the endpoints of its API from names, parameters and docstrings. Whatever tabs share is in `studio.Studio`.
+
+This file runs before any other of the folder, so here is done what must come before Gradio and torch are imported.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # nothing is sent or fetched at run time
+# What Gradio counts of every job is shown nowhere; it would keep 10 000, and sum them up with pandas after each.
+os.environ |= {"GRADIO_ANALYTICS_MAX_EVENTS": "1", "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(10**9)}
+# A folder of its own: what is old in it is deleted, and Gradio's default is shared by all its apps.
+os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(tempfile.gettempdir()) / "atvg-app"))
+
+try:  # on a Space with ZeroGPU, which wants to be imported before torch
+    from spaces import GPU as on_gpu
+except ImportError:  # anywhere else
+
+    def on_gpu(work: Callable) -> Callable:
+        return work

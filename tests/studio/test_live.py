@@ -3,7 +3,6 @@
 import base64
 import gc
 import io
-import socket
 import threading
 import time
 import weakref
@@ -21,8 +20,12 @@ from PIL import Image
 from atvg.animate.live import look_ahead
 from atvg.errors import BadAudioError, BadSettingError, LiveBusyError, LiveOverError
 from atvg.studio.broadcast import Broadcasts, sound_of
+from atvg.studio.live import Live
+from atvg.studio.page import build
+from atvg.studio.studio import Studio
 from atvg.voice.audio import load_audio
-from tests.server import PATIENCE, until
+from tests.server import PATIENCE, launched, until
+from tests.studio.files import bring
 
 RATE, PIECE = 16_000, 3_200
 
@@ -32,17 +35,8 @@ def page(tmp_path_factory) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
         patch.setenv("GRADIO_HEARTBEAT_INTERVAL", "0.5")  # only at the next beat it is seen that somebody has left
-        import app
-
-        page = app.build()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        # Gradio writes into this one, and what it writes serves one page only.
-        launch = app.LAUNCH | {"app_kwargs": {"middleware": app.LAUNCH["app_kwargs"]["middleware"]}}
-        page.launch(**launch, prevent_thread_lock=True, quiet=True, server_port=port)
-        yield page
-        page.close(verbose=False)
+        with launched(build()) as page:
+            yield page
 
 
 @pytest.fixture
@@ -68,17 +62,12 @@ def astronaut_file(astronaut_path) -> Any:
 
 @pytest.fixture(scope="module")
 def hopper_file(hopper, tmp_path_factory) -> Any:
-    return _save(hopper, tmp_path_factory.mktemp("hopper") / "hopper.png")
+    return bring(hopper, tmp_path_factory.mktemp("hopper") / "hopper.png")
 
 
 @pytest.fixture(scope="module")
 def wave(voice_path) -> np.ndarray:
     return load_audio(voice_path)[:24_000]
-
-
-def _save(picture: np.ndarray, path: Path) -> Any:
-    Image.fromarray(picture).save(path)
-    return handle_file(path)
 
 
 def _sound(samples: np.ndarray) -> str:
@@ -169,8 +158,8 @@ def test_starting_again_takes_the_place_of_the_first(page, visit, astronaut_file
 
 def test_a_photo_that_does_not_do_is_explained(visit, page, astronaut, tmp_path):
     client = visit()
-    both = _save(np.concatenate([astronaut, astronaut], axis=1), tmp_path / "both.png")
-    nobody = _save(np.full((300, 300, 3), 90, np.uint8), tmp_path / "nobody.png")
+    both = bring(np.concatenate([astronaut, astronaut], axis=1), tmp_path / "both.png")
+    nobody = bring(np.full((300, 300, 3), 90, np.uint8), tmp_path / "nobody.png")
     for photo, settings, words in (
         (None, {}, "no photo"), (nobody, {}, "no face"), (both, {}, "2 faces"), (both, {"box": "here"}, "in pixels"),
         (handle_file(tmp_path / "both.png"), {"beta": 9}, "beta is 9"), (both, {"yaw": 99}, "yaw"),
@@ -210,10 +199,8 @@ def test_nobody_speaks_or_stops_without_a_start(visit, key):
 
 
 def test_the_page_asks_for_consent_and_is_told_what_is_wrong(page):
-    import app
-
     with pytest.raises(gr.Error, match="tick the box above Start"):
-        app.Studio(None).admit_live(False)
+        Live(Studio(None)).admit_live(False)
     (stage,) = (block for block in page.blocks.values() if block.elem_id == "live-face")
     assert "has ended" in stage.live_piece(["nobody", RATE, ""])["said"]
     for wrong in (None, 7, [], ["nobody"], [["a"], RATE, ""], {"a": 1}):

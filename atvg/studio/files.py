@@ -1,0 +1,80 @@
+"""Files that visitors bring, opened; and pictures that they get, saved."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from gradio.processing_utils import check_all_files_in_cache
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from atvg.errors import ATVGError, BadAudioError, BadImageError
+from atvg.face.image import load_image
+from atvg.face.placing import parse_place
+from atvg.film.label import LABEL
+from atvg.studio.explaining import sorry
+from atvg.studio.settings import MAX_SECONDS, MAX_SIDE, PAGE
+from atvg.voice.audio import load_audio
+
+Upload = dict[str, Any] | None  # how Gradio names a file, before it would open it itself
+
+
+def path_of(upload: Any) -> str | None:
+    """The path of an upload, or of whatever a client sent in its place; nobody has looked at it yet."""
+    path = upload.get("path") if isinstance(upload, dict) else None
+    return path if isinstance(path, str) and path and "\0" not in path else None
+
+
+def open_photo(photo: Upload) -> tuple[np.ndarray, float]:
+    """The picture, uint8 RGB (H, W, 3), not larger than `MAX_SIDE`, and the scale it was shrunk by.
+
+    Raises:
+        BadImageError: it is none, or there is none.
+        gr.Error: it is no upload.
+    """
+    image = Image.fromarray(load_image(_allowed(photo, BadImageError(PAGE["no_photo"]))))
+    width = image.width
+    image.thumbnail((MAX_SIDE, MAX_SIDE))
+    return np.array(image), image.width / width
+
+
+def open_voice(audio: Upload) -> tuple[str, np.ndarray]:
+    """The path of the sound, and the sound itself: float32 samples (N,) at 16 kHz.
+
+    Raises:
+        BadAudioError: it is none, or there is none.
+        TooLongError: it is longer than `MAX_SECONDS`.
+        gr.Error: it is no upload.
+    """
+    path = _allowed(audio, BadAudioError(PAGE["no_voice"]))
+    return path, load_audio(path, MAX_SECONDS)
+
+
+def _allowed(upload: Any, missing: ATVGError) -> str:
+    """Its path, if it is an upload or an example, and not another file of this machine."""
+    path = path_of(upload)
+    if path is None:
+        raise missing
+    try:
+        check_all_files_in_cache(upload)  # Gradio forgets to, for images not marked as uploads
+    except gr.Error as error:
+        raise sorry(str(error.message)) from None
+    except (OSError, RuntimeError, ValueError):  # a name that no file can have, or a link to itself
+        raise missing from None
+    return path
+
+
+def typed_place(box: str | None, points: str | None, scale: float) -> dict[str, list[float]]:
+    """What was typed about the place of the face, in pixels of the shrunk photo; empty fields say nothing."""
+    typed = (str(text or "").strip() or None for text in (box, points))
+    return parse_place(*typed, scale)
+
+
+def save_png(picture: np.ndarray, path: Path, made: bool = True) -> str:
+    """Writes a PNG; unless a person made what it shows, it says so in the file."""
+    info = PngInfo()
+    if made:
+        info.add_itxt("Comment", f"{LABEL} (ATVG)")
+    Image.fromarray(picture).save(path, pnginfo=info, compress_level=1)  # a third of the time, a fifth larger
+    return str(path)

@@ -1,0 +1,165 @@
+"""Whose files are whose: of each visitor the uploads, and a folder for every run with what was made in it."""
+
+import ctypes
+import hashlib
+import re
+import secrets
+import shutil
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from atvg.errors import RecordingError
+from atvg.scratch import has_room, is_full, remove_abandoned, under_way
+from atvg.studio.explaining import sorry
+from atvg.studio.files import Upload, path_of
+from atvg.studio.settings import KEPT_RECORDINGS, MAX_AGE, PAGE, RECORDING, STALLED, TIDY_EVERY
+
+
+class Guests:
+    """Whose files are whose. All of a visitor's go when the page is closed, and after `MAX_AGE` at the latest.
+
+    Clients that keep no connection open never say that they have left: `tidy` finds what they leave behind.
+    """
+
+    def __init__(self) -> None:
+        self._uploads: defaultdict[str, set[Path]] = defaultdict(set)
+        self._lock = threading.Lock()
+        self.unfinished: set[Path] = set()  # folders of runs in which this process is working
+
+    def keep_tidy(self) -> None:
+        """Looks for old files now and then, for ever, in a thread of its own."""
+
+        def watch() -> None:
+            while True:
+                self.tidy()
+                time.sleep(TIDY_EVERY)
+
+        threading.Thread(target=watch, daemon=True, name="tidy").start()
+
+    def tidy(self) -> None:
+        """Deletes what killed processes left half-made, and what is too old, whichever process it is from."""
+        root, long_ago = self.root(), time.time() - MAX_AGE
+        remove_abandoned(root, "atvg-*/*")
+        for upload in root.glob("tmp*"):  # so Gradio names what is not whole yet; it forgets those who leave before
+            if upload.is_file() and _age(upload) > STALLED:
+                upload.unlink(missing_ok=True)
+        for folder in [*root.glob("atvg-*/*"), *root.glob("[0-9a-f]" * 64)]:
+            with suppress(OSError):  # its owner may be leaving just now
+                if min(path.stat().st_mtime for path in (folder, *folder.iterdir())) < long_ago:
+                    shutil.rmtree(folder)
+        for session in root.glob("atvg-*"):
+            with suppress(OSError):  # there is something in it
+                session.rmdir()
+        with self._lock:
+            for name, uploads in list(self._uploads.items()):
+                if not (root / f"atvg-{name}").is_dir() and not any(upload.exists() for upload in uploads):
+                    del self._uploads[name]
+
+    @staticmethod
+    def root() -> Path:
+        return Path(get_upload_folder()).resolve()
+
+    @staticmethod
+    def name(request: gr.Request | None) -> str:
+        """Of a session; the browser chose its hash, so it is hashed again before it becomes a folder's name."""
+        session = getattr(request, "session_hash", None) or secrets.token_hex()
+        return hashlib.sha256(session.encode()).hexdigest()[:16]
+
+    def new_run(self, request: gr.Request | None, *uploads: Upload) -> tuple[str, Path]:
+        """A new folder for results, with the key to it, which nobody can guess. Remembers whose the uploads are."""
+        name, key = self.name(request), secrets.token_hex(16)
+        folder = self.root() / f"atvg-{name}" / key
+        try:
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise (sorry(PAGE["disk_full"]) if is_full(error) else error) from None
+        self.remember(request, *uploads)
+        return name + key, folder
+
+    @contextmanager
+    def removed_on_error(self, folder: Path) -> Iterator[None]:
+        """No half-made results stay behind: not if the visitor leaves in the middle, nor if this process is killed."""
+        self.unfinished.add(folder)
+        try:
+            with under_way(folder):
+                yield
+        except BaseException as error:
+            left, full = not folder.is_dir(), is_full(error) or not has_room(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # the session has other results
+                folder.parent.rmdir()
+            if left and isinstance(error, OSError):
+                raise sorry(PAGE["no_run"]) from None
+            if full and isinstance(error, Exception):  # which shows itself in many ways, also as ffmpeg's errors
+                raise sorry(PAGE["disk_full"]) from None
+            raise
+        finally:
+            self.unfinished.discard(folder)
+
+    def remember(self, request: gr.Request | None, *uploads: Upload) -> None:
+        """Notes whose the uploads are."""
+        if getattr(request, "session_hash", None):  # others never leave
+            with self._lock:
+                self._uploads[self.name(request)] |= {Path(path).resolve() for path in map(path_of, uploads) if path}
+
+    def forget_recordings(self, folder: Path) -> None:
+        """Deletes the large recordings of a session's older runs; `folder` is the newest."""
+        recordings = [recording for recording in folder.parent.glob(f"*/{RECORDING}") if recording.parent != folder]
+        for recording in sorted(recordings, key=_age)[KEPT_RECORDINGS - 1 :]:
+            shutil.rmtree(recording, ignore_errors=True)
+
+    def run(self, key: str) -> Path:
+        """The folder of a run.
+
+        Raises:
+            RecordingError: there is none.
+        """
+        known = re.fullmatch(r"([0-9a-f]{16})([0-9a-f]{32})", str(key or ""))
+        folder = self.root() / f"atvg-{known[1]}" / known[2] if known else None
+        if folder is None or not folder.is_dir():
+            raise RecordingError(PAGE["no_run"])
+        return folder
+
+    def leave(self, request: gr.Request) -> None:
+        """Deletes results and uploads of a session; equal uploads share a file, so others may still need one."""
+        self._leave(self.name(request))
+
+    def close(self) -> None:
+        """Everybody leaves, for this process ends: nobody would delete their files."""
+        for name in list(self._uploads):
+            self._leave(name)
+        for folder in list(self.unfinished):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _leave(self, name: str) -> None:
+        with self._lock:
+            own = self._uploads.pop(name, set())
+            orphans = own - set().union(*self._uploads.values())
+        for upload in orphans:
+            if upload.is_relative_to(self.root()) and upload.is_file():
+                upload.unlink(missing_ok=True)
+                with suppress(OSError):
+                    upload.parent.rmdir()  # it is named after the upload's content
+        shutil.rmtree(self.root() / f"atvg-{name}", ignore_errors=True)
+        _give_memory_back()
+
+
+def _give_memory_back() -> None:
+    """What has been freed, to the system: glibc keeps it for each thread that ever made a video."""
+    with suppress(OSError, AttributeError, TypeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _age(path: Path) -> float:
+    """Seconds; endless for what is gone."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return float("inf")

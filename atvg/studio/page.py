@@ -1,0 +1,82 @@
+"""The page: all tabs, and the events that reach across them."""
+
+import os
+
+import gradio as gr
+import numpy as np
+
+from atvg.animator import Animator
+from atvg.config import SAMPLE_RATE
+from atvg.show.plots import trajectory
+from atvg.studio.ablations import Ablations
+from atvg.studio.about import About
+from atvg.studio.compare import Compare
+from atvg.studio.examples import FREE, PORTRAITS
+from atvg.studio.inside import Inside
+from atvg.studio.live import Live
+from atvg.studio.settings import MAX_AGE, MAX_WAITING, PAGE, PRIVATE, TIDY_EVERY, asset
+from atvg.studio.studio import Studio
+from atvg.studio.talk import Talk
+from atvg.studio.trouble import Trouble
+
+
+def build(animator: Animator | None = None) -> gr.Blocks:
+    """The page, with its guests and broadcasts; loads the weights, or raises `CheckpointError`, unless they are given.
+
+    ``ATVG_WEIGHTS`` names others than the shipped ones: a folder or a Hub id.
+    """
+    studio = Studio(animator or Animator.from_pretrained(os.environ.get("ATVG_WEIGHTS")))
+    gr.set_static_paths(FREE)  # or Gradio would serve copies, and `delete_cache` delete those
+    _warm_up(studio.animator)
+    with gr.Blocks(title=PAGE["title"], delete_cache=(TIDY_EVERY, MAX_AGE), analytics_enabled=False) as page:
+        gr.HTML(asset("header.html"))
+        _add_tabs(studio)
+        gr.Markdown(asset("footer.md"), elem_id="note")
+        page.unload(studio.leave)
+        page.load(js=asset("names.js"), api_visibility="private")
+    page.queue(max_size=2 * MAX_WAITING, api_open=False)  # closed: nobody gets past the queue
+    studio.jobs = page._queue
+    page.guests, page.broadcasts = studio.guests, studio.broadcasts
+    studio.guests.keep_tidy()
+    return page
+
+
+def _warm_up(animator: Animator) -> None:
+    """Loads now, and not for the first visitor, what is only loaded when it is needed."""
+    face, silent = animator.read_face(PORTRAITS[0]), np.zeros(SAMPLE_RATE // 2, np.float32)
+    first, *_ = animator.stream(face, silent, ear=animator.ears[0], natural=animator.idle is not None)
+    trajectory(first.landmarks, first.codes, np.zeros(len(first)))
+
+
+def _add_tabs(studio: Studio) -> None:
+    """All are shown before the first is wired, for what one tab does may need what another shows.
+
+    The order in which they are wired is that of the endpoints in the API's documentation.
+    """
+    talk, live, inside = Talk(studio), Live(studio), Inside(studio)
+    ablations, compare, trouble = Ablations(studio), Compare(studio), Trouble(studio)
+    with gr.Tabs(elem_id="tabs") as tabs:
+        for name, tab in {
+            "talk": talk, "live": live, "inside": inside, "ablations": ablations, "compare": compare,
+            "trouble": trouble, "about": About(),
+        }.items():  # fmt: skip
+            with gr.Tab(PAGE["tabs"][name], id=name, elem_id=f"tab-{name}"):
+                gr.Markdown(PAGE["leads"][name], elem_classes="lead")
+                tab.show()
+    talk.wire_checks()
+    _wire_consent(talk, live, trouble)
+    live.wire(talk)
+    made = talk.wire(inside.panels)
+    inside.wire(talk, made)
+    for tab in (ablations, compare, trouble):
+        tab.wire(talk)
+    for tab in (ablations, trouble):
+        tab.wire_choice()
+    tabs.select(js=asset("resize.js"), api_visibility="private")
+
+
+def _wire_consent(talk: Talk, live: Live, trouble: Trouble) -> None:
+    """Whoever brings another face or voice has to say anew that they may use it."""
+    voice = talk.voice.field
+    brought = [talk.photo.field.upload, trouble.other.upload, voice.upload, voice.stop_recording]
+    gr.on(brought, lambda: (False, False), None, [talk.consent, live.consent], **PRIVATE)

@@ -1,0 +1,124 @@
+"""The photo on the Talk tab: its field, the check beside it, and where in it the face is."""
+
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from atvg.errors import ATVGError, NoFaceError, SeveralFacesError
+from atvg.face.advice import advise
+from atvg.face.detection import Detection
+from atvg.show.sketch import sketch_boxes, sketch_face, sketch_points
+from atvg.studio.explaining import explaining
+from atvg.studio.files import Upload, open_photo, save_png, typed_place
+from atvg.studio.settings import PAGE, POINTS, PRIVATE, QUICK, RAW
+from atvg.studio.studio import Studio
+
+
+class Photo:
+    """Brings a photo, and says before any work whether a face is found in it."""
+
+    def __init__(self, studio: Studio):
+        self._animator, self._guests = studio.animator, studio.guests
+
+    def show(self) -> None:
+        """The photo beside what was found in it, room for examples, and its place by hand."""
+        gr.Markdown(PAGE["step_photo"], elem_classes="step")
+        with gr.Row(elem_id="faces"):
+            self.field, self.check = gr.Image(**PAGE["photo"]), gr.Image(**PAGE["check"])
+        self.said = gr.Markdown(PAGE["face_hint"], **PAGE["said"])
+        self.report = gr.JSON(visible=False, label=PAGE["report"])
+        self.faces = gr.Radio([], **PAGE["faces"])
+        self.examples = gr.Column()
+        with gr.Accordion(**PAGE["place"]):
+            gr.Markdown(PAGE["about_place"], elem_classes="caption")
+            self.place = [gr.Textbox(**PAGE[name]) for name in ("box", "points")]
+
+    def wire(self) -> None:
+        """Every new photo, and every new place, is checked."""
+        checking = {
+            "fn": self.check_face, "inputs": [self.field, *self.place],
+            "outputs": [self.check, self.said, self.report], "show_progress": "minimal", "concurrency_id": "checks",
+        } | RAW  # fmt: skip
+        choosing = {"fn": self.choices, "inputs": self.report, "outputs": self.faces} | PRIVATE
+        # A place belongs to one photo: the next one begins without.
+        emptied = self.field.change(lambda: ("", ""), None, self.place, **PRIVATE)
+        emptied.then(**checking, api_name="check_face").then(**choosing)
+        gr.on([field.submit for field in self.place], **checking, api_visibility="private").then(**choosing)
+        chosen = self.faces.input(lambda box: (box, ""), self.faces, self.place, **PRIVATE)
+        chosen.then(**checking, api_visibility="private").then(**choosing)
+        self.check.select(
+            self.mark, [self.field, self.report, self.place[1]],
+            [*self.place, self.check, self.said, self.report], **QUICK,
+        ).then(**choosing)  # fmt: skip
+
+    def check_face(
+        self, photo: Upload, box: str = "", points: str = "", request: gr.Request = None
+    ) -> tuple[str | None, str, dict[str, Any]]:
+        """Looks for the face in a photo and says what would spoil the result, before any work is done.
+
+        Args:
+            photo: a picture with one face, or with one placed by hand.
+            box: where the face is, if it is not found: x, y, width, height in pixels of the photo.
+            points: or x, y of its eyes, nose tip and mouth corners; left as seen comes first.
+
+        Returns:
+            A picture: the crop with its landmarks, or else the photo, with all faces if there are several. What was
+            found, in words. And the same as data: whether a face was found, boxes of the faces (x, y, width, height in
+            pixels of the photo), and warnings.
+        """
+        report: dict[str, Any] = {"found": False, "faces": [], "warnings": []}
+        if not photo:
+            return None, PAGE["face_hint"], report
+        _, folder = self._guests.new_run(request, photo)
+        picture = None
+        try:
+            picture, scale = open_photo(photo)
+            face = self._animator.read_face(picture, **typed_place(box, points, scale))
+            advice = advise(face)
+            box = Detection(face.landmarks, face.mesh).box
+            report |= {"found": True, "faces": [_unscaled(box, scale)], "warnings": [vars(a) for a in advice]}
+            said = "\n\n".join([PAGE["face_found"], *(PAGE["face_warning"].format(a.message) for a in advice)])
+            shown = sketch_face(face)
+        except SeveralFacesError as error:
+            report["faces"] = [_unscaled(box, scale) for box in error.boxes]
+            shown, said = sketch_boxes(picture, error.boxes), PAGE["faces_several"].format(len(error.boxes))
+        except NoFaceError as error:
+            shown, said = picture, PAGE["face_missing"].format(error)
+        except ATVGError as error:
+            shown, said = picture, PAGE["face_problem"].format(error)
+        with self._guests.removed_on_error(folder):
+            return None if shown is None else save_png(shown, folder / "face.png", made=False), said, report
+
+    def choices(self, report: dict[str, Any]) -> Any:
+        """The faces to choose from, by their boxes."""
+        boxes = [] if report["found"] else report["faces"]
+        names = [(PAGE["face_number"].format(i), ", ".join(map(str, box))) for i, box in enumerate(boxes, 1)]
+        return gr.update(choices=names, value=None, visible=bool(boxes))
+
+    def mark(
+        self, photo: Upload, report: dict[str, Any], points: str, click: gr.SelectData, request: gr.Request = None
+    ) -> tuple[Any, ...]:
+        """A click into the photo chooses a face, or sets the next of its five points → box, points, and the check."""
+        stay = (gr.skip(),) * 5
+        if report["found"] or not photo:
+            return stay
+        with explaining():
+            picture, scale = open_photo(photo)
+            x, y = (value / scale for value in click.index)
+            if report["faces"]:
+                hit = [b for b in report["faces"] if b[0] <= x <= b[0] + b[2] and b[1] <= y <= b[1] + b[3]]
+                box = ", ".join(map(str, hit[0])) if hit else ""
+                return (box, "", *self.check_face(photo, box, "", request)) if hit else stay
+            numbers = [*(typed_place(None, points, 1).get("points", [])[: 2 * (POINTS - 1)]), round(x), round(y)]
+            points = ", ".join(f"{number:g}" for number in numbers)
+            if len(numbers) == 2 * POINTS:
+                return "", points, *self.check_face(photo, "", points, request)
+            dots = sketch_points(picture, np.reshape(numbers, (-1, 2)) * scale)
+            path = save_png(dots, self._guests.new_run(request)[1] / "points.png", made=False)
+            return "", points, path, PAGE["points_next"][len(numbers) // 2], report
+
+
+def _unscaled(box: tuple[float, float, float, float], scale: float) -> list[int]:
+    """In pixels of the photo as it was brought."""
+    return [round(value / scale) for value in box]

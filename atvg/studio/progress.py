@@ -1,0 +1,35 @@
+"""What is shown while a video is being drawn."""
+
+import base64
+import io
+import time
+
+import numpy as np
+from PIL import Image
+
+from atvg.studio.settings import PAGE, PREVIEW_SIDE
+
+
+def preview(picture: np.ndarray) -> bytes:
+    """A small JPEG of a frame, uint8 RGB (H, W, 3)."""
+    image, file = Image.fromarray(picture), io.BytesIO()
+    image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+    image.save(file, "JPEG", quality=85)
+    return file.getvalue()
+
+
+class Progress:
+    """The newest frame, how far the work is and how long it will take, as HTML."""
+
+    def __init__(self, total: int):
+        self._total, self._first = total, None
+
+    def show(self, done: int, newest: bytes) -> str:
+        """Of so many frames that are drawn; of the newest its `preview`."""
+        now = time.monotonic()
+        self._first = self._first or (now, done)  # what came before was loading, and says nothing of the speed
+        drawn, left = done - self._first[1], ""
+        if drawn:
+            left = PAGE["live_left"].format(f"{(self._total - done) * (now - self._first[0]) / drawn:.0f}")
+        source = f"data:image/jpeg;base64,{base64.b64encode(newest).decode()}"
+        return PAGE["live"].format(source=source, done=done, total=self._total, left=left)

@@ -1,0 +1,39 @@
+"""The page's limits, its texts, and the ways in which its events run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+MAX_SECONDS = 120  # of audio, so that the queue moves on
+MAX_SIDE = 1280  # of the photo, pixels: larger videos are not encoded in real time
+LONGEST = 300  # characters of an error
+MAX_AGE, TIDY_EVERY = 3600, 600  # of what visitors bring and get, seconds
+MAX_WAITING = 12  # jobs; whoever comes then is told at once that the studio is busy
+MAX_SESSIONS = 100  # whose page Gradio keeps in memory, 0.2 MB each, also for an hour after they have left
+STALLED = 600  # an upload of which nothing has come for so many seconds will never be whole
+PATIENCE = 4  # seconds that running jobs get to notice that the process is told to end
+POINTS = 5  # that place a face by hand
+RECORDING, KEPT_RECORDINGS = "recording", 3  # of a visitor; two minutes take 0.8 gigabytes
+BETA_SECONDS = 6  # of the video that shows every β at once
+PREVIEW_SIDE = 480  # of the newest frame while a video is being made, and of live ones, pixels
+LIVE_AT_ONCE = 2  # faces; two cores draw as many in time, beside the videos that wait in the queue
+LIVE_SECONDS, LIVE_PATIENCE = 60, 10  # how long one may last, and go on without a sound
+LIVE_PIECE, LIVE_LONGEST = 0.2, 1.0  # seconds of sound that the page sends at once; of what waits longer, the newest
+LIVE_WAITING = 10  # frames that wait to be shown; of more, the oldest are left out to stay live
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets"  # beside the package, as app.py is
+
+
+def asset(name: str) -> str:
+    """What is written in a file of the assets."""
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
+PAGE: dict[str, Any] = json.loads(asset("page.json"))  # every text, and how each component looks
+
+PRIVATE = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+RAW = {"preprocess": False}  # or Gradio would open photos itself, and say less about what is wrong
+QUICK = {  # in the queue, for only there Gradio shows errors; but without waiting
+    "api_visibility": "private", "show_progress": "hidden", "concurrency_id": "quick", "concurrency_limit": None,
+} | RAW  # fmt: skip
+DRAWING = {"concurrency_id": "drawing", "concurrency_limit": 1} | RAW  # one at a time: it takes all cores

@@ -1,0 +1,165 @@
+"""The Talk tab: a photo, a voice and some controls become a video."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from atvg.config import EARS
+from atvg.film.provenance import provenance, write_provenance
+from atvg.film.recording import Recorder
+from atvg.film.render import rendering
+from atvg.motion.pose import Pose
+from atvg.motion.turn import turn_face
+from atvg.studio import on_gpu
+from atvg.studio.controls import Controls
+from atvg.studio.examples import PORTRAITS, VOICES_AT_HAND
+from atvg.studio.explaining import explaining
+from atvg.studio.files import Upload, open_photo, open_voice, typed_place
+from atvg.studio.photo import Photo
+from atvg.studio.progress import Progress, preview
+from atvg.studio.settings import DRAWING, PAGE, PRIVATE, QUICK, RAW, RECORDING
+from atvg.studio.studio import Studio
+from atvg.studio.voice import Voice
+from atvg.voice.audio import n_video_frames
+
+
+class Talk:
+    """Makes a video. The photo, the voice, the consent and the controls are every other tab's too."""
+
+    def __init__(self, studio: Studio):
+        self._studio, self._animator, self._guests = studio, studio.animator, studio.guests
+        self.photo, self.voice, self.controls = Photo(studio), Voice(studio), Controls(studio)
+        self._draw = on_gpu(self._draw)
+
+    def show(self) -> None:
+        """What is brought on the left, what is made of it on the right."""
+        with gr.Row(elem_id="desk"):
+            with gr.Column(scale=5, min_width=320):
+                self.photo.show()
+                self.voice.show()
+                with self.photo.examples:
+                    pairs = [[str(face), str(VOICES_AT_HAND[i])] for i, face in enumerate(PORTRAITS)]
+                    gr.Examples(pairs, self._source, label=PAGE["try_both"], elem_id="portraits", visible_columns=[0])
+                self.controls.show()
+            with gr.Column(scale=7, min_width=320, elem_id="column-result"):
+                gr.Markdown(PAGE["step_result"], elem_classes="step")
+                with gr.Row(elem_id="start"):
+                    self.consent, self.generate = gr.Checkbox(**PAGE["consent"]), gr.Button(**PAGE["generate"])
+                self.progress = gr.HTML(**PAGE["progress"])
+                self.video = gr.Video(**PAGE["video"])
+                self.files = gr.File(**PAGE["downloads"])
+                self.npz, self.settings = (gr.File(visible=False, label=PAGE[name]) for name in ("npz", "settings"))
+                self.run = gr.Textbox(visible=False, label=PAGE["run"])
+
+    @property
+    def _source(self) -> list[gr.components.Component]:
+        return [self.photo.field, self.voice.field]
+
+    def wire_checks(self) -> None:
+        """What is brought is checked at once."""
+        self.photo.wire()
+        self.voice.wire_check()
+
+    def wire(self, panels: gr.Video) -> gr.events.Dependency:
+        """The buttons; returns the event of a video that is made, whose `panels` another tab shows."""
+        self.voice.wire_speak()
+        controls, files = self.controls, [self.video, panels, self.npz, self.settings]
+        made = self.on_press(
+            self.generate, self.animate,
+            [controls.beta, *controls.head, controls.smoothing, controls.frame, controls.seed, controls.arrays,
+             *self.photo.place, controls.natural, controls.teeth, controls.ear],
+            [*files, self.run, self.progress],
+            show_progress="minimal", show_progress_on=self.progress,
+        )  # fmt: skip
+        made.failure(lambda: "", None, self.progress, **PRIVATE)
+        return made.success(self.downloads, files, self.files, **PRIVATE | RAW)
+
+    def on_press(
+        self, button: gr.Button, action: Callable, more: list, outputs: Any, others: list | tuple = (), **options: Any
+    ) -> gr.events.Dependency:
+        """Has a button do what is drawn of photo and voice, for those who may use them; also on other tabs.
+
+        Args:
+            action: an endpoint of its own name, which gets photo, voice and then `more`.
+            others: components with faces of still other people.
+        """
+        admitted = button.click(self._studio.admit, [self.consent, *self._source, *others], None, **QUICK)
+        return admitted.success(
+            action, [*self._source, *more], outputs, api_name=action.__name__, validator=self._studio.validate,
+            **DRAWING, **options,
+        )  # fmt: skip
+
+    def animate(
+        self, photo: Upload, audio: Upload, beta: float = 0.5, yaw: float = 0, pitch: float = 0, roll: float = 0,
+        mouth_gain: float = 1, smoothing: float = 0.8, frame: str = "full", seed: int = 0, arrays: bool = False,
+        box: str = "", points: str = "", natural: bool = True, teeth: float = 1, ear: str = EARS[0],
+        request: gr.Request = None,
+    ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
+        """Makes the face in a photo speak. By calling this you say that you may use this face and this voice.
+
+        Args:
+            photo: a picture with one face, seen from the front.
+            audio: speech of up to two minutes.
+            beta: β of the weights, 0..2.
+            yaw: turn of the head in degrees, −45..45; + to the viewer's right.
+            pitch: nod, −30..30; + looks down.
+            roll: tilt, −30..30; + counter-clockwise.
+            mouth_gain: movement of the mouth, 0..3; 1 as heard.
+            smoothing: of the landmarks over time, standard deviation in frames, 0..5.
+            frame: "full" for the whole photo, "face" for a close-up in its own pixels, "crop" for the 128×128 face.
+            seed: of the natural motion.
+            arrays: also return every frame, map, landmark and code.
+            box: where the face is, if it is not found: x, y, width, height in pixels of the photo.
+            points: or x, y of its eyes, nose tip and mouth corners; left as seen comes first.
+            natural: let the head move a little and the eyes blink.
+            teeth: how much shows of those that the photo hides, 0..1.
+            ear: "whisper" hears through the trained ear, "none" reads windows of MFCC, as in the paper.
+
+        Returns:
+            The finished MP4, labelled as AI-generated; an MP4 of landmarks, attention, motion and result; the arrays
+            (NPZ), if asked for; all settings and versions (JSON); the key of this run, for `look_inside` and
+            `trajectory`; and, while it is drawn, the newest frame with a progress bar (HTML), at the end nothing.
+        """
+        key, folder = self._guests.new_run(request, photo, audio)
+        settings = {
+            "beta": beta, "yaw": yaw, "pitch": pitch, "roll": roll, "mouth_gain": mouth_gain, "smoothing": smoothing,
+            "teeth": teeth, "ear": ear, "natural": natural, "seed": seed, "frame": frame,
+        }  # fmt: skip
+        kept = (gr.skip(),) * 5
+        with self._guests.removed_on_error(folder), explaining():
+            picture, scale = open_photo(photo)
+            place = typed_place(box, points, scale)
+            speech, wave = open_voice(audio)
+            yield *kept, PAGE["listening"]
+            progress = Progress(n_video_frames(wave))
+            for done, newest in self._draw(picture, speech, wave, place, settings, arrays, folder):
+                yield *kept, progress.show(done, newest)
+            original = {name: [value / scale for value in numbers] for name, numbers in place.items()}
+            data = provenance(self._animator, settings | {"box": None, "points": None} | original, picture, wave)
+            data["photo"]["shrunk_by"] = scale
+            write_provenance(folder / "settings.json", data)
+            self._guests.forget_recordings(folder)
+        names = ("talking-face.mp4", "panels.mp4", "arrays.npz" if arrays else None, "settings.json")
+        yield *(name and str(folder / name) for name in names), key, ""
+
+    def _draw(
+        self, picture: np.ndarray, speech: str, wave: np.ndarray, place: dict[str, list[float]],
+        settings: dict[str, Any], arrays: bool, folder: Path,
+    ) -> Iterator[tuple[int, bytes]]:  # fmt: skip
+        """The part that a GPU may do; all that goes in and out can be sent to another process."""
+        settings = dict(settings)
+        frame, pose = settings.pop("frame"), Pose(*(settings.pop(angle) for angle in ("yaw", "pitch", "roll")))
+        face = turn_face(self._animator.read_face(picture, **place), pose)
+        chunks = self._animator.stream(face, wave, **settings)
+        chunks = Recorder(folder / RECORDING, wave, settings["beta"], n_video_frames(wave), face).watch(chunks)
+        files = (folder / name for name in ("talking-face.mp4", "panels.mp4", "arrays.npz"))
+        video, panels, npz = map(str, files)
+        for done, newest in rendering(face, chunks, speech, video, frame, panels, npz if arrays else None):
+            yield done, preview(newest)
+
+    def downloads(self, *files: Upload) -> Any:
+        """All that can be taken home."""
+        return gr.update(value=[file.get("video", file)["path"] for file in files if file], visible=True)

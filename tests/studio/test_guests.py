@@ -1,0 +1,124 @@
+"""Whose files are whose, and that none outlives its visitor."""
+
+import os
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+from atvg.errors import RecordingError
+from atvg.studio.guests import Guests
+from atvg.studio.settings import RECORDING, STALLED
+from tests.server import until
+from tests.studio.files import bring, path_of, size_of
+
+
+def test_they_never_see_each_others_results(page, photo, voice, hopper, tmp_path):
+    """Two at once, with different faces: each gets its own, and no key opens another's folder."""
+    clients = [Client(page.local_url, download_files=False, verbose=False) for _ in range(2)]
+    photos = [photo, bring(hopper, tmp_path / "hopper.png")]
+    jobs = [c.submit(p, voice, api_name="/animate") for c, p in zip(clients, photos, strict=True)]
+    (one, other) = (job.result() for job in jobs)
+    assert size_of(path_of(one[0])) == (512, 512) and size_of(path_of(other[0])) == (512, 600)
+    assert one[4][:16] != other[4][:16] and path_of(one[0]).parents[1] != path_of(other[0]).parents[1]
+    with pytest.raises(AppError, match="generate it again"):
+        clients[0].predict(one[4][:16] + other[4][16:], api_name="/look_inside")
+
+
+def test_nothing_of_theirs_outlives_the_session(cache):
+    one, other = (SimpleNamespace(session_hash=name) for name in ("one", "other"))
+    upload = _upload(cache, "shared"), _upload(cache, "own")
+    guests = Guests()
+    key, folder = guests.new_run(one, *({"path": str(path)} for path in upload))
+    (folder / "talking-face.mp4").write_bytes(b"film")
+    guests.new_run(other, {"path": str(upload[0])})
+    guests.leave(one)
+    assert not folder.exists() and not folder.parent.exists()
+    assert upload[0].exists() and not upload[1].exists(), "an equal upload of somebody else shares its file"
+    with pytest.raises(RecordingError):
+        guests.run(key)
+    guests.leave(other)
+    assert not upload[0].exists()
+
+
+def test_old_results_go_even_if_nobody_leaves(cache):
+    guests, visitor = Guests(), SimpleNamespace(session_hash="asleep")
+    (_, old), (_, new) = (guests.new_run(visitor) for _ in range(2))
+    (old / "recording").mkdir()
+    os.utime(old, (0, 0))
+    guests.tidy()
+    assert not old.exists() and new.exists()
+    os.utime(new, (0, 0))
+    guests.tidy()
+    assert not new.parent.exists()
+
+
+def test_old_uploads_go_whichever_process_they_are_from(cache):
+    old, new, foreign = (_upload(cache, name) for name in ("a" * 64, "b" * 64, "somebody elses"))
+    for path in (old, foreign):
+        os.utime(path, (0, 0))
+    Guests().tidy()
+    assert not old.parent.exists() and new.exists() and foreign.exists()
+
+
+def test_uploads_that_were_broken_off_go(cache):
+    old, new = cache / "tmpa1b2c3d4", cache / "tmpe5f6g7h8"
+    for path in (old, new):
+        path.write_text("the beginning of a film")
+    os.utime(old, (time.time() - STALLED - 1,) * 2)
+    Guests().tidy()
+    assert not old.exists() and new.exists()
+    new.unlink()
+
+
+def test_uploads_of_a_job_that_never_ran_go_with_their_visitor(cache):
+    guests, visitor = Guests(), SimpleNamespace(session_hash="turned away")
+    path = _upload(cache, "d" * 64)
+    guests.remember(visitor, {"path": str(path)})
+    guests.tidy()
+    assert path.exists()
+    guests.leave(visitor)
+    assert not path.exists()
+
+
+def test_who_never_leaves_is_not_remembered(cache):
+    guests = Guests()
+    guests.new_run(SimpleNamespace(session_hash=None), {"path": str(_upload(cache, "c" * 64))})
+    assert not guests._uploads
+
+
+def test_only_the_newest_recordings_are_kept(cache):
+    guests, visitor = Guests(), SimpleNamespace(session_hash="collector")
+    folders = [guests.new_run(visitor)[1] for _ in range(5)]
+    for age, folder in enumerate(reversed(folders)):
+        (folder / RECORDING).mkdir()
+        os.utime(folder / RECORDING, (time.time() - age, time.time() - age))
+    guests.forget_recordings(folders[-1])
+    assert [(folder / RECORDING).is_dir() for folder in folders] == [False, False, True, True, True]
+
+
+def test_files_outside_the_upload_folder_are_never_deleted(cache, tmp_path):
+    example = tmp_path / "example.png"
+    example.write_bytes(b"picture")
+    guests, visitor = Guests(), SimpleNamespace(session_hash="one")
+    guests.new_run(visitor, {"path": str(example)})
+    guests.leave(visitor)
+    assert example.exists()
+
+
+def test_a_closed_page_takes_its_files_with_it(page, cache, photo, voice):
+    client = Client(page.local_url, download_files=False, verbose=False)
+    video = path_of(client.predict(photo, voice, api_name="/animate")[0])
+    assert video.is_file()
+    client.close()
+    until(lambda: not video.parent.parent.exists())
+
+
+def _upload(cache: Path, name: str) -> Path:
+    path = cache / name / "photo.png"
+    path.parent.mkdir()
+    path.write_text(name)
+    return path

@@ -1,0 +1,79 @@
+"""A photo is looked at before any work: what is found in it, what would spoil it, and a face placed by hand."""
+
+import cv2
+import numpy as np
+import pytest
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from tests.studio.files import bring, path_of, size_of
+from tests.synthetic import Robot
+
+
+def test_a_face_is_shown_before_any_work(client, photo):
+    picture, message, report = client.predict(photo, api_name="/check_face")
+    assert Image.open(path_of(picture)).size == (512, 512)
+    assert message.startswith("✓") and report["found"] and report["warnings"] == []
+    ((x, y, width, height),) = report["faces"]
+    assert x < 224 < x + width and y < 110 < y + height
+
+
+def test_what_would_spoil_the_result_is_said_before_any_work(client, astronaut, tmp_path):
+    blurred = cv2.GaussianBlur(astronaut, (0, 0), 6)
+    _, message, report = client.predict(bring(blurred, tmp_path / "blurred.png"), api_name="/check_face")
+    assert report["found"] and [warning["kind"] for warning in report["warnings"]] == ["blurred"]
+    assert report["warnings"][0]["message"] in message
+
+
+def test_a_face_can_be_placed_by_hand(client, voice, tmp_path):
+    robot = Robot()
+    photo = bring(robot.picture, tmp_path / "robot.png")
+    places = {name: ", ".join(map(str, np.ravel(getattr(robot, name)))) for name in ("box", "points")}
+    picture, message, report = client.predict(photo, api_name="/check_face")
+    assert (
+        Image.open(path_of(picture)).size == (360, 300) and "click it in the picture" in message and not report["found"]
+    )
+    for place in places.items():
+        picture, message, _ = client.predict(photo, **dict([place]), api_name="/check_face")
+        assert Image.open(path_of(picture)).size == (512, 512) and "found" in message
+    result = client.predict(photo, voice, box=places["box"], api_name="/animate")
+    assert size_of(path_of(result[0])) == (360, 300)
+
+
+def test_a_place_is_in_pixels_of_the_photo_even_if_it_is_shrunk(client, tmp_path):
+    robot = Robot()
+    large = np.asarray(Image.fromarray(robot.picture).resize((3600, 3000)))
+    place = ",".join(map(str, 10 * robot.points.ravel()))
+    (small, *_), (shrunk, *_) = (
+        client.predict(bring(picture, tmp_path / f"{len(points)}.png"), points=points, api_name="/check_face")
+        for picture, points in ((robot.picture, ",".join(map(str, robot.points.ravel()))), (large, place))
+    )
+    small, shrunk = (np.asarray(Image.open(path_of(picture)).convert("L"), float) for picture in (small, shrunk))
+    assert np.abs(small - shrunk).mean() < 12
+
+
+@pytest.mark.parametrize("place", [{"box": "here"}, {"box": "1,2,3"}, {"points": "1,2"}, {"box": "9000,0,50,50"}])
+def test_a_bad_place_is_explained(client, photo, voice, place):
+    _, message, report = client.predict(photo, **place, api_name="/check_face")
+    assert not report["found"] and "in pixels of the photo" in message and "\n" not in message
+    with pytest.raises(AppError, match="in pixels of the photo"):
+        client.predict(photo, voice, **place, api_name="/animate")
+
+
+def test_a_photo_without_a_face_gets_advice(client, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+    _, message, report = client.predict(bring(noise, tmp_path / "noise.png"), api_name="/check_face")
+    assert report == {"found": False, "faces": [], "warnings": []}
+    assert "no face" in message and "use one where" in message and "\n" not in message
+
+
+def test_several_faces_are_shown(client, astronaut, tmp_path):
+    both = np.concatenate([astronaut, astronaut], axis=1)
+    photo = bring(both, tmp_path / "both.png")
+    picture, message, report = client.predict(photo, api_name="/check_face")
+    assert Image.open(path_of(picture)).size == (1024, 512)
+    assert "2 faces" in message and not report["found"] and len(report["faces"]) == 2
+    for box in report["faces"]:
+        _, _, chosen = client.predict(photo, box=", ".join(map(str, box)), api_name="/check_face")
+        assert chosen["found"]
+        np.testing.assert_allclose(chosen["faces"][0], box, atol=12)

@@ -1,0 +1,31 @@
+"""A voice is listened to before any work, and a text is spoken."""
+
+import numpy as np
+import pytest
+from gradio_client import handle_file
+from gradio_client.exceptions import AppError
+
+from atvg.voice.audio import load_audio
+from tests.server import write_wav
+from tests.studio.files import path_of
+
+
+def test_it_is_listened_to_before_any_work(client, voice, tmp_path):
+    assert client.predict(voice, api_name="/check_voice").startswith("✓ 1.2 s")
+    silence = handle_file(write_wav(tmp_path / "silence.wav", np.zeros(16_000)))
+    assert "silence" in client.predict(silence, api_name="/check_voice")
+    text = tmp_path / "notes.txt"
+    text.write_text("no sound")
+    assert "notes.txt holds no audio" in client.predict(handle_file(text), api_name="/check_voice")
+
+
+def test_typed_text_is_spoken(client):
+    spoken = load_audio(path_of(client.predict("Hello, I am only a photograph.", api_name="/say")))
+    assert 1 < len(spoken) / 16_000 < 5 and np.abs(spoken).max() > 0.3
+
+
+@pytest.mark.parametrize("arguments", [("",), ("   ",), ("a" * 1001,), ("hello", "Klingon"), ("hello", None, 9000)])
+def test_what_cannot_be_spoken_is_explained(client, arguments):
+    with pytest.raises(AppError) as caught:
+        client.predict(*arguments, api_name="/say")
+    assert "\n" not in str(caught.value)
