@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from atvg import checkpoint
+from atvg.checkpoint import DIRECT_NET, VG_NET, load_at_nets, load_net, load_vg_net, notes
 from atvg.config import VGNetConfig
 from atvg.errors import BadSettingError, CheckpointError
 from atvg.evaluation.rows import Row, audio_row, oracle_row
@@ -39,7 +39,7 @@ class Ablation:
     @property
     def net(self) -> str:
         """Name of the weights in its folder."""
-        return checkpoint.VG_NET if self.landmarks else checkpoint.DIRECT_NET
+        return VG_NET if self.landmarks else DIRECT_NET
 
 
 ABLATIONS = {
@@ -88,7 +88,7 @@ def training_notes(name: str, weights: Path) -> Mapping[str, Any]:
     Raises:
         BadSettingError, CheckpointError: as `folder_of`; also damaged notes.
     """
-    return checkpoint.notes(folder_of(name, weights), ABLATIONS[name].net)
+    return notes(folder_of(name, weights), ABLATIONS[name].net)
 
 
 def ablation_rows(weights: Path, names: Sequence[str]) -> list[Row]:
@@ -99,7 +99,7 @@ def ablation_rows(weights: Path, names: Sequence[str]) -> list[Row]:
     Raises:
         BadSettingError, CheckpointError: as `folder_of`; also missing or damaged weights.
     """
-    at_nets, shape = checkpoint.load_at_nets(weights)
+    at_nets, shape = load_at_nets(weights)
     rows = []
     for name in names:
         ablation, folder = ABLATIONS[name], folder_of(name, weights)
@@ -112,7 +112,7 @@ def ablation_rows(weights: Path, names: Sequence[str]) -> list[Row]:
 def _landmark_rows(ablation: Ablation, folder: Path, at_nets: Any, shape: Any) -> list[Row]:
     from atvg.animator import Animator
 
-    nets = {0.5: checkpoint.load_vg_net(folder, ablation.net)}
+    nets = {0.5: load_vg_net(folder, ablation.net)}
     animator = Animator(at_nets, shape, nets, detector=None, engine="torch")
     return [oracle_row(animator, ablation.title + ORACLE), audio_row(animator, ablation.title)]
 
@@ -120,5 +120,5 @@ def _landmark_rows(ablation: Ablation, folder: Path, at_nets: Any, shape: Any) -
 def _direct_rows(ablation: Ablation, folder: Path) -> list[Row]:
     from atvg.animate.engine import draw_direct
 
-    net = checkpoint.load_net(folder, ablation.net, DirectNet, VGNetConfig)
+    net = load_net(folder, ablation.net, DirectNet, VGNetConfig)
     return [Row(ablation.title, lambda clip: draw_direct(net, clip.frames[0], clip.mfcc))]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from atvg import checkpoint
+from atvg.checkpoint import load_net, locate
 from atvg.config import BaselineConfig, SpeechConfig
 from atvg.errors import BadSettingError
 from atvg.evaluation.baselines.base import Baseline, Made, Seen
@@ -34,7 +34,7 @@ def load_baseline(name: str, weights: Path | None = None) -> Baseline:
         BadSettingError: there is none of this name.
         CheckpointError: its weights are missing, truncated, or of other sizes.
     """
-    return checkpoint.load_net(checkpoint.locate(weights) / FOLDER, name, _kind(name), BaselineConfig)
+    return load_net(locate(weights) / FOLDER, name, _kind(name), BaselineConfig)
 
 
 def load_speech(weights: Path | None = None) -> Speech:
@@ -43,7 +43,7 @@ def load_speech(weights: Path | None = None) -> Speech:
     Raises:
         CheckpointError: as `load_baseline`.
     """
-    return checkpoint.load_net(checkpoint.locate(weights) / FOLDER, SPEECH, Speech, SpeechConfig)
+    return load_net(locate(weights) / FOLDER, SPEECH, Speech, SpeechConfig)
 
 
 def _kind(name: str) -> type[Baseline]:
