@@ -338,7 +338,8 @@ def _add_bench(commands: argparse._SubParsersAction) -> None:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    from atvg.bench import bench, to_table
+    from atvg.bench.run import bench
+    from atvg.bench.table import to_table
 
     result = bench(options.weights, options.runs, options.seconds, options.engine, options.against, options.curve)
     print(json.dumps(result, indent=1) if options.json else to_table(result))
