@@ -7,7 +7,7 @@ import torch
 from atvg import Animator, Pose, checkpoint
 from atvg.animate.chunk import Chunk
 from atvg.animator import Result
-from atvg.bench import sample_voice
+from atvg.bench.samples import sample_voice
 from atvg.config import SAMPLE_RATE, VGNetConfig
 from atvg.errors import BadAudioError, BadSettingError, CheckpointError, SeveralFacesError
 from atvg.face import geometry

@@ -97,7 +97,7 @@ class TestOneWay:
 
     def test_the_warp_is_a_leaf(self):
         """Faces and networks share it, so it may know neither of them, nor anything else of ATVG."""
-        assert {"atvg.motion.turn", "atvg.motion.layers", "atvg.nets.vg_net"} <= users_of("atvg.motion.warp")
+        assert {"atvg.motion.turn", "atvg.motion.layers", "atvg.nets.ground"} <= users_of("atvg.motion.warp")
         assert not any(within(module, "atvg") for module in imports_of(PACKAGE / "motion" / "warp.py"))
 
     @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from atvg.motion.monochrome import Monochrome
 from atvg.motion.teeth import Teeth, fit_teeth, load_donors
 from atvg.motion.turn import HeadTurn
 from atvg.motion.warp import CELLS
-from atvg.nets.vg_net import Ground, Turned, turn
+from atvg.nets.ground import Ground, Turned, turn
 
 
 class Drawing(NamedTuple):

@@ -21,7 +21,8 @@ from atvg.errors import BadSettingError
 from atvg.motion.carry import Carried
 from atvg.motion.layers import Layers
 from atvg.nets.direct_net import DirectNet
-from atvg.nets.vg_net import Frames, Ground, PhotoCode, VGNet, turn
+from atvg.nets.ground import Ground, turn
+from atvg.nets.vg_net import Frames, PhotoCode, VGNet
 
 ENGINES = ("auto", "torch", "openvino", "openvino-int8")
 BLOCK = 5  # frames that compiled networks draw at once

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from atvg import checkpoint
 from atvg.animate.drawer import Drawer
 from atvg.animate.ear_engine import make_ear
 from atvg.animate.engine import Engine, check_engine, make_engine
 from atvg.animate.listener import Listener, silence_for
 from atvg.animate.settings import Settings, make_settings
+from atvg.checkpoint import IDLE, load_at_nets, load_ear, load_idle, load_vg_nets, locate
 from atvg.config import EARS, shown
 from atvg.errors import BadSettingError
 from atvg.face.detection import FaceDetector
@@ -54,7 +54,7 @@ class Pipeline:
         device: Any = "cpu",
         idle: IdleModel | None = None,
         engine: str = "auto",
-        load_ear: Callable[[], Ear] = checkpoint.load_ear,
+        load_ear: Callable[[], Ear] = load_ear,
     ):
         self.device, self.idle = torch.device(device), idle
         self.at_nets = {ear: at_nets[ear].to(self.device) for ear in EARS if ear in at_nets}
@@ -82,14 +82,14 @@ class Pipeline:
             BadSettingError: unknown detector or engine, or one that cannot be used here.
         """
         finder = make_detector(detector)
-        folder = checkpoint.locate(source)
-        at_nets, shape = checkpoint.load_at_nets(folder)
+        folder = locate(source)
+        at_nets, shape = load_at_nets(folder)
         if device is None:
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        has_idle = (folder / f"{checkpoint.IDLE}.safetensors").is_file()
-        idle = checkpoint.load_idle(folder) if has_idle else None
-        load_ear = partial(checkpoint.load_ear, folder)
-        return cls(at_nets, shape, checkpoint.load_vg_nets(folder), finder, device, idle, engine, load_ear)
+        has_idle = (folder / f"{IDLE}.safetensors").is_file()
+        idle = load_idle(folder) if has_idle else None
+        vg_nets = load_vg_nets(folder)
+        return cls(at_nets, shape, vg_nets, finder, device, idle, engine, partial(load_ear, folder))
 
     @property
     def ears(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.ndimage import minimum_filter1d
 
-from atvg import checkpoint
+from atvg.checkpoint import AT_NET, notes
 from atvg.config import ROWS_PER_FRAME
 from atvg.data.pack import Clip, read_pack, shards
 from atvg.data.storage import AnyPath, as_path
@@ -82,7 +82,7 @@ def evaluate_closures(pack_dir: str | AnyPath, split: str, weights: Path) -> dic
     return {
         "pack": as_path(pack_dir).resolve().name,
         "split": split,
-        "weights": {checkpoint.AT_NET: checkpoint.notes(weights, checkpoint.AT_NET)},
+        "weights": {AT_NET: notes(weights, AT_NET)},
         "protocol": {"closures": CHOICE},
         "closures": found,
     }

@@ -12,19 +12,18 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from atvg.config import CROP_SIZE, N_LANDMARKS, VGNetConfig
-from atvg.motion.layers import Layers, layers
+from atvg.motion.layers import Layers
 from atvg.motion.teeth import Teeth
-from atvg.motion.warp import pinned_shift, places, resample, warp
 from atvg.nets.blocks import conv
 from atvg.nets.conv_gru import ConvGRU
+from atvg.nets.decoder import DecoderStage, Residual, Smooth, StaticAttention
+from atvg.nets.ground import Ground, Turned, lay_ground
 
 HEAT_SIZE = 32  # side of the landmark maps
 _VECTOR_WIDTH = 256
 _MOST_TINT = 0.3  # of [−1, 1]
-_STATIC_GAIN = 10  # a pixel of the static map is one weight, which moves a learning rate a step; a head has hundreds
 
 
 class PhotoCode(NamedTuple):
@@ -36,28 +35,6 @@ class PhotoCode(NamedTuple):
     skips: tuple[Tensor, Tensor, Tensor, Tensor]  # what the photo adds at 64², 32², 16² and 8²
     start: Tensor  # (B, hidden, 8, 8), the MMCRNN's state before the first frame
     teeth: Teeth | None = None  # what may come to light between the lips, if the network draws in layers
-
-
-class Turned(NamedTuple):
-    """The photo with its head moved as in each of T frames, but with its own expression; see `atvg.motion.carry`."""
-
-    photo: Tensor  # (B, T, 3, 128, 128) in [−1, 1]
-    landmarks: Tensor  # (B, T, 68, 2) crop pixels
-
-
-def turn(photo: Tensor, sources: Tensor, targets: Tensor) -> Turned:
-    """Photos (B, 3, 128, 128) with their heads moved by control points (B, T, N, 2), the landmarks first."""
-    batch, steps = targets.shape[:2]
-    photos = photo[:, None].expand(-1, steps, -1, -1, -1).flatten(0, 1)
-    moved = warp(photos, sources.flatten(0, 1), targets.flatten(0, 1)).unflatten(0, (batch, steps))
-    return Turned(moved, targets[:, :, :N_LANDMARKS])
-
-
-class Ground(NamedTuple):
-    """What N = B·T frames are drawn over: the photo, and unless the network draws from nothing, its layers."""
-
-    photo: Tensor  # (N, 3, 128, 128) in [−1, 1], turned or as it is
-    layers: Layers | None
 
 
 class Frames(NamedTuple):
@@ -81,62 +58,12 @@ def _per_frame(x: Tensor, steps: int) -> Tensor:
     return x[:, None].expand(-1, steps, *x.shape[1:]).flatten(0, 1)
 
 
-class Residual(nn.Module):
-    """x + conv(conv(x)), normalised."""
-
-    def __init__(self, width: int):
-        super().__init__()
-        self.body = nn.Sequential(
-            conv(width, width), nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x + self.body(x))
-
-
-class DecoderStage(nn.Module):
-    """Doubles the side: up(x) + photo skip + landmark skip, then a residual block."""
-
-    def __init__(self, inputs: int, landmarks: int, outputs: int):
-        super().__init__()
-        self.shrink = nn.Conv2d(inputs, outputs, 1)
-        self.landmarks = nn.Conv2d(landmarks, outputs, 3, padding=1, bias=False) if landmarks else None
-        self.norm = nn.BatchNorm2d(outputs)
-        self.block = Residual(outputs)
-
-    def forward(self, x: Tensor, photo: Tensor, landmarks: Tensor | None = None) -> Tensor:
-        x = F.interpolate(self.shrink(x), scale_factor=2.0, mode="bilinear", align_corners=False) + photo
-        if self.landmarks is not None:
-            x = x + self.landmarks(landmarks)
-        return self.block(F.relu(self.norm(x)))
-
-
 class Encoded(NamedTuple):
     """What drives N frames, at the bottom and as skips."""
 
     at_8: Tensor  # (N, widths, 8, 8)
     at_16: Tensor | None = None  # (N, widths, 16, 16)
     at_32: Tensor | None = None  # (N, widths, 32, 32)
-
-
-class Smooth(nn.Module):
-    """Binomial 3×3 blur, (N, C, H, W) → the same: it takes out what alternates from pixel to pixel, as the four
-    filters behind a pixel-shuffle do on flat backgrounds."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.avg_pool2d(F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 2, stride=1), 2, stride=1)
-
-
-class StaticAttention(nn.Module):
-    """Ablation: one learnt map, the same for all frames, people and times."""
-
-    def __init__(self, logit: float):
-        super().__init__()
-        self.map = nn.Parameter(torch.full((1, 1, CROP_SIZE, CROP_SIZE), logit / _STATIC_GAIN))
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Features of N frames → (N, 1, 128, 128) in [0, 1]."""
-        return torch.sigmoid(_STATIC_GAIN * self.map).expand(len(features), -1, -1, -1)
 
 
 class VGNet(nn.Module):
@@ -252,21 +179,9 @@ class VGNet(nn.Module):
 
     def ground(self, code: PhotoCode, signal: Tensor, turned: Turned | None = None) -> Ground:
         """What each frame is drawn over: the photo, turned or as it is, and its layers, moved by the landmarks."""
-        with torch.autocast(signal.device.type, enabled=False):  # a bfloat16 knows a place to half a pixel
-            return self._ground(code, signal, turned)
-
-    def _ground(self, code: PhotoCode, signal: Tensor, turned: Turned | None) -> Ground:
-        steps = signal.shape[1]
         own = Turned(code.photo[:, None], code.landmarks[:, None]) if turned is None else turned
-        photo = own.photo.expand(-1, steps, -1, -1, -1).flatten(0, 1)
-        if not self.config.warp:
-            return Ground(photo, None)
-        if self.config.layers:
-            return Ground(photo, layers(*own, signal, code.teeth))
-        before, after = own.landmarks.expand_as(signal).flatten(0, 1), signal.flatten(0, 1)
-        shift = pinned_shift(before, after, CROP_SIZE)
-        nowhere = torch.zeros_like(photo[:, :1])
-        return Ground(photo, Layers(resample(photo, places(shift, CROP_SIZE)), nowhere, nowhere, nowhere, shift))
+        with torch.autocast(signal.device.type, enabled=False):  # a bfloat16 knows a place to half a pixel
+            return lay_ground(self.config, own, signal, code.teeth)
 
     def paint(
         self, code: PhotoCode, signal: Tensor, ground: Ground, state: Tensor | None = None

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from atvg import checkpoint
+from atvg.checkpoint import AT_NET, SYNC_NET, VG_NET, compared_notes, locate, notes
 from atvg.config import VERSION
 from atvg.data.storage import AnyPath, as_path
 from atvg.errors import BadSettingError, OutputError
@@ -75,7 +75,7 @@ def paper(
         raise BadSettingError(f"--frames is {frames}; give at least 2")
     if workers < 1:
         raise BadSettingError(f"--workers is {workers}; give at least 1")
-    folder = checkpoint.locate(weights)
+    folder = locate(weights)
     output = Path(os.path.abspath(output))
     made = _make(output)
     try:
@@ -130,19 +130,19 @@ def _about(study: Study, parts: Sequence[str]) -> dict[str, str]:
     """What was run, in words."""
     pack = study.pack.resolve().name
     command = f"atvg paper -p {pack} -o DIR --split {study.split}"
-    command += "" if study.weights == checkpoint.locate() else f" --weights {study.weights.name}"
+    command += "" if study.weights == locate() else f" --weights {study.weights.name}"
     command += f" --frames {study.frames}" if study.frames else ""
     command += "" if set(parts) == set(PARTS) else f" --parts {','.join(name for name in PARTS if name in parts)}"
     versions = {"atvg": VERSION, **{name: version(name) for name in _LIBRARIES}}
-    trained = {name: checkpoint.notes(study.weights, name) for name in (checkpoint.AT_NET, checkpoint.VG_NET)}
-    trained |= {name: checkpoint.compared_notes(study.weights, name) for name in BASELINES}
-    trained[checkpoint.SYNC_NET] = checkpoint.notes(checkpoint.locate(), checkpoint.SYNC_NET)
+    trained = {name: notes(study.weights, name) for name in (AT_NET, VG_NET)}
+    trained |= {name: compared_notes(study.weights, name) for name in BASELINES}
+    trained[SYNC_NET] = notes(locate(), SYNC_NET)
     return {
         "pack": f"{pack}, split {study.split}"
         + (f", the first {study.frames} frames of each clip only" if study.frames else ""),
         "command": command,
         "engine": study.animator.engine().name,
-        "weights": "; ".join(f"{name}: {_training(notes)}" for name, notes in trained.items()),
+        "weights": "; ".join(f"{name}: {_training(said)}" for name, said in trained.items()),
         "versions": ", ".join(f"{name} {number}" for name, number in versions.items()),
     }
 

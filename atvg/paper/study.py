@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from atvg import checkpoint
 from atvg.animator import Animator
+from atvg.checkpoint import load_sync_net, locate
 from atvg.config import FPS
 from atvg.data.pack import Clip, read_pack
 from atvg.data.storage import AnyPath
@@ -136,7 +136,7 @@ class Study:
         Raises:
             CheckpointError, PackError: what they say.
         """
-        checkpoint.load_sync_net(checkpoint.locate())
+        load_sync_net(locate())
         _ = self.compared, self.examples
         if ablated:
             ablations.ablation_rows(self.weights, self.ablations)

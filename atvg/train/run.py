@@ -17,9 +17,10 @@ from atvg.data.storage import AnyPath
 from atvg.errors import BadSettingError, CheckpointError, OutputError
 from atvg.evaluation.baselines import BASELINES
 from atvg.nets.vg_net import VGNet
-from atvg.train.loop import STATE_FILE, Loop
+from atvg.train.loop import Loop
 from atvg.train.settings import ATSettings, BaselineSettings, RunSettings, SyncSettings, VGSettings
 from atvg.train.stage import Stage
+from atvg.train.state import STATE_FILE
 
 
 def _at(*arguments: Any) -> Stage:

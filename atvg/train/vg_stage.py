@@ -23,7 +23,8 @@ from atvg.motion.shape import denormalise_offset, normalise
 from atvg.motion.teeth import Teeth, fit_teeth, load_donors
 from atvg.nets.direct_net import DirectNet, make_net
 from atvg.nets.discriminator import Discriminator
-from atvg.nets.vg_net import Frames, Turned, VGNet
+from atvg.nets.ground import Turned
+from atvg.nets.vg_net import Frames, VGNet
 from atvg.train import losses
 from atvg.train.settings import VGSettings
 from atvg.train.stage import make_player, update

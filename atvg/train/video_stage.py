@@ -14,7 +14,7 @@ from atvg.data.storage import AnyPath
 from atvg.data.stream import StreamBank
 from atvg.face.landmarks import SPEAKING
 from atvg.motion.carry import background_movement, carry
-from atvg.nets.vg_net import Turned, turn
+from atvg.nets.ground import Turned, turn
 from atvg.train import losses
 from atvg.train.settings import VideoSettings
 from atvg.train.stage import Stage

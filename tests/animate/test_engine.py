@@ -17,7 +17,8 @@ from atvg.config import VGNetConfig
 from atvg.errors import BadSettingError
 from atvg.motion.layers import Layers
 from atvg.motion.teeth import fit_teeth, load_donors
-from atvg.nets.vg_net import Ground, VGNet
+from atvg.nets.ground import Ground
+from atvg.nets.vg_net import VGNet
 
 COMPILED = ("openvino", "openvino-int8")
 

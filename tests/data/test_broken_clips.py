@@ -16,8 +16,10 @@ from scipy.io import wavfile
 
 from atvg.cli import main
 from atvg.data import prepare as prepare_module
+from atvg.data import shards
 from atvg.data.pack import read_pack
-from atvg.data.prepare import Unusable, prepare, read_frames
+from atvg.data.prepare import prepare
+from atvg.data.video import Unusable, read_frames
 from atvg.errors import OutputError, PackError
 from tests import synthetic
 from tests.data import faulty
@@ -197,7 +199,7 @@ class TestKilled:
         def killed(*args):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(prepare_module, "file_sha256", killed)
+        monkeypatch.setattr(shards, "file_sha256", killed)
         with pytest.raises(KeyboardInterrupt):
             prepare(tiny_clips, pack, workers=1, progress=False)
         with refuses(PackError, "no pack.json"):
@@ -210,7 +212,7 @@ class TestKilled:
         def full(path, content):
             raise OSError(28, "No space left on device", str(path))
 
-        monkeypatch.setattr(prepare_module, "_write_json", full)
+        monkeypatch.setattr(shards, "write_json", full)
         with refuses(OutputError, "pack.json (No space left"):
             prepare(tiny_clips, pack, workers=1, progress=False)
 

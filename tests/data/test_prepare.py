@@ -1,26 +1,24 @@
 """Talking clips become a pack: what is kept, what is dropped and why, and that a second run redoes nothing."""
 
 import csv
-import io
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from scipy.io import wavfile
 
 from atvg.cli import main
 from atvg.data import prepare as prepare_module
+from atvg.data import shards as shards_module
 from atvg.data.bank import VideoBank
-from atvg.data.layouts import ClipInfo
 from atvg.data.pack import FORMAT, read_pack, shard_paths
-from atvg.data.prepare import prepare, process_clip, read_frames
+from atvg.data.prepare import prepare
 from atvg.data.speech import sample_clips
 from atvg.data.stream import StreamBank
+from atvg.data.video import read_frames
 from atvg.errors import PackError
 from atvg.evaluation.protocol import evaluate
 from atvg.evaluation.rows import Row
@@ -124,7 +122,7 @@ class TestAgain:
     def test_shards_end_at_their_limit(self, tiny_clips, tiny_pack, tmp_path, monkeypatch):
         folder = shutil.copytree(tiny_pack, tmp_path / "pack")
         monkeypatch.setattr(prepare_module, "_work", lambda *args: {})
-        monkeypatch.setattr(prepare_module, "SHARD_BYTES", 1)
+        monkeypatch.setattr(shards_module, "SHARD_BYTES", 1)
         prepare(tiny_clips, folder, workers=1, progress=False)
         assert [path.name for path in shard_paths(folder, "train")] == ["train-00000.tar", "train-00001.tar"]
         assert [clip.key for clip in read_pack(folder, "train")] == ["astronaut__a", "astronaut__b"]
@@ -215,31 +213,6 @@ class TestStills:
         assert not (tmp_path / "pack").exists()
 
 
-class TestSeparateSound:
-    """A silent video with a recording beside it, as in GRID and VoxCeleb."""
-
-    def clip(self, folder, seconds: float) -> ClipInfo:
-        wavfile.write(folder / "sound.wav", 16_000, synthetic.tone(seconds, np.ones(round(25 * seconds))))
-        return ClipInfo("", "k", "grid", "grid-s3", "train", audio=str(folder / "sound.wav"))
-
-    def test_serves_a_video_without_any(self, tmp_path, tiny_clips):
-        clip = replace(self.clip(tmp_path, 0.8), path=str(tiny_clips / "odd/mute.mp4"))
-        members = process_clip(clip)
-        assert "audio" not in json.loads(members["json"])
-        with np.load(io.BytesIO(members["npz"])) as arrays:
-            assert arrays["mfcc"][:, 0].std() > 0
-
-    def test_a_video_with_its_own_keeps_it(self, tmp_path, tiny_clips):
-        own = ClipInfo(str(tiny_clips / "hopper/a.mp4"), "k", "grid", "grid-s3", "train")
-        both = replace(own, audio=self.clip(tmp_path, 1.0).audio)
-        assert process_clip(own)["npz"] == process_clip(both)["npz"]
-
-    def test_that_was_trimmed_is_refused(self, tmp_path, tiny_clips):
-        clip = replace(self.clip(tmp_path, 2.0), path=str(tiny_clips / "odd/mute.mp4"))
-        with pytest.raises(prepare_module.Unusable, match="2.0 s but its picture 0.8 s"):
-            process_clip(clip)
-
-
 def test_when_no_clip_can_be_used_the_reason_is_given(tmp_path, refuses):
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips/a.mp4").write_bytes(b"")
@@ -262,24 +235,3 @@ class TestCommand:
         assert main(["prepare", *arguments, "-o", "P"]) == 2
         assert capsys.readouterr().err.count("\n") == 1
         assert list(tmp_path.iterdir()) == []
-
-
-class TestReadFrames:
-    """Each frame of a test video shows its own time as a brightness."""
-
-    @pytest.mark.parametrize("fps", [12.5, 25, 29.97, 50])
-    def test_any_rate_becomes_25(self, tmp_path, fps):
-        count = round(2 * fps)
-        brightness = 20 + 200 * np.arange(count) / count
-        frames = np.broadcast_to(brightness[:, None, None, None], (count, 64, 64, 3)).astype(np.uint8)
-        path = synthetic.write_video(tmp_path / "clip.mp4", frames, fps=fps)
-        read = read_frames(str(path))
-        assert abs(len(read) - 50) <= 1
-        expected = 20 + 200 * (np.arange(len(read)) + 0.5) / 50  # what the clock shows at the frame's centre
-        tolerance = 4 + 100 / fps  # codec, and the time a source frame lasts
-        assert np.abs(read.mean(axis=(1, 2, 3)) - expected).max() < tolerance
-
-    def test_too_few_frames_are_refused(self, tmp_path):
-        path = synthetic.write_video(tmp_path / "clip.mp4", np.zeros((10, 64, 64, 3), np.uint8))
-        with pytest.raises(prepare_module.Unusable, match="shorter"):
-            read_frames(str(path))

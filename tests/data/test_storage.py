@@ -20,7 +20,8 @@ from atvg.data import prepare as prepare_module
 from atvg.data.bank import VideoBank
 from atvg.data.layouts import ClipInfo, find_clips, find_stills
 from atvg.data.pack import read_pack, shard_paths
-from atvg.data.prepare import prepare, process_clip
+from atvg.data.prepare import prepare
+from atvg.data.process import process_clip
 from atvg.data.speech import sample_clips
 from atvg.data.storage import StoredPath, as_path, files, local_copy, names, read_all, whole
 from atvg.data.stream import StreamBank

@@ -206,8 +206,8 @@ class TestReport:
 
     @pytest.mark.parametrize(("key", "has"), [(KEY, True), ("interview", False)])
     def test_of_the_whole_protocol_has_closures_where_clips_spell_sentences(self, key, has, tmp_path, monkeypatch):
-        monkeypatch.setattr("atvg.evaluation.protocol.evaluate", lambda *_, **__: {"rows": {}})
-        monkeypatch.setattr("atvg.evaluation.report.to_markdown", str)
+        monkeypatch.setattr("atvg.evaluation.run.evaluate", lambda *_, **__: {"rows": {}})
+        monkeypatch.setattr("atvg.evaluation.run.to_markdown", str)
         pack = write_pack(tmp_path, [key])
         assert main(f"evaluate -p {pack} -o {tmp_path}/report.json --engine torch".split()) == 0
         assert ("closures" in json.loads((tmp_path / "report.json").read_text())) is has

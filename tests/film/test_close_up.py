@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from atvg import Pose
-from atvg.bench import sample_voice
+from atvg.bench.samples import sample_voice
 from atvg.config import CROP_SIZE
 from atvg.face import geometry
 from atvg.face.face import Face

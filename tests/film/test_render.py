@@ -4,7 +4,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from atvg.bench import sample_voice
+from atvg.bench.samples import sample_voice
 from atvg.errors import BadSettingError, OutputError
 from atvg.film.render import render, rendering
 from atvg.film.video import VideoWriter

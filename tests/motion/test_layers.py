@@ -12,7 +12,7 @@ from atvg.motion.layers import fill_shift, layers, lid_shift, lip_shift, sheet_s
 from atvg.motion.openings import EYES, MOUTH, SOFT, between, columns, edges, known
 from atvg.motion.teeth import Teeth, fit_teeth, load_donors, unseen
 from atvg.motion.warp import places
-from atvg.nets.vg_net import turn
+from atvg.nets.ground import turn
 from tests import synthetic
 
 TICKS = columns(128)

@@ -12,7 +12,8 @@ from atvg.config import VGNetConfig
 from atvg.errors import BadSettingError, CheckpointError
 from atvg.motion.carry import Carried
 from atvg.nets.direct_net import DirectNet, make_net
-from atvg.nets.vg_net import Turned, VGNet
+from atvg.nets.ground import Turned
+from atvg.nets.vg_net import VGNet
 
 WIDTHS = {"photo_widths": (8, 12, 16, 16), "landmark_widths": (8, 12, 16), "decoder_widths": (8, 12, 16)}
 SMALL = VGNetConfig(**WIDTHS, hidden=16, driver="audio", warp=False)

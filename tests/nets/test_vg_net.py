@@ -11,7 +11,8 @@ from torch import nn
 from atvg.config import VGNetConfig
 from atvg.motion.teeth import fit_teeth, load_donors
 from atvg.motion.warp import border, warp
-from atvg.nets.vg_net import Turned, VGNet, landmark_maps
+from atvg.nets.ground import Turned
+from atvg.nets.vg_net import VGNet, landmark_maps
 from tests import synthetic
 
 SMALL = VGNetConfig(photo_widths=(8, 12, 16, 16), landmark_widths=(8, 12, 16), decoder_widths=(8, 12, 16), hidden=16)

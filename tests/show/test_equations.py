@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from atvg import Animator
-from atvg.bench import sample_voice
+from atvg.bench.samples import sample_voice
 from atvg.errors import BadSettingError
 from atvg.face.landmarks import mouth_opening
 from atvg.film.close_up import CloseUp

@@ -17,8 +17,8 @@ from atvg import tensors as tensors_file
 from atvg.config import ROWS_PER_FRAME
 from atvg.data.pack import Clip
 from atvg.errors import BadSettingError
-from atvg.train.loop import STATE_FILE
 from atvg.train.run import train
+from atvg.train.state import STATE_FILE
 from atvg.voice.mel import silent_mfcc80
 from tests import synthetic
 from tests.train.conftest import SMALL_AT, SMALL_VG

@@ -22,7 +22,9 @@ from atvg.config import VGNetConfig
 from atvg.data.pack import shard_paths
 from atvg.errors import CheckpointError, OutputError, PackError
 from atvg.nets.vg_net import VGNet
-from atvg.train.loop import LOG_FILE, STATE_FILE, Stopped
+from atvg.train.log import LOG_FILE
+from atvg.train.loop import Stopped
+from atvg.train.state import STATE_FILE
 from atvg.train.vg_stage import VGStage
 from tests.train.conftest import SMALL_AT, SMALL_VG
 from tests.train.test_loop import assert_same_run, state_of

@@ -9,9 +9,10 @@ from safetensors.torch import load_file
 from atvg import checkpoint
 from atvg import tensors as tensors_file
 from atvg.errors import BadSettingError, CheckpointError, PackError
-from atvg.train.loop import STATE_FILE, learning_rate
+from atvg.train.loop import learning_rate
 from atvg.train.run import setting_names, train
 from atvg.train.settings import RunSettings, VGSettings
+from atvg.train.state import STATE_FILE
 from atvg.train.vg_stage import VGStage
 
 

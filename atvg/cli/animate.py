@@ -1,0 +1,73 @@
+"""``atvg animate``: a photo and a voice → a video."""
+
+import argparse
+
+from atvg.cli.weights import add_weights
+from atvg.config import EARS
+
+
+def add_animate(commands: argparse._SubParsersAction) -> None:
+    """Adds the command and its options."""
+    command = commands.add_parser("animate", help="make a photo speak", description="Makes a photo speak.")
+    command.add_argument("photo", metavar="PHOTO", help="a picture with one face")
+    command.add_argument("audio", metavar="AUDIO", help="speech: any sound or video file")
+    command.add_argument("-o", "--output", metavar="OUT.mp4", required=True)
+    command.add_argument(
+        "--frame", default="full",
+        help="'full': the whole photo (default); 'face': a close-up in the photo's own pixels, at most 512; "
+        "'crop': 128×128",
+    )  # fmt: skip
+    command.add_argument("--beta", type=float, default=0.5, metavar="B", help="β of the weights, 0..2 (default 0.5)")
+    command.add_argument("--yaw", type=float, default=0.0, metavar="D", help="degrees, + turns to the viewer's right")
+    command.add_argument("--pitch", type=float, default=0.0, metavar="D", help="degrees, + looks down")
+    command.add_argument("--roll", type=float, default=0.0, metavar="D", help="degrees, + tilts counter-clockwise")
+    command.add_argument("--mouth-gain", type=float, default=1.0, metavar="G", help="0..3; 1 as AT-net heard it")
+    command.add_argument("--smoothing", type=float, default=0.8, metavar="S", help="of the landmarks, frames (0..5)")
+    command.add_argument(
+        "--teeth",
+        type=float,
+        default=1.0,
+        metavar="T",
+        help="0..1; how much shows of those the photo hides (default 1)",
+    )
+    command.add_argument("--detector", default="auto", help="auto (default), mediapipe or face-alignment")
+    command.add_argument("--box", metavar="X,Y,W,H", help="where the face is, pixels: brows to chin, jaw to jaw")
+    command.add_argument(
+        "--points", metavar="X1,Y1,…,X5,Y5", help="or its eyes, nose tip and mouth corners; left as seen comes first"
+    )
+    command.add_argument("--panels", metavar="P.mp4", help="landmarks, attention, motion and result side by side")
+    command.add_argument("--arrays", metavar="A.npz", help="every frame, map, landmark and code")
+    command.add_argument(
+        "--ear", default=EARS[0], help="'whisper': AT-net hears through the trained ear (default); 'none': MFCC windows"
+    )
+    command.add_argument("--natural", action="store_true", help="let the head move a little and the eyes blink")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="of the natural motion (default 0)")
+    add_weights(command)
+    command.set_defaults(run=_animate)
+
+
+def _animate(options: argparse.Namespace) -> None:
+    from atvg.animate.settings import make_settings
+    from atvg.animator import Animator
+    from atvg.face.placing import parse_place
+    from atvg.film.output import check_output
+    from atvg.film.render import render
+    from atvg.motion.pose import Pose
+    from atvg.motion.turn import turn_face
+
+    pose = Pose(options.yaw, options.pitch, options.roll)
+    settings = {
+        "beta": options.beta, "mouth_gain": options.mouth_gain, "smoothing": options.smoothing,
+        "teeth": options.teeth, "ear": options.ear, "natural": options.natural, "seed": options.seed,
+    }  # fmt: skip
+    make_settings(settings)
+    place = parse_place(options.box, options.points)
+    check_output(options.output)
+    animator = Animator.from_pretrained(options.weights, detector=options.detector, engine=options.engine)
+    face = turn_face(animator.read_face(options.photo, **place), pose)
+    chunks = animator.stream(face, options.audio, **settings)
+    frames = render(
+        face, chunks, options.audio, options.output,
+        frame=options.frame, panels=options.panels, arrays=options.arrays,
+    )  # fmt: skip
+    print(f"{options.output}: {frames} frames")

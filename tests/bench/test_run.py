@@ -1,0 +1,71 @@
+"""What `atvg bench` tells of every stage, of live speech, of the authors' sizes and of longer voices."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from atvg.bench.table import to_table
+
+
+@pytest.fixture(scope="module")
+def result():
+    """In a process of its own, whose memory no other test has touched."""
+    line = "bench --json --runs 1 --seconds 0.8 --engine openvino --against authors --curve"
+    code = "from atvg.bench import lengths; from atvg.cli import main; lengths.CURVE = (0.4,)"
+    code += f"; raise SystemExit(main({line.split()}))"
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def test_every_stage_is_timed(result):
+    stages = {
+        "detect",
+        "mfcc",
+        "mfcc80",
+        "ear_on_one_core",
+        "at_net_ear_whisper",
+        "at_net_ear_none",
+        "shape",
+        "vg_net",
+    }
+    stages |= {"paste_back", "encode", "panels"}
+    assert stages | {"first_frame", "end_to_end", "natural", "large"} == set(result["stages"])
+    for name, figures in result["stages"].items():
+        assert 0 < figures["least"] <= figures["median"] <= figures["greatest"], name
+    vg_net = result["stages"]["vg_net"]
+    assert vg_net["real_time_factor"] == pytest.approx(vg_net["median"] / 0.8)
+    assert vg_net["frames_per_second"] == pytest.approx(20 / vg_net["median"])
+
+
+def test_loading_memory_and_the_engine_are_told(result):
+    assert result["engine"] == "openvino"
+    assert 100 < result["peak_memory_mb"] < 4000
+    assert result["load_seconds"] > 0 and result["first_use_seconds"] > 0
+
+
+def test_live_speech_is_behind_by_what_it_has_to_wait_for(result):
+    live = result["live"]
+    assert live["latency_seconds"] == pytest.approx(0.04 + 0.2425 + 0.2 + live["greatest"])
+
+
+def test_the_authors_sizes_are_those_that_were_published(result):
+    theirs = result["authors"]
+    assert theirs["parameters"] / 1e6 == pytest.approx(58.4, abs=0.1)
+    assert theirs["gflop_first_frame"] == pytest.approx(8.0 + 1.2, abs=0.2)
+    assert theirs["least_ratio"] <= theirs["ratio"] <= theirs["greatest_ratio"]
+    speeds = theirs["ours_frames_per_second"] / theirs["theirs_frames_per_second"]
+    assert theirs["ratio"] == pytest.approx(speeds)
+
+
+def test_lengths_are_rendered_one_by_one(result):
+    (point,) = result["curve"]
+    assert point["frames"] == 10 and point["real_time_factor"] == pytest.approx(point["seconds"] / 0.4)
+
+
+def test_the_table_says_the_same(result):
+    table = to_table(result)
+    for name, figures in result["stages"].items():
+        assert f"| {name} | {figures['median']:.3f} |" in table
+    assert f"{result['authors']['ratio']:.1f} times as fast" in table
