@@ -131,12 +131,16 @@ def read_shard(shard: "Shard", with_frames: bool = True) -> Iterator[Clip]:
         shard.compare_checksum(file)
         count = 0
         with tarfile.open(fileobj=file, mode="r:") as tar:
-            clip, members = "", {}
+            clip = ""
+            members: dict[str, bytes] = {}
             for info in tar:
                 key, _, ending = info.name.partition(".")
                 if members and key != clip:
                     raise ValueError(f"{clip} has only {', '.join(sorted(members))}")
-                clip, members[ending] = key, tar.extractfile(info).read()
+                member = tar.extractfile(info)
+                if member is None:
+                    raise ValueError(f"{info.name} is no file")
+                clip, members[ending] = key, member.read()
                 if len(members) == 3:
                     yield unpack_clip(key, members, with_frames)
                     members, count = {}, count + 1
