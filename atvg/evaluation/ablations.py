@@ -9,6 +9,7 @@ from atvg import checkpoint
 from atvg.config import VGNetConfig
 from atvg.errors import BadSettingError, CheckpointError
 from atvg.evaluation.rows import Row, audio_row, oracle_row
+from atvg.face.detection import NoDetector
 from atvg.nets.direct_net import DirectNet
 
 FOLDER = "ablations"  # beside the other weights
@@ -113,7 +114,7 @@ def _landmark_rows(ablation: Ablation, folder: Path, at_nets: Any, shape: Any) -
     from atvg.animator import Animator
 
     nets = {0.5: checkpoint.load_vg_net(folder, ablation.net)}
-    animator = Animator(at_nets, shape, nets, detector=None, engine="torch")
+    animator = Animator(at_nets, shape, nets, NoDetector(), engine="torch")
     return [oracle_row(animator, ablation.title + ORACLE), audio_row(animator, ablation.title)]
 
 
