@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from atvg.config import (
     EARS,
     N_LANDMARKS,
     ATNetConfig,
+    Config,
     EarConfig,
     SyncNetConfig,
     VGNetConfig,
@@ -38,6 +39,15 @@ _ALIKE = 1e-3  # pixels, and units of codes, by which shape models may differ an
 _UNSAID = {VGNetConfig: {"layers": False}, ATNetConfig: {"ear": "none"}}  # what older weights do not say of themselves
 
 N = TypeVar("N", bound=nn.Module)
+
+
+class Net(Protocol):
+    """A network that has a `config`."""
+
+    @property
+    def config(self) -> Config: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
 
 
 def locate(source: str | os.PathLike | None = None) -> Path:
@@ -72,16 +82,16 @@ def save_at_net(folder: Path, net: ATNet, shape: ShapeModel, notes: Mapping[str,
         OSError: as `save_state`.
     """
     extra = {_SHAPE + name: torch.from_numpy(array) for name, array in shape.arrays().items()}
-    _save_net(folder, AT_NET, net, to_dict(net.config), notes, extra)
+    _save_net(folder, AT_NET, net, notes, extra)
 
 
-def save_net(folder: Path, name: str, net: nn.Module, notes: Mapping[str, Any]) -> None:
-    """Writes a network that has a `config`, in half precision.
+def save_net(folder: Path, name: str, net: Net, notes: Mapping[str, Any]) -> None:
+    """Writes a network in half precision.
 
     Raises:
         OSError: as `save_state`.
     """
-    _save_net(folder, name, net, to_dict(net.config), notes, {})
+    _save_net(folder, name, net, notes, {})
 
 
 def save_vg_net(folder: Path, net: VGNet, notes: Mapping[str, Any]) -> None:
@@ -116,7 +126,7 @@ def load_at_nets(folder: Path) -> tuple[dict[str, ATNet], ShapeModel]:
     """
     names = [AT_NET, *sorted(path.stem for path in folder.glob(f"{AT_NET}_*.safetensors"))]
     found = [load_at_net(folder, name) for name in names]
-    nets = {ear: net for ear in EARS for net, _ in found if net.config.ear == ear}
+    nets: dict[str, ATNet] = {ear: net for ear in EARS for net, _ in found if net.config.ear == ear}
     if len(nets) < len(names):
         raise CheckpointError(f"two AT-nets in {folder} hear through the same ear; keep one of them")
     first, *others = (shape.arrays() for _, shape in found)
@@ -252,11 +262,9 @@ def notes(folder: Path, name: str) -> dict[str, Any]:
     return load_about(folder / f"{name}.json")["notes"]
 
 
-def _save_net(
-    folder: Path, name: str, net: nn.Module, config: dict, notes: Mapping[str, Any], extra: dict[str, Tensor]
-) -> None:
+def _save_net(folder: Path, name: str, net: Net, notes: Mapping[str, Any], extra: dict[str, Tensor]) -> None:
     tensors = {key: half(value) for key, value in net.state_dict().items()} | extra
-    save_pair(folder, name, config, notes, tensors)
+    save_pair(folder, name, to_dict(net.config), notes, tensors)
 
 
 def _check_shape(shape: ShapeModel, config: ATNetConfig, path: Path) -> None:

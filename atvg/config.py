@@ -3,7 +3,7 @@
 import math
 from dataclasses import Field, asdict, dataclass, fields, replace
 from numbers import Real
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, get_args, get_origin
 
 from atvg.errors import BadSettingError
 
@@ -30,7 +30,14 @@ EARS = ("whisper", "none")  # what AT-net hears through, the better first
 MIN_SECONDS = 0.2  # below this there is not even a syllable to show
 MAX_SECONDS = 600.0
 
-T = TypeVar("T")
+
+class Config(Protocol):
+    """Any dataclass, as `dataclasses` itself tells them."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+T = TypeVar("T", bound=Config)
 
 
 @dataclass(frozen=True)
@@ -269,8 +276,10 @@ def checked_config(config: Any) -> Any:
 
 def _example(config: Any, item: Field) -> Any:
     """The default of a field; of a tuple of any length one that is as long as the value."""
-    value = getattr(config, item.name)
-    return item.default[:1] * len(value) if is_list(item) and isinstance(value, tuple) else item.default
+    value, usual = getattr(config, item.name), item.default
+    if is_list(item) and isinstance(value, tuple) and isinstance(usual, tuple):
+        return usual[:1] * len(value)
+    return usual
 
 
 def _least(item: Field) -> int:

@@ -13,8 +13,10 @@ from pathlib import Path
 
 try:
     import fcntl
+
+    _LOCKS = True
 except ImportError:  # Windows, where nobody can delete a file that somebody has open: no lock is needed
-    fcntl = None
+    _LOCKS = False
 
 MARK = ".unfinished"
 ROOM = 1 << 20  # bytes; with less left on the disk nothing can be made
@@ -29,16 +31,16 @@ def under_way(folder: str | os.PathLike) -> Iterator[None]:
     """
     mark = Path(folder) / MARK
     nameless = mark.with_name(f"{MARK}.new")
-    name = nameless if fcntl else mark
+    name = nameless if _LOCKS else mark
     with name.open("wb") as held:
-        if fcntl:
+        if _LOCKS:
             with suppress(OSError):  # a file system without locks: then nobody else gets one either, see `abandoned`
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             nameless.replace(mark)  # only now: a mark without a lock would be a dead process's
         yield  # after an error the mark stays: whoever finds the folder may help to remove it
-        if fcntl:  # while it is held, or somebody might find it free
+        if _LOCKS:  # while it is held, or somebody might find it free
             mark.unlink(missing_ok=True)
-    if not fcntl:
+    if not _LOCKS:
         mark.unlink(missing_ok=True)
 
 
@@ -46,7 +48,7 @@ def abandoned(folder: str | os.PathLike) -> bool:
     """Whether somebody began to work in a folder, and died."""
     mark = Path(folder) / MARK
     try:
-        if not fcntl:
+        if not _LOCKS:
             mark.unlink()
             return True
         with mark.open("rb") as found:

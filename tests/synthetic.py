@@ -180,5 +180,5 @@ def _members(clip: Clip) -> dict[str, bytes]:
         log_mel=packed(clip.mfcc80),
     )
     about = {name: getattr(clip, name) for name in ("source", "identity", "split", "sync")}
-    pictures = b"" if clip.frames is None else encode_video(clip.frames)
+    pictures = encode_video(clip.frames) if len(clip.frames) else b""
     return {"json": json.dumps(about).encode(), "mp4": pictures, "npz": arrays.getvalue()}

@@ -67,10 +67,11 @@ def regroup(chunks: Iterable[Chunk], size: int) -> Iterator[Chunk]:
     """The same frames, `size` at a time."""
     waiting: list[Chunk] = []
     for chunk in chunks:
-        while chunk is not None:
+        rest: Chunk | None = chunk
+        while rest is not None:
             room = size - sum(map(len, waiting))
-            waiting.append(chunk.cut(0, room))
-            chunk = chunk.cut(room, len(chunk)) if room < len(chunk) else None
+            waiting.append(rest.cut(0, room))
+            rest = rest.cut(room, len(rest)) if room < len(rest) else None
             if sum(map(len, waiting)) == size:
                 yield Chunk(start=waiting[0].start, **join(waiting))
                 waiting = []

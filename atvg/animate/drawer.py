@@ -80,9 +80,9 @@ class Drawer:
         if self._tone is not None:
             motion = self._tone(motion)
             frames = compose(attention[..., None], motion, as_pixels(ground.photo).cpu().numpy())
-        base, shift = as_pixels(base).cpu().numpy(), shift.cpu().numpy()
         teeth = self._teeth and Teeth(*(part.cpu() for part in self._teeth))
-        return Drawing(frames, attention, motion, base, shift, landmarks, teeth)
+        over = as_pixels(base).cpu().numpy()
+        return Drawing(frames, attention, motion, over, shift.cpu().numpy(), landmarks, teeth)
 
     def _paint(self, landmarks: Tensor, ground: Ground) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Frames, attention and motion."""

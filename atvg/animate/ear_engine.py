@@ -1,5 +1,7 @@
 """The ear at work: PyTorch, the reference, or OpenVINO, compiled as VG-net is, though never in 8 bits."""
 
+from types import ModuleType
+
 import torch
 from torch import Tensor, nn
 
@@ -32,7 +34,7 @@ class CompiledEar:
         positions: of the ear.
     """
 
-    def __init__(self, openvino: object, ear: Ear, layers: tuple[int, ...]):
+    def __init__(self, openvino: ModuleType, ear: Ear, layers: tuple[int, ...]):
         self.positions, self._layers = ear.positions, layers
         example = (torch.zeros(1, _TRACED, ear.config.n_mels), ear.positions[: _TRACED // 2])
         with torch.inference_mode():

@@ -89,6 +89,7 @@ def heard_by(net: ATNet, ear: Listens | None, rows: Rows, frames: int) -> Iterat
             block = rows(ROWS_PER_FRAME * first, length)[:, config.first_mfcc : config.first_mfcc + config.n_mfcc]
             yield torch.tensor(block, dtype=torch.float32, device=net.own.weight.device)[None]
     else:
+        assert ear is not None  # every other network hears through one
         for stretch in listen(ear, rows, frames, config.ear_layers):
             yield stretch.for_net(net)
 

@@ -1,6 +1,7 @@
 """A face that follows a voice while somebody is speaking."""
 
 import math
+import sys
 from collections import deque
 from typing import Any
 
@@ -130,7 +131,7 @@ class Live:
             raise BadAudioError(f"the sample rate changed from {self._rate} to {rate} Hz; begin anew")
         return samples if self._resampler is None else self._resampler.resample_chunk(samples)
 
-    def _hear(self, samples: np.ndarray, most: float = math.inf) -> None:
+    def _hear(self, samples: np.ndarray, most: int = sys.maxsize) -> None:
         """Takes in samples at 16 kHz and finds the codes of the frames they complete, of which there are `most`."""
         for first in range(0, len(samples), SAMPLE_RATE):
             self._wave = np.concatenate([self._wave, samples[first : first + SAMPLE_RATE]])
@@ -170,12 +171,13 @@ class Live:
         net, begun = self._listener.net, self._begin // MFCC_HOP
         if net.config.ear == "none":
             start, count = ROWS_PER_FRAME * first - speech.LEAD_ROWS, net.length(last - first)
-            rows = speech.plain_rows(self._wave, start - begun, count, gain, net.config.first_mfcc + net.config.n_mfcc)
-            return torch.from_numpy(rows[:, net.config.first_mfcc :])[None].to(net.own.weight.device)
+            plain = speech.plain_rows(self._wave, start - begun, count, gain, net.config.first_mfcc + net.config.n_mfcc)
+            return torch.from_numpy(plain[:, net.config.first_mfcc :])[None].to(net.own.weight.device)
 
         def rows(start: int, count: int) -> np.ndarray:
             return mfcc80_rows(self._wave, start - begun, count, gain)
 
+        assert self._listener.ear is not None  # every other network hears through one
         around = (LIVE_BEFORE, LIVE_AFTER)
         return window(self._listener.ear, rows, first, last, around, net.config.ear_layers).for_net(net)
 

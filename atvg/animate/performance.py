@@ -1,5 +1,6 @@
 """Codes → chunks: a face on its way through a clip, with natural motion."""
 
+from collections.abc import Iterator
 from itertools import islice
 
 import numpy as np
@@ -9,8 +10,8 @@ from atvg.animate.pipeline import Pipeline
 from atvg.animate.settings import Settings
 from atvg.face import geometry
 from atvg.face.face import Face
-from atvg.motion.idle import blink
-from atvg.motion.turn import turn_of
+from atvg.motion.idle import IdleFrame, blink
+from atvg.motion.turn import HeadTurn, turn_of
 
 
 class Performance:
@@ -19,13 +20,18 @@ class Performance:
     def __init__(self, pipeline: Pipeline, face: Face, settings: Settings):
         self._pipeline, self._face = pipeline, face
         self._drawer = pipeline.drawer(face.crop, face.crop_landmarks, settings.beta, teeth=settings.teeth)
-        self._idle = pipeline.idle.sample(settings.seed) if settings.natural else None
+        self._idle: Iterator[IdleFrame] | None = None
+        if settings.natural:
+            assert pipeline.idle is not None  # or the pipeline would not have made these settings
+            self._idle = pipeline.idle.sample(settings.seed)
         self._shown = 0
 
     def show(self, codes: np.ndarray) -> Chunk:
         """The next T frames, from their codes (T, K)."""
         face, count = self._face, len(codes)
-        turns, turned, seen, closure = (), None, face.crop_landmarks, 0.0
+        turns: tuple[HeadTurn, ...] = ()
+        closure: float | np.ndarray = 0.0
+        turned, seen = None, face.crop_landmarks
         photos = np.broadcast_to(face.crop, (count, *face.crop.shape))
         if self._idle is not None:
             moments = list(islice(self._idle, count))

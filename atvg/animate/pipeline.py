@@ -23,6 +23,7 @@ from atvg.face.detector import make_detector
 from atvg.motion.idle import IdleModel
 from atvg.motion.shape import ShapeModel, denormalise_offset, press_lips, uncross_lips
 from atvg.nets.at_net import ATNet
+from atvg.nets.blocks import channels_last
 from atvg.nets.ear import Ear
 from atvg.nets.vg_net import VGNet
 from atvg.voice.hearing import Listens
@@ -59,7 +60,7 @@ class Pipeline:
         self.device, self.idle = torch.device(device), idle
         self.at_nets = {ear: at_nets[ear].to(self.device) for ear in EARS if ear in at_nets}
         self.shape, self.detector = shape, detector
-        self.vg_nets = {beta: net.to(self.device, memory_format=torch.channels_last) for beta, net in vg_nets.items()}
+        self.vg_nets = {beta: channels_last(net.to(self.device)) for beta, net in vg_nets.items()}
         self.engine_name, self._engines = engine, lru_cache(maxsize=_ENGINES)(self._make_engine)
         self._compiling = threading.Lock()
         self.load_ear = load_ear
@@ -167,7 +168,7 @@ class Pipeline:
             return self.vg_nets[below]
         share = (beta - below) / (above - below)
         low, high = self.vg_nets[below].state_dict(), self.vg_nets[above].state_dict()
-        blend = VGNet(self.vg_nets[below].config).to(self.device, memory_format=torch.channels_last)
+        blend = channels_last(VGNet(self.vg_nets[below].config).to(self.device))
         mixed = {k: v if not v.is_floating_point() else v.lerp(high[k], share) for k, v in low.items()}
         if not all((net.input_ranges[:, 1] > 0).all() for net in (self.vg_nets[below], self.vg_nets[above])):
             mixed["input_ranges"].zero_()  # half of a range is none

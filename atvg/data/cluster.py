@@ -49,7 +49,8 @@ def work_on_cluster(
     import ray
 
     task = ray.remote(num_cpus=1, max_retries=0)(_work)
-    waiting, running = deque(items), {}
+    waiting = deque(items)
+    running: dict[ray.ObjectRef, Any] = {}
     while waiting or running:
         most = workers or max(1, _PER_CPU * int(ray.cluster_resources().get("CPU", 0)))
         while waiting and len(running) < most:
@@ -99,14 +100,18 @@ def connected(address: str, workers: int | None = None) -> Iterator[None]:
         import ray
     except ImportError:
         raise BadSettingError("ray is not installed; run: pip install -e '.[scale]'") from None
-    its_own = {}
-    if address == LOCAL:
-        its_own = {"num_cpus": workers, "include_dashboard": False, "object_store_memory": _STORE_BYTES}
-    elif address != AUTO:
+    ours = address == LOCAL  # of another one nothing can be wished for
+    if not ours and address != AUTO:
         _check(address)
     try:
-        # Its messages would tear the progress bar; whatever matters comes back as an answer.
-        ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **its_own)
+        ray.init(
+            address,
+            num_cpus=workers if ours else None,
+            include_dashboard=False if ours else None,
+            object_store_memory=_STORE_BYTES if ours else None,
+            log_to_driver=False,  # its messages would tear the progress bar; whatever matters comes back as an answer
+            logging_level=logging.CRITICAL,
+        )
     except Exception as error:  # of many kinds: versions that differ, no such cluster, no room for its files
         reason = str(error).strip().splitlines()[0]
         raise BadSettingError(

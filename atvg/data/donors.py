@@ -113,8 +113,8 @@ def find_smile(face: Face) -> Smile:
 def _tooth(picture: np.ndarray, marks: np.ndarray) -> np.ndarray:
     """Bright and not red, between the inner lips or close to them: landmarks cut a little off the teeth."""
     lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    inner = np.zeros(picture.shape[:2], np.uint8)
-    cv2.fillPoly(inner, [np.int32(marks[60:68].round())], 1)
+    inner: np.ndarray = np.zeros(picture.shape[:2], np.uint8)
+    cv2.fillPoly(inner, [marks[60:68].round().astype(np.int32)], (1,))
     inner = cv2.dilate(inner, np.ones((9, 5), np.uint8))
     if not inner.any():
         raise PackError("the mouth is shut")
@@ -168,7 +168,7 @@ def cut_rows(smile: Smile) -> np.ndarray:
     slope = np.polyval(np.polyder(tilt), middle)
     centre = (middle, float(np.median(smile.edge[middle - 2 * FINE : middle + 2 * FINE])))
     # Upright, and deep enough for what lies under the lip.
-    turn = cv2.getRotationMatrix2D(centre, np.degrees(np.arctan(slope)), 1)
+    turn: np.ndarray = cv2.getRotationMatrix2D(centre, np.degrees(np.arctan(slope)), 1)
     turn[:, 2] += [WIDTH * FINE / 2 - centre[0], -UPPER_ROWS[0] * FINE - centre[1]]
     size = WIDTH * FINE, (UPPER_ROWS[1] - UPPER_ROWS[0]) * FINE
     rows = np.arange(smile.tooth.shape[0])[:, None]

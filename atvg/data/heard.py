@@ -108,7 +108,7 @@ class Features(Hearing):
 
     Args:
         ear: on the device that is to hear.
-        sample: clips of which the principal components are made; or `components`, (C,) and (squeezed, C), known before.
+        sample: clips of which the components are made; not read if `components`, (C,) and (squeezed, C), are known.
         distort: share of the clips to which each effect of `atvg.data.sound` is applied in versions that are changed.
         noise: standard deviations of the components.
     """
@@ -120,7 +120,7 @@ class Features(Hearing):
         self,
         ear: Ear,
         config: ATNetConfig,
-        sample: list[Clip] | None,
+        sample: list[Clip],
         distort: float,
         noise: float,
         seed: int,

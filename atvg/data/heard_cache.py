@@ -4,6 +4,7 @@ import hashlib
 import json
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -48,8 +49,8 @@ def hear_pack(
     lengths = [2 * len(clip) for clip in clips]
     kept = path and _kept(path, sum(lengths))
     if kept:
-        features = Features(ear, config, None, distort, noise, seed, (kept["mean"], kept["basis"]), kept["silences"])
-        return features, _split(kept["tracks"].numpy(), lengths)
+        features = Features(ear, config, sample, distort, noise, seed, (kept.mean, kept.basis), kept.silences)
+        return features, _split(kept.tracks, lengths)
     features = Features(ear, config, sample, distort, noise, seed)
     tracks = np.concatenate(versions_of(features, clips, versions, seed), axis=1)
     if path and write:
@@ -64,14 +65,22 @@ def hear_pack(
     return features, _split(tracks, lengths)
 
 
-def _kept(path: Path, length: int) -> dict[str, Tensor] | None:
+class _Kept(NamedTuple):
+    mean: Tensor
+    basis: Tensor
+    silences: np.ndarray
+    tracks: np.ndarray
+
+
+def _kept(path: Path, length: int) -> _Kept | None:
     """What an earlier run has kept; None if there is none, or a damaged one, which will be written again."""
     if not path.is_file():
         return None
     try:
         tensors, _ = load_state(path)
         whole = tensors["tracks"].shape[1] == length and all(bool(t.isfinite().all()) for t in tensors.values())
-        return {**tensors, "silences": tensors["silences"].numpy()} if whole else None
+        silences, tracks = tensors["silences"].numpy(), tensors["tracks"].numpy()
+        return _Kept(tensors["mean"], tensors["basis"], silences, tracks) if whole else None
     except (CheckpointError, KeyError, IndexError):
         return None
 

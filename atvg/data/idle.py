@@ -1,6 +1,6 @@
 """What idle motion is drawn from: how heads really turn and eyes really blink in the clips of a pack."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -87,7 +87,10 @@ def find_blinks(clips: list[Clip], mean: np.ndarray) -> tuple[list[np.ndarray], 
     Most clips are shorter than an interval, so they are laid end to end: what is lost at one border is found at the
     next, and the number of blinks a minute stays the pack's.
     """
-    curves, starts, seconds, now = [], [], Counter(), 0.0
+    curves: list[tuple[str, np.ndarray]] = []
+    starts: list[float] = []
+    seconds: dict[str, float] = defaultdict(float)
+    now = 0.0
     for clip in clips:
         opening = eye_opening(clip.landmarks, mean)
         peaks = _peaks(opening)
@@ -118,7 +121,7 @@ def _peaks(opening: np.ndarray) -> list[int]:
     usual = np.median(opening)
     closing = (opening < _SHUT * usual).astype(np.int8)
     edges = np.flatnonzero(np.diff(closing, prepend=0, append=0))
-    peaks = []
+    peaks: list[int] = []
     for start, end in zip(edges[::2], edges[1::2], strict=True):
         # Eyes that stay shut, or look down, do not blink.
         if end - start <= _OPENING:

@@ -12,7 +12,7 @@ from functools import cache
 from itertools import groupby
 from pathlib import Path
 
-from atvg.data.storage import AnyPath, as_path, files
+from atvg.data.storage import AnyPath, as_path, files, inside
 from atvg.errors import BadSettingError, PackError
 
 VIDEO_ENDINGS = {".mp4", ".mpg", ".mpeg", ".avi", ".mov", ".mkv", ".webm", ".m4v"}
@@ -93,8 +93,8 @@ def _one_person(stills: list[ClipInfo], stills_dir: AnyPath) -> ClipInfo:
     sign keeps it apart from the keys of videos.
     """
     first, pictures = stills[0], tuple(still.path for still in stills)
-    inside = "\n".join(as_path(path).relative_to(stills_dir).as_posix() for path in pictures)
-    key = f"stills+{_key(f'{first.source}/{first.identity}')}-{_short_hash(first.identity + inside)}"
+    named = "\n".join(inside(as_path(path), stills_dir).as_posix() for path in pictures)
+    key = f"stills+{_key(f'{first.source}/{first.identity}')}-{_short_hash(first.identity + named)}"
     return replace(first, key=key, pictures=pictures)
 
 
@@ -174,7 +174,7 @@ def _voxceleb(clips_dir: AnyPath) -> list[ClipInfo]:
     """
 
     @cache  # listed once: to ask for each of a million files takes hours where every answer takes a while
-    def inside(folder: AnyPath) -> set[AnyPath]:
+    def all_of(folder: AnyPath) -> set[AnyPath]:
         return set(files(folder)) if folder.is_dir() else set()
 
     clips = []
@@ -184,7 +184,7 @@ def _voxceleb(clips_dir: AnyPath) -> list[ClipInfo]:
         root = path.parent.parent.parent
         root = root.parent if root.name == "mp4" else root
         kinds = [(root / kind, f"{identity}/{video}/{name}{end}") for kind, end in (("aac", ".m4a"), ("wav", ".wav"))]
-        audio = next((str(folder / sound) for folder, sound in kinds if folder / sound in inside(folder)), "")
+        audio = next((str(folder / sound) for folder, sound in kinds if folder / sound in all_of(folder)), "")
         key = _key(f"{identity}/{video}/{name}")
         clips.append(ClipInfo(str(path), key, "voxceleb", identity, split, audio=audio))
     return sorted(clips, key=lambda clip: clip.key)
@@ -206,22 +206,26 @@ def _files(folder: AnyPath, endings: set[str]) -> list[AnyPath]:
 def _matches(folder: AnyPath, pattern: re.Pattern, endings: set[str]) -> Iterator[tuple[AnyPath, re.Match]]:
     """Files whose whole path inside the folder matches."""
     for path in _files(folder, endings):
-        match = pattern.fullmatch(path.relative_to(folder).as_posix())
+        match = pattern.fullmatch(inside(path, folder).as_posix())
         if match:
             yield path, match
 
 
-def _described(path: AnyPath, root: AnyPath, row: dict[str, str], **more: object) -> ClipInfo:
+def _described(
+    path: AnyPath, root: AnyPath, row: dict[str, str], sync: bool, language: str = "", pictures: tuple[str, ...] = ()
+) -> ClipInfo:
     """A file with what the table says of it, or else what its folder does."""
-    inside = path.relative_to(root)
-    identity = row.get("identity") or inside.parent.as_posix()
+    place = inside(path, root)
+    identity = row.get("identity") or place.parent.as_posix()
     return ClipInfo(
         path=str(path),
-        key=_key(inside.with_suffix("").as_posix()),
-        source=row.get("source") or (inside.parts[0] if len(inside.parts) > 1 else root.name),
+        key=_key(place.with_suffix("").as_posix()),
+        source=row.get("source") or (place.parts[0] if len(place.parts) > 1 else root.name),
         identity=identity,
         split=row.get("split") or _split_of(identity),
-        **more,
+        language=language,
+        sync=sync,
+        pictures=pictures,
     )
 
 
@@ -230,8 +234,8 @@ def _key(inside: str) -> str:
 
 
 def _with_longer_key(clip: ClipInfo, clips_dir: AnyPath) -> ClipInfo:
-    inside = as_path(clip.path).relative_to(clips_dir).as_posix()
-    return replace(clip, key=f"{clip.key}-{_short_hash(inside)}")
+    named = inside(as_path(clip.path), clips_dir).as_posix()
+    return replace(clip, key=f"{clip.key}-{_short_hash(named)}")
 
 
 def _short_hash(text: str) -> str:

@@ -25,6 +25,7 @@ from atvg.voice.mel import unpacked
 
 FORMAT = 3  # 1 had no transforms, 2 nothing for the ear
 LANDMARK_STEPS = 64  # landmarks are stored as whole 64ths of a crop pixel
+NO_FRAMES = np.zeros((0, CROP_SIZE, CROP_SIZE, 3), np.uint8)
 _CRF = 16  # H.264 quality: visually lossless at 128×128, about 15 KB a second
 
 
@@ -33,7 +34,7 @@ class Clip:
     """One clip of a pack.
 
     Attributes:
-        frames: (T, 128, 128, 3) uint8 RGB stabilised crops; None when only the features were read.
+        frames: (T, 128, 128, 3) uint8 RGB stabilised crops; `NO_FRAMES` when only the features were read.
         landmarks: (T, 68, 3) float32 crop pixels and depth.
         transforms: (T, 2, 3) float32, source pixels → crop pixels of each frame; between two of them lies how what
             stands still in the source moves in the stabilised crop.
@@ -46,7 +47,7 @@ class Clip:
     identity: str
     split: str
     sync: bool
-    frames: np.ndarray | None
+    frames: np.ndarray
     landmarks: np.ndarray
     transforms: np.ndarray
     mfcc: np.ndarray
@@ -64,7 +65,7 @@ class Clip:
         count = min(frames, len(self))
         return replace(
             self,
-            frames=None if self.frames is None else self.frames[:count],
+            frames=self.frames[:count],
             landmarks=self.landmarks[:count],
             transforms=self.transforms[:count],
             mfcc=self.mfcc[: ROWS_PER_FRAME * count + WINDOW_ROWS - ROWS_PER_FRAME],
@@ -102,7 +103,7 @@ def decode_video(data: bytes) -> np.ndarray:
                 break
             frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
         video.release()
-    return np.stack(frames) if frames else np.zeros((0, CROP_SIZE, CROP_SIZE, 3), np.uint8)
+    return np.stack(frames) if frames else NO_FRAMES
 
 
 def shard_paths(pack_dir: str | AnyPath, split: str) -> list[AnyPath]:
@@ -131,12 +132,16 @@ def read_shard(shard: "Shard", with_frames: bool = True) -> Iterator[Clip]:
         shard.compare_checksum(file)
         count = 0
         with tarfile.open(fileobj=file, mode="r:") as tar:
-            clip, members = "", {}
+            clip = ""
+            members: dict[str, bytes] = {}
             for info in tar:
                 key, _, ending = info.name.partition(".")
                 if members and key != clip:
                     raise ValueError(f"{clip} has only {', '.join(sorted(members))}")
-                clip, members[ending] = key, tar.extractfile(info).read()
+                member = tar.extractfile(info)
+                if member is None:
+                    raise ValueError(f"{info.name} is no file")
+                clip, members[ending] = key, member.read()
                 if len(members) == 3:
                     yield unpack_clip(key, members, with_frames)
                     members, count = {}, count + 1
@@ -234,8 +239,8 @@ def unpack_clip(key: str, members: dict[str, bytes], with_frames: bool = True) -
         landmarks = arrays["landmarks"].astype(np.float32) / LANDMARK_STEPS
         transforms = arrays["transforms"].astype(np.float32)
         mfcc, mfcc80 = arrays["mfcc"].astype(np.float32), unpacked(arrays["log_mel"])
-    frames = decode_video(members["mp4"]) if with_frames else None
-    if frames is not None and len(frames) != len(landmarks):
+    frames = decode_video(members["mp4"]) if with_frames else NO_FRAMES
+    if with_frames and len(frames) != len(landmarks):
         raise ValueError(f"{key} has {len(frames)} pictures but {len(landmarks)} sets of landmarks")
     if landmarks.shape[1:] != (68, 3) or transforms.shape != (len(landmarks), 2, 3):
         raise ValueError(f"{key} has landmarks {landmarks.shape} and transforms {transforms.shape}")

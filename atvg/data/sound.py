@@ -111,8 +111,8 @@ def _colour(count: int, bands: int, rng: np.random.Generator) -> np.ndarray:
     return rng.standard_normal((count, _CURVES)) @ curves
 
 
-def hiss(shape: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
-    """Mel power of steady, coloured noise, (B, R, M), of about unit level."""
+def hiss(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Mel power of steady, coloured noise, `shape` being (B, R, M), of about unit level."""
     return 10 ** (0.6 * _colour(shape[0], shape[2], rng)[:, None]) * rng.exponential(size=shape)
 
 

@@ -14,7 +14,7 @@ import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, BinaryIO, Union
 
 from atvg.errors import ATVGError, BadSettingError, OutputError, PackError
@@ -193,6 +193,15 @@ def as_path(place: str | os.PathLike | StoredPath) -> AnyPath:
 def files(folder: AnyPath) -> Iterable[AnyPath]:
     """Everything that a folder and the folders in it hold."""
     return folder.files() if isinstance(folder, StoredPath) else folder.rglob("*")
+
+
+def inside(path: AnyPath, folder: AnyPath) -> PurePath:
+    """The path in a folder of something in it, so that both are on this machine, or in one store."""
+    if isinstance(path, StoredPath):
+        assert isinstance(folder, StoredPath)
+        return path.relative_to(folder)
+    assert isinstance(folder, Path)
+    return path.relative_to(folder)
 
 
 def names(folder: AnyPath) -> set[str]:

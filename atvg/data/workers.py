@@ -116,6 +116,8 @@ class _Worker:
         self.pipe, other = _CONTEXT.Pipe()
         self.process = _CONTEXT.Process(target=_serve, args=(other, function, start), daemon=True)
         self.process.start()
+        assert self.process.pid is not None  # as of every process that has been started
+        self.pid = self.process.pid
         other.close()  # or the end of the process would not be the end of the pipe
         self.is_ready, self.is_used = False, True
 
@@ -135,9 +137,10 @@ class _Worker:
             kind, answer = self.pipe.recv()
         except (EOFError, OSError):
             connection.wait([self.process.sentinel])
-            _kill_group(self.process.pid)  # what it has started lives on
+            _kill_group(self.pid)  # what it has started lives on
             self.process.join()
             code = self.process.exitcode
+            assert code is not None  # as of every process that has been waited for
             how = f"signal {-code}" if code < 0 else f"exit status {code}"
             if not self.is_ready:
                 raise RuntimeError(f"a worker process could not be started ({how})") from None
@@ -148,7 +151,7 @@ class _Worker:
     def end(self) -> None:
         self.is_used = False
         if self.process.exitcode is None:
-            _kill_group(self.process.pid)
+            _kill_group(self.pid)
             self.process.kill()
             self.process.join()
         self.pipe.close()
@@ -175,7 +178,9 @@ def _serve(pipe: Any, function: Callable, start: Callable | None) -> None:
 
 def _end_with_parent() -> None:
     """Without it, a killed parent would leave workers that go on writing while the next run does the same."""
-    parent_process().join()
+    parent = parent_process()
+    assert parent is not None  # a worker is never the main process
+    parent.join()
     _kill_group(os.getpid())
     os._exit(1)
 

@@ -15,6 +15,7 @@ from atvg.checkpoint import compared_file, compared_notes, load_at_nets, load_co
 from atvg.config import VGNetConfig
 from atvg.errors import BadSettingError, CheckpointError
 from atvg.evaluation.rows import Row, audio_row, oracle_row
+from atvg.face.detection import NoDetector
 from atvg.nets.direct_net import DirectNet
 from atvg.nets.vg_net import VGNet
 
@@ -130,7 +131,7 @@ def _landmark_rows(ablation: Ablation, weights: Path, at_nets: Any, shape: Any) 
     from atvg.animator import Animator
 
     nets = {0.5: load_compared(weights, ablation.stored, VGNet, VGNetConfig)}
-    animator = Animator(at_nets, shape, nets, detector=None, engine="torch")
+    animator = Animator(at_nets, shape, nets, NoDetector(), engine="torch")
     return [oracle_row(animator, ablation.title + ORACLE), audio_row(animator, ablation.title)]
 
 

@@ -167,14 +167,16 @@ def _closures(
 ) -> Iterator[_Closure]:
     """Of one clip; `releases` are (is it in the first word, the row in which it ends in the sound)."""
     truth, net = openings
-    near = [minimum_filter1d(opening, 2 * REACH + 1, mode="nearest") for opening in openings]
-    chance = {
-        name: tuple(float((opening[sentence] <= most).mean()) for opening in near) for name, most in THRESHOLDS.items()
-    }
+    near_truth, near_net = (minimum_filter1d(opening, 2 * REACH + 1, mode="nearest") for opening in openings)
+
+    def chance_of(most: float) -> tuple[float, float]:
+        return float((near_truth[sentence] <= most).mean()), float((near_net[sentence] <= most).mean())
+
+    chance = {name: chance_of(most) for name, most in THRESHOLDS.items()}
     for first_word, row in releases:
         low = max((row - 1) // ROWS_PER_FRAME - LEAD - REACH, 0)
         at = low + int(truth[low : low + 2 * REACH + 1].argmin())
-        yield _Closure(first_word, float(truth[at]), float(near[1][at]), chance)
+        yield _Closure(first_word, float(truth[at]), float(near_net[at]), chance)
 
 
 def _summary(closures: list[_Closure]) -> dict[str, Any]:

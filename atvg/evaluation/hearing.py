@@ -54,6 +54,7 @@ def measure_live(pack_dir: str | AnyPath, split: str, weights: Path) -> dict[str
 def _live(animator: "Animator", clip: Clip) -> np.ndarray:
     """Landmarks (T, 68, 2) of what is heard live."""
     listener = animator.listener(clip.landmarks[0], EAR)
+    assert listener.ear is not None  # AT-net hears through it
     heard = listen_live(listener.ear, stored_rows(clip.mfcc80), len(clip), listener.net.config.ear_layers)
     codes = smoothed((listener.hear(stretch.for_net(listener.net)) for stretch in heard), SMOOTHING)
     return animator.landmarks(np.concatenate(list(codes)), clip.landmarks[0])

@@ -222,9 +222,9 @@ def fine_structure(picture: np.ndarray, landmarks: np.ndarray) -> float:
     cut = np.ascontiguousarray(picture[low[1] : high[1], low[0] : high[0]])
     region = np.zeros(cut.shape[:2], np.uint8)
     outline, lips = (cv2.convexHull((part - low).round().astype(np.int32)) for part in (outline, lips))
-    cv2.fillConvexPoly(region, outline, 1)
-    cv2.fillConvexPoly(region, lips, 0)
-    cv2.polylines(region, [lips], True, 0, thickness=2 * round(INSIDE_MARGIN * float(eye_distance(points))) + 1)
+    cv2.fillConvexPoly(region, outline, (1,))
+    cv2.fillConvexPoly(region, lips, (0,))
+    cv2.polylines(region, [lips], True, (0,), thickness=2 * round(INSIDE_MARGIN * float(eye_distance(points))) + 1)
     laplacian = cv2.Laplacian(cv2.cvtColor(cut, cv2.COLOR_RGB2GRAY), cv2.CV_32F)
     counted = laplacian[region > 0]
     return float(counted.var(dtype=np.float64)) if counted.size else float("nan")

@@ -32,7 +32,7 @@ _ENDINGS = (".jpg", ".jpeg", ".png")
 _SEED = 0  # of the order of voices
 _TOO_SMALL = f"the shorter side is below {LEAST_SIDE} px"
 _UNREADABLE = "the file cannot be read"
-_REASONS = {
+_REASONS: dict[type[Exception], str] = {
     NoFaceError: "no face is found",
     SeveralFacesError: "several faces compete",
     FaceTooSmallError: "the face is too small",

@@ -21,7 +21,7 @@ from atvg.voice.mel import mel_power
 _SPELLED = re.compile(r"(?<![a-z0-9])[blps][bgrw][abiw][a-vx-z][z1-9][anps](?![a-z0-9])")
 
 # What each character stands for, by its place in the name; the fourth is a letter and stands for itself.
-_WORDS = (
+_WORDS: tuple[dict[str, str], ...] = (
     {"b": "bin", "l": "lay", "p": "place", "s": "set"},
     {"b": "blue", "g": "green", "r": "red", "w": "white"},
     {"a": "at", "b": "by", "i": "in", "w": "with"},
@@ -169,9 +169,9 @@ def align(words: Sequence[str], levels: np.ndarray) -> Spoken | None:
         edges.append(int(start[edges[-1]]))
     edges.reverse()  # part i lies in rows edges[i]..edges[i + 1] − 1
     ends: dict[Phone, int] = {}
-    for (_, phone), end in zip(parts, edges[1:], strict=True):
-        if phone is not None and phone.sound in BILABIALS:
-            ends.setdefault(phone, end)  # of p, the closure comes first
+    for (_, spoken), end in zip(parts, edges[1:], strict=True):
+        if spoken is not None and spoken.sound in BILABIALS:
+            ends.setdefault(spoken, end)  # of p, the closure comes first
     return Spoken(edges[1], edges[-2], tuple(ends.items()))
 
 

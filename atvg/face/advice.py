@@ -87,8 +87,8 @@ def _by_geometry(face: Face) -> set[str]:
     return _which(
         edge=_share_outside(face.mesh, face) > _OUTSIDE,
         turned=abs(yaw) > _YAW or abs(pitch - _LEVEL) > _PITCH,
-        small=geometry.scale_of(face.matrix) > _ENLARGED,
-        open=mouth_opening(points) > _OPEN * np.linalg.norm(last - first),
+        small=bool(geometry.scale_of(face.matrix) > _ENLARGED),
+        open=bool(mouth_opening(points) > _OPEN * np.linalg.norm(last - first)),
         tilted=abs(roll) > _ROLL,
     )
 
@@ -194,7 +194,7 @@ def _eyes_covered(points: np.ndarray, lab: np.ndarray) -> bool:
         down = np.array([-along[1], along[0]])
         around = _within(corners + np.outer([-0.2, -0.2, 0.2, 0.2], down))
         contrasts.append(_spread(lab[around, 0], 10) / bright)
-    return np.mean(contrasts) < _EYES or min(contrasts) < _ONE_EYE
+    return bool(np.mean(contrasts) < _EYES or min(contrasts) < _ONE_EYE)
 
 
 def _lips_missing(points: np.ndarray, lab: np.ndarray) -> bool:
@@ -244,7 +244,7 @@ def _between(points: np.ndarray, one: int, other: int, share: float) -> np.ndarr
 def _within(outline: np.ndarray | list[np.ndarray]) -> np.ndarray:
     """Pixels of the crop inside an outline, (128, 128) bool."""
     mask = np.zeros((CROP_SIZE, CROP_SIZE), np.uint8)
-    cv2.fillPoly(mask, [np.round(np.asarray(outline) * 16).astype(np.int32)], 1, shift=4)
+    cv2.fillPoly(mask, [np.round(np.asarray(outline) * 16).astype(np.int32)], (1,), shift=4)
     return mask > 0
 
 

@@ -44,7 +44,7 @@ class Look:
         zoom = _SIDE / (high - low)[0]
         room = np.clip(np.round((inner_low - low) * zoom).astype(int), 0, _SIDE - 1)
         size = np.clip(np.round((inner_high - inner_low) * zoom).astype(int), 1, _SIDE - room)
-        seen = np.full((_SIDE, _SIDE, 3), _GREY, np.uint8)
+        seen: np.ndarray = np.full((_SIDE, _SIDE, 3), _GREY, np.uint8)
         seen[room[1] : room[1] + size[1], room[0] : room[0] + size[0]] = cv2.resize(
             cut, tuple(map(int, size)), interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
         )

@@ -74,7 +74,7 @@ def place_in_box(image: np.ndarray, detector: FaceDetector, box: Numbers, templa
         best = max(found, key=lambda face: _overlap(face.box, place), default=None)
         if best is not None and _overlap(best.box, place) > _OVERLAP:
             return best
-    _need(template)
+    template = _needed(template)
     low, high = template[:, :2].min(axis=0), template[:, :2].max(axis=0)
     stretch = np.array([width, height]) / (high - low)
     placed = (template[:, :2] - low) * stretch + [x, y]
@@ -101,8 +101,7 @@ def place_at_points(
         off = np.linalg.norm(anchors(face.landmarks[:, :2]) - points, axis=1) / eyes
         if np.median(off) < _NEAR and off.max() < _FAR:
             return face
-    _need(template)
-    return _bent(template, points)
+    return _bent(_needed(template), points)
 
 
 def anchors(landmarks: np.ndarray) -> np.ndarray:
@@ -163,9 +162,10 @@ def _detection(xy: np.ndarray, depth: np.ndarray) -> Detection:
     return Detection(landmarks=landmarks, mesh=landmarks)
 
 
-def _need(template: np.ndarray | None) -> None:
+def _needed(template: np.ndarray | None) -> np.ndarray:
     if template is None:
         raise NoFaceError("the detector finds no face there; place it more closely, or use Animator.read_face")
+    return template
 
 
 def _finite(values: Numbers, count: int, name: str, advice: str) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 _END = object()
 
 
-def ahead(values: Iterator[T], count: int = 1) -> Iterator[T]:
+def ahead(values: Iterator[T], count: int = 1) -> Generator[T, None, None]:
     """The same values, of which up to `count` are made in another thread before they are asked for.
 
     An error that making them raises is raised here, after the values before it. If this iterator is closed early, so

@@ -44,7 +44,8 @@ class CloseUp:
         middle = np.array([[columns.start + columns.stop - 1, rows.start + rows.stop - 1]]) / 2
         lows = np.round(geometry.apply(back, middle)[0, ::-1] - (length - 1) / 2).astype(int)
         lows = np.clip(lows, 0, np.array(sides) - length).tolist()
-        return cls(tuple(slice(low, low + length) for low in lows), min(length, MOST))
+        down, across = (slice(low, low + length) for low in lows)
+        return cls((down, across), min(length, MOST))
 
     def cut(self, picture: np.ndarray) -> np.ndarray:
         """The square of a picture or map of the photo's size, (H, W, …), in its own pixels; a view."""

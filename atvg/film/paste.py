@@ -59,8 +59,8 @@ def face_mask(landmarks: np.ndarray) -> np.ndarray:
     points = landmarks[:, :2]
     dropped = points[4:13] + [0, _JAW_DROP]
     hull = cv2.convexHull(np.concatenate([points, dropped]).round().astype(np.int32))
-    mask = np.zeros((CROP_SIZE, CROP_SIZE), np.float32)
-    cv2.fillConvexPoly(mask, hull, 1.0)
+    mask: np.ndarray = np.zeros((CROP_SIZE, CROP_SIZE), np.float32)
+    cv2.fillConvexPoly(mask, hull, (1.0,))
     mask = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _MARGIN + 1,) * 2))
     border = round(3 * _FEATHER)
     mask[:border], mask[-border:], mask[:, :border], mask[:, -border:] = 0, 0, 0, 0
@@ -124,7 +124,7 @@ class Paster:
             yield from self._composed_at_once(chunk.cut(first, first + _STRETCH))
 
     def _composed_at_once(self, chunk: "Chunk") -> Iterator[tuple[_Still, Composition | None]]:
-        patches = self._patches(chunk) if chunk.teeth else []
+        patches = self._patches(chunk, chunk.teeth) if chunk.teeth else []
         shifts = chunk.shift @ self._linear.T  # photo pixels
         residuals = chunk.motion.astype(np.float32) - chunk.base
         for t, still in enumerate(self._stills(chunk)):
@@ -157,12 +157,12 @@ class Paster:
         """The photo's landmarks with its head turned, (68, 2) crop pixels."""
         return geometry.apply(self._to_crop, turn.landmarks)[:, :2].astype(np.float32)
 
-    def _patches(self, chunk: "Chunk") -> list[_Patch]:
+    def _patches(self, chunk: "Chunk", teeth: Teeth) -> list[_Patch]:
         """Mouth and moving eyes of the frames."""
         before = np.stack([self._seen(turn) for turn in chunk.turns] or [self._own.landmarks] * len(chunk))
         given = [torch.from_numpy(values) for values in (before, chunk.landmarks, chunk.shift)]
         moving = [eye for eye in EYES if moves(eye, *given[:2])]
-        return [self._patch(opening, chunk.teeth, *given) for opening in (MOUTH, *moving)]
+        return [self._patch(opening, teeth, *given) for opening in (MOUTH, *moving)]
 
     def _patch(self, opening: Opening, teeth: Teeth, before: Tensor, after: Tensor, shift: Tensor) -> _Patch:
         points = torch.cat([before, after])[:, list(opening.points)].flatten(0, 1)
@@ -175,8 +175,8 @@ class Paster:
         )
         behind = None
         if opening is MOUTH:
-            behind = unseen(teeth, before[None], after[None], xs, ys).permute(0, 2, 3, 1)
-            behind = ((behind + 1) * 127.5).contiguous().numpy()
+            dark = unseen(teeth, before[None], after[None], xs, ys).permute(0, 2, 3, 1)
+            behind = ((dark + 1) * 127.5).contiguous().numpy()
         lift = rise(opening, before, after, shift, xs, ys).numpy()
         shows = between(after, opening, xs, ys, self._soft).numpy()
         showed = known(before, after, opening, xs, ys, self._soft).numpy()
@@ -189,17 +189,19 @@ class Paster:
             where, lift = self._part(patch, patch.rise[t], box)
             sources[where] += lift[..., None] * self._linear[:, 1]
         reach = ceil(np.abs(sources).max()) + 3
-        around = tuple(
+        rows, columns = (
             slice(max(0, side.start - reach), min(side.stop + reach, length))
             for side, length in zip(box, photo.shape, strict=False)
         )
+        around = rows, columns
         for axis, side in ((1, 0), (0, 1)):
             ticks = np.arange(box[side].start, box[side].stop, dtype=np.float32) - around[side].start
             sources[..., axis] += ticks if axis == 0 else ticks[:, None]
         window = photo[around]
         if any(patch.fill[t].any() for patch in patches):
             window = self._hidden(window, patches, t, around)
-        return cv2.remap(window, sources, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        nothing = np.zeros(0, np.float32)  # `sources` holds both coordinates
+        return cv2.remap(window, sources, nothing, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
     def _hidden(self, window: np.ndarray, patches: list[_Patch], t: int, box: Box) -> np.ndarray:
         """A box of the photo with the openings in it hidden."""
@@ -224,8 +226,10 @@ class Paster:
         behind = under if patch.behind is None else self._part(patch, patch.behind[t], box)[1]
         inside = behind + showed * (kept - behind)
         base[where] = (under + shows * (inside - under) + 0.5).clip(0, 255)
-        whole = tuple(slice(own.start + low.start, own.stop + low.start) for own, low in zip(where, box, strict=True))
-        return Uncovered(whole, shows, inside)
+        rows, columns = (
+            slice(own.start + low.start, own.stop + low.start) for own, low in zip(where, box, strict=True)
+        )
+        return Uncovered((rows, columns), shows, inside)
 
     def _part(self, patch: _Patch, values: np.ndarray, box: Box) -> tuple[Box, np.ndarray]:
         """Which part of a box of the photo a patch covers, and its values (h, w, …) there."""
@@ -243,8 +247,8 @@ class Paster:
         if not len(rows):
             return None
         height, width = self._photo.shape[:2]
-        corners = np.array([[columns[0], rows[0]], [columns[-1], rows[-1]]]) + [[-1], [1]]
-        box = self._reached(*corners, (slice(0, height), slice(0, width)))
+        low, high = np.array([[columns[0], rows[0]], [columns[-1], rows[-1]]]) + [[-1], [1]]
+        box = self._reached(low, high, (slice(0, height), slice(0, width)))
         return box if all(side.stop > side.start for side in box) else None
 
     def _reached(self, low: np.ndarray, high: np.ndarray, box: Box) -> Box:
@@ -252,10 +256,11 @@ class Paster:
         corners = np.array([[low[0], low[1]], [high[0], low[1]], [low[0], high[1]], [high[0], high[1]]], np.float64)
         corners = geometry.apply(self._back, corners)
         first, last = np.floor(corners.min(axis=0)).astype(int), np.ceil(corners.max(axis=0)).astype(int) + 1
-        return tuple(
+        rows, columns = (
             slice(*np.clip([first[axis], last[axis]], side.start, side.stop).tolist())
             for axis, side in zip((1, 0), box, strict=True)
         )
+        return rows, columns
 
     def _laid(
         self,

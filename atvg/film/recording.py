@@ -95,8 +95,7 @@ class Recorder:
             if name == "photos" and not chunk.turns:  # one and the same picture, T times
                 values = values[: 0 if array.length else 1]
             elif name == "turns":
-                parts = [tuple(getattr(turn, part) for part in _TURN.names) for turn in values]
-                values = np.array(parts, _TURN)
+                values = np.array([(turn.low, turn.size, turn.shift, turn.landmarks) for turn in values], _TURN)
             array.append(values)
 
     def _finish(self, n_frames: int, teeth: Teeth | None) -> None:
@@ -140,7 +139,8 @@ class _GrowingArray:
 
     def __init__(self, path: Path, kind: Any, expected: int):
         self.length = 0
-        self._kind, self._expected, self._part = np.dtype(kind), expected, ()
+        self._kind, self._expected = np.dtype(kind), expected
+        self._part: tuple[int, ...] = ()
         self._file = path.open("wb")
 
     def append(self, values: np.ndarray) -> None:
@@ -246,7 +246,8 @@ class Recording:
         """
         chunk = self.chunk(t)
         parts = (chunk.photos, chunk.attention, chunk.motion, chunk.frames, chunk.landmarks)
-        return Moment(*(part[0] for part in parts), seconds=int(t) / FPS)
+        photo, attention, motion, frame, landmarks = (part[0] for part in parts)
+        return Moment(photo, attention, motion, frame, landmarks, seconds=int(t) / FPS)
 
     def chunk(self, t: int) -> Chunk:
         """Frame t as the animator drew it, copied.

@@ -15,6 +15,7 @@ from atvg.errors import BadSettingError
 from atvg.face.face import Face
 from atvg.film.ahead import ahead
 from atvg.film.close_up import CloseUp
+from atvg.film.composition import Composition
 from atvg.film.label import label, stamp
 from atvg.film.output import check_output, unwritable
 from atvg.film.panels import PanelRenderer
@@ -85,15 +86,16 @@ def rendering(
     done = 0
     with contextlib.ExitStack() as stack:
         # Pushed first and so asked last: if one file fails at its very end, the others go again.
-        stack.push(lambda kind, error, trace: kind and _remove(made))
+        stack.push(lambda kind, error, trace: _remove(made) if kind else None)
         video = stack.enter_context(VideoWriter(path, (width, height), sound))
         if panels:  # noted when it is whole, which is before the video is
             stack.push(lambda kind, error, trace: None if kind else made.append(Path(panels)))
         side = stack.enter_context(VideoWriter(panels, PanelRenderer.size, sound)) if panels else None
         for chunk in stack.enter_context(contextlib.closing(ahead(iter(chunks)))):
-            composing = paster.frames(chunk) if paster else repeat((None, None), len(chunk))
+            crops = zip(chunk.frames, repeat(None), strict=False)
+            composing: Iterable[tuple[np.ndarray, Composition | None]] = paster.frames(chunk) if paster else crops
             for t, (pasted, composed) in enumerate(composing):
-                if side is not None:
+                if side is not None and drawer is not None:
                     side.write(label(drawer.render(chunk, t, pasted, composed)[None]))
                 if frame == "crop":
                     picture = chunk.frames[t].copy()

@@ -206,18 +206,20 @@ def _extract_sound(audio: Sound, flac: Path) -> None:
     """First audio stream of a file, or 16 kHz samples → FLAC, mono or stereo, without a lead-in, tags or pictures."""
     if isinstance(audio, np.ndarray):
         source = ["-f", "f32le", "-ar", str(SAMPLE_RATE), "-ac", "1", "-i", "pipe:0"]
-        feed = {"input": np.ascontiguousarray(audio, np.float32).tobytes()}
+        samples, stdin = np.ascontiguousarray(audio, np.float32).tobytes(), None
     else:
         source = ffmpeg_input(audio, MAX_SECONDS)
-        feed = {"stdin": subprocess.DEVNULL}
+        samples, stdin = None, subprocess.DEVNULL
     command = [
         imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", *source, "-map", "0:a:0", "-fs", str(_MAX_SOUND),
         "-af", "aformat=channel_layouts=mono|stereo", "-c:a", "flac", "-map_metadata", "-1", "-map_chapters", "-1",
         flac,
     ]  # fmt: skip
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     try:
-        subprocess.run(command, check=False, timeout=PATIENCE, **feed, **quiet)
+        subprocess.run(
+            command, input=samples, stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            check=False, timeout=PATIENCE,
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise BadAudioError("the audio takes too long to decode; save it as WAV or MP3 and try again") from None
     # ffmpeg also complains about files it could read all but the end of, so its exit status is no judge.

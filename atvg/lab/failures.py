@@ -207,8 +207,8 @@ def _grain(shot: _Shot) -> list[tiles.Tile]:
     height, width = face.photo.shape[:2]
     scale = float(geometry.scale_of(face.matrix))  # crop pixels per photo pixel
     size = max(2, round(height * scale)), max(2, round(width * scale))
-    noise = np.random.default_rng(shot.settings.seed).normal(0, _GRAIN, (*size, 1)).astype(np.float32)
-    noise = cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)[..., None]
+    grain = np.random.default_rng(shot.settings.seed).normal(0, _GRAIN, (*size, 1)).astype(np.float32)
+    noise = cv2.resize(grain, (width, height), interpolation=cv2.INTER_CUBIC)[..., None]
     given = replace(face, photo=np.clip(face.photo + noise, 0, 255).astype(np.uint8))
     return [_drawn("Normal", shot.drawn()), *_given(given, shot.drawn(given))]
 

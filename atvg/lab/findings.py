@@ -128,15 +128,20 @@ _PARTS = {"Shape of the face": np.arange(68), "Shape of the mouth": MOUTH}
 
 def _frozen(pair: Pair) -> tuple[Figures, str]:
     change = difference(pair.disturbed.frames, pair.normal.frames)
-    jerk = [_jerk(mouth_opening(points)) for points in pair.seen]
+    jerk, jerk_without = (_jerk(mouth_opening(points)) for points in pair.seen)
     rows, columns = mouth_box(pair.normal.landmarks)
-    flicker = [_jerk(run.frames[:, rows, columns].astype(np.float32)) for run in (pair.normal, pair.disturbed)]
-    figures = {"Jerk of the lip opening, px": tuple(jerk), "Flicker in the mouth box, grey levels": tuple(flicker)}
+    flicker, flicker_without = (
+        _jerk(run.frames[:, rows, columns].astype(np.float32)) for run in (pair.normal, pair.disturbed)
+    )
+    figures = {
+        "Jerk of the lip opening, px": (jerk, jerk_without),
+        "Flicker in the mouth box, grey levels": (flicker, flicker_without),
+    }
     said = (
         f"Without memory the frames change by {shown(change)} grey levels, and the flicker of the mouth goes from "
-        f"{shown(flicker[0])} to {shown(flicker[1])}: "
+        f"{shown(flicker)} to {shown(flicker_without)}: "
     )
-    if flicker[1] > 1.1 * flicker[0]:
+    if flicker_without > 1.1 * flicker:
         return figures, said + "the memory steadies the mouth."
     return figures, said + (
         "with these weights the memory hardly matters." if change < _ALIKE else "the memory changes what is drawn."
@@ -175,13 +180,13 @@ def _attention_1(pair: Pair) -> tuple[Figures, str]:
 
 def _occluded(pair: Pair) -> tuple[Figures, str]:
     rows, columns = pair.box
-    alpha = [float(run.attention[:, rows, columns].mean()) for run in (pair.normal, pair.disturbed)]
+    alpha, alpha_boxed = (float(run.attention[:, rows, columns].mean()) for run in (pair.normal, pair.disturbed))
     inner = tuple(slice(side.start + _INSIDE, max(side.stop - _INSIDE, side.start + _INSIDE + 1)) for side in pair.box)
     frames, photos = (x[:, inner[0], inner[1]] for x in (pair.disturbed.frames, pair.disturbed.photos))
     paint = difference(frames, photos)
-    figures = {"α inside the box": tuple(alpha), "Paint on the box, grey levels": (math.nan, paint)}
+    figures = {"α inside the box": (alpha, alpha_boxed), "Paint on the box, grey levels": (math.nan, paint)}
     said = (
-        f"Inside the box α is {shown(alpha[1])} (without the box {shown(alpha[0])}), and its plain colour changes by "
+        f"Inside the box α is {shown(alpha_boxed)} (without the box {shown(alpha)}), and its plain colour changes by "
     )
     said += f"{shown(paint)} grey levels: "
     return figures, said + (

@@ -142,7 +142,7 @@ def lid_shift(eye: Opening, before: Tensor, after: Tensor, xs: Tensor, ys: Tenso
     Lashes, the `_LASHES` next to the lid's edge, move as they are. Nothing beyond lids, corners and brow moves, so that
     glasses stay where they are.
     """
-    rows, total = ys[:, None], 0.0
+    rows, total = ys[:, None], torch.zeros((), device=before.device)
     (top, bottom), (top_now, bottom_now) = edges(before, eye, xs), edges(after, eye, xs)
     opened = (bottom - top).clamp(min=0)
     closing = (opened - (bottom_now - top_now)).clamp(min=0) / (opened + SHUT)
@@ -227,8 +227,8 @@ def _box(points: Tensor, opening: Opening) -> tuple[slice, slice]:
     """Rows and columns of the crop that an opening of all faces may change, from its points (N, K, 2)."""
     margin = AROUND if opening is MOUTH else ABOVE
     low, high = points.flatten(0, 1).amin(dim=0) - margin, points.flatten(0, 1).amax(dim=0) + margin + 1
-    low, high = (ends.clamp(0, CROP_SIZE).int().tolist() for ends in (low, high))
-    return slice(low[1], high[1]), slice(low[0], high[0])
+    (left, top), (right, bottom) = (ends.clamp(0, CROP_SIZE).int().tolist() for ends in (low, high))
+    return slice(top, bottom), slice(left, right)
 
 
 def sheet_shift(before: Tensor, after: Tensor) -> Tensor:

@@ -49,7 +49,8 @@ def edges(landmarks: Tensor, opening: Opening, xs: Tensor, columns_of: Tensor | 
     where it lies there.
     """
     across = landmarks if columns_of is None else columns_of
-    return tuple(curve(joined(landmarks, across, edge), xs) for edge in (opening.upper, opening.lower))
+    upper, lower = (curve(joined(landmarks, across, edge), xs) for edge in (opening.upper, opening.lower))
+    return upper, lower
 
 
 def joined(heights: Tensor, across: Tensor, points: tuple[int, ...]) -> Tensor:

@@ -5,6 +5,7 @@ turns with it; the lower row and the tongue belong to the jaw. Everything is pai
 crop, so the same mouth can be drawn for the network and on the photo's own pixels.
 """
 
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -241,7 +242,7 @@ def _row(row: Tensor, across: Tensor, down: Tensor, rows: tuple[int, int], fine:
     reach = int(0.475 * fine)
     for axis, padding in ((2, (0, 0, reach, reach)), (3, (reach, reach))):  # sums of slices: pooling takes 3 × as long
         padded, size = F.pad(row, padding), row.shape[axis]
-        row = sum(padded.narrow(axis, i, size) for i in range(2 * reach + 1)) / (2 * reach + 1)
+        row = reduce(torch.add, (padded.narrow(axis, i, size) for i in range(2 * reach + 1))) / (2 * reach + 1)
     low, high = rows
     grid = torch.stack([across * (2 / WIDTH), (down - low) * (2 / (high - low)) - 1], dim=-1)
     batch, steps, height, width = across.shape

@@ -23,6 +23,11 @@ class ATNet(nn.Module):
         ear_mean, ear_basis: (C,) and (squeezed, C), principal components of the ear's features, whitened; with one.
     """
 
+    mfcc_mean: Tensor
+    mfcc_std: Tensor
+    ear_mean: Tensor
+    ear_basis: Tensor
+
     def __init__(self, config: ATNetConfig):
         super().__init__()
         self.config = config

@@ -56,7 +56,7 @@ class AuthorsVGNet(nn.Module):
         self.bottleneck = _conv(1024, 128)
         self.gates = nn.Conv2d(128 + 512, 1024, 3, padding=2, dilation=2)
         self.candidate = nn.Conv2d(128 + 512, 512, 3, padding=2, dilation=2)
-        self.blocks = nn.ModuleList(nn.Sequential(_conv(512, 512), *_conv(512, 512)[:2]) for _ in range(9))
+        self.blocks = nn.ModuleList(nn.Sequential(_conv(512, 512), *list(_conv(512, 512))[:2]) for _ in range(9))
         self.up_32 = nn.Sequential(_up(512, 256), _up(256, 128))
         self.up_128 = nn.Sequential(_up(128, 64), _up(64, 32))
         self.colour = nn.Sequential(nn.Conv2d(32, 3, 7, padding=3), nn.Tanh())

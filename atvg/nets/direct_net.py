@@ -31,6 +31,9 @@ class DirectNet(VGNet):
         ValueError: a config that is driven by landmarks.
     """
 
+    mfcc_mean: Tensor
+    mfcc_std: Tensor
+
     def __init__(self, config: VGNetConfig):
         if config.driver != "audio":
             raise ValueError("a direct network is driven by audio")

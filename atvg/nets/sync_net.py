@@ -56,6 +56,9 @@ class Hearing(nn.Module):
         ear_mean, ear_basis: (C,) and (squeezed, C), principal components of the ear's features, whitened.
     """
 
+    ear_mean: Tensor
+    ear_basis: Tensor
+
     def __init__(self, config: SyncNetConfig):
         super().__init__()
         width = EarConfig().width

@@ -1,5 +1,7 @@
 """Cartoon faces made by code: nobody's likeness and nobody's copyright, with places that are known."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -45,9 +47,16 @@ class Drawing:
         brows = eyes[0, 1] - 1.9 * size
         self.box = (centre[0] - width / 2, brows, width, centre[1] + height / 2 - brows)
 
-    def _oval(self, centre, axes, colour, thickness=-1, arc=(0, 360)) -> None:
-        middle, axes = np.round(centre).astype(int).tolist(), np.maximum(1, np.round(axes)).astype(int).tolist()
-        cv2.ellipse(self.picture, middle, axes, 0, *arc, colour, thickness, cv2.LINE_AA)
+    def _oval(
+        self,
+        centre: np.ndarray,
+        axes: tuple[float, float],
+        colour: Sequence[int],
+        thickness: int = -1,
+        arc: tuple[int, int] = (0, 360),
+    ) -> None:
+        middle, radii = np.round(centre).astype(int).tolist(), np.maximum(1, np.round(axes)).astype(int).tolist()
+        cv2.ellipse(self.picture, middle, radii, 0, arc[0], arc[1], colour, thickness, cv2.LINE_AA)
 
 
 class Robot:

@@ -1,6 +1,7 @@
 """How all figures look, and grids of pictures; written as PNG and PDF that are the same every time."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -23,27 +24,33 @@ GREY = "#767676"
 COLOURS = {TRUTH: BLACK, STILL: GREY, ORACLE: SKY, OURS: BLUE} | {
     kind.title: colour for kind, colour in zip(BASELINES.values(), (VERMILION, ORANGE, PURPLE), strict=True)
 }
-STYLE = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.titlesize": 9.5,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e4e4e4",
-    "grid.linewidth": 0.7,
-    "legend.frameon": False,
-    "legend.fontsize": 8,
-    "lines.linewidth": 1.8,
-    "lines.markersize": 4.5,
-}
+
+
+def _style() -> AbstractContextManager[None]:
+    """Our look, while the block runs."""
+    return matplotlib.rc_context(
+        {
+            "font.family": "DejaVu Sans",
+            "font.size": 9,
+            "axes.titlesize": 9.5,
+            "axes.titlelocation": "left",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "axes.axisbelow": True,
+            "grid.color": "#e4e4e4",
+            "grid.linewidth": 0.7,
+            "legend.frameon": False,
+            "legend.fontsize": 8,
+            "lines.linewidth": 1.8,
+            "lines.markersize": 4.5,
+        }
+    )
 
 
 def write(folder: Path, name: str, draw: Callable[..., Figure], *arguments: Any) -> Path:
     """Calls `draw` in our style and writes its figure as ``NAME.pdf`` and ``NAME.png``; returns the latter."""
-    with matplotlib.rc_context(STYLE):
+    with _style():
         figure = draw(*arguments)
         # Without dates and versions, which would make the same figure another file.
         figure.savefig(folder / f"{name}.pdf", dpi=_DPI, metadata={"CreationDate": None, "Producer": None})

@@ -25,7 +25,8 @@ def film(
         OutputError, BadAudioError: as `VideoWriter`.
     """
     ground, places = tiles.frame([tuple(caption for caption, _ in column) for column in columns], side)
-    with VideoWriter(path, ground.shape[1::-1], sound) as video:
+    height, width = ground.shape[:2]
+    with VideoWriter(path, (width, height), sound) as video:
         for t in range(len(columns[0][0][1])):
             canvas = ground.copy()
             for column, spots in zip(columns, places, strict=True):

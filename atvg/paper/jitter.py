@@ -84,7 +84,7 @@ def _draw(
     averages: dict[str, tuple[float, Interval]],
 ) -> Figure:
     figure = Figure((figures.WIDTH, 1.4 * len(maps) + 2.1), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=(1.4 * len(maps), 2.1))
+    upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.4 * len(maps), 2.1))[:, 0]
     axes = upper.subplots(len(maps), 1 + len(names), squeeze=False)
     for r, (photo, of_clip, numbers) in enumerate(zip(photos, maps, shares, strict=True)):
         figures.show(axes[r, 0], _tinted(photo, metrics.quiet_region(of_clip[0])))

@@ -23,7 +23,7 @@ class Layout(NamedTuple):
 
     tiles: dict[str, list[tuple[float, float]]]
     signs: list[tuple[str, float, float]]
-    scale: tuple[float, float]  # where the scale of the heat map stands
+    scale: tuple[int, int]  # where the scale of the heat map stands
     braces: tuple[float, ...] = ()  # columns from which one reaches to the next
     lines: tuple[str, ...] = ()  # of text beside the scale
 
@@ -164,8 +164,8 @@ def _laid_out(tiles: Mapping[str, np.ndarray], layout: Layout, side: int) -> np.
             write(canvas, name, x + side / 2, y + side + caption / 2, text, TEXT, align=0.5)
     for mark, column, row in layout.signs:
         below = caption / 2 if row % 1 else 0  # between two rows it has to clear the upper one's captions
-        x, y = (margin + n * length + side / 2 for n, length in ((column, step), (row, pitch)))
-        write(canvas, mark, x, y + below, sign, TEXT, align=0.5)
+        across, down = (margin + n * length + side / 2 for n, length in ((column, step), (row, pitch)))
+        write(canvas, mark, across, down + below, sign, TEXT, align=0.5)
     left, top = margin + layout.scale[0] * step, margin + layout.scale[1] * pitch
     upright_scale(canvas, left, top, side, 0, UNIT, text)
     for line, lift in zip(layout.lines, _lifts(len(layout.lines)), strict=True):

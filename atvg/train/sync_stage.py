@@ -14,7 +14,7 @@ from atvg.checkpoint import SYNC_NET, load_ear, locate, save_net
 from atvg.config import FEATURES_PER_FRAME, ATNetConfig, SyncNetConfig
 from atvg.data.bank import sqrt_chances
 from atvg.data.heard import Features
-from atvg.data.pack import Clip, read_pack
+from atvg.data.pack import NO_FRAMES, Clip, read_pack
 from atvg.data.speech_bank import versions_of
 from atvg.data.storage import AnyPath
 from atvg.errors import BadSettingError, PackError
@@ -44,7 +44,7 @@ class SyncStage(Stage):
         for clip in read_pack(pack_dir, "train"):
             if clip.sync and len(clip) >= need:
                 self._mouths.append(grey_mouths(clip.frames))
-                clips.append(replace(clip, frames=None))
+                clips.append(replace(clip, frames=NO_FRAMES))
         if not clips:
             raise PackError(f"{pack_dir} has no clip of {need} frames or more whose sound fits; give longer clips")
         self._long = min(settings.long, max(map(len, clips)) - SEEN + 1)

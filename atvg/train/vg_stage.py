@@ -17,6 +17,7 @@ from atvg.config import CROP_SIZE, N_LANDMARKS, DiscriminatorConfig, VGNetConfig
 from atvg.data.bank import Driver
 from atvg.data.pack import Clip
 from atvg.data.storage import AnyPath
+from atvg.face.detection import NoDetector
 from atvg.face.landmarks import SPEAKING
 from atvg.motion.layers import Layers
 from atvg.motion.shape import denormalise_offset, normalise
@@ -183,7 +184,7 @@ def at_net_errors(folder: Path) -> Driver:
     from atvg.animator import Animator
 
     at_nets, shape = load_at_nets(folder)
-    animator = Animator(at_nets, shape, {}, detector=None, load_ear=partial(load_ear, folder))
+    animator = Animator(at_nets, shape, {}, NoDetector(), load_ear=partial(load_ear, folder))
     ear = animator.ears[0]
     speaking = np.zeros((N_LANDMARKS, 1))
     speaking[SPEAKING] = 1

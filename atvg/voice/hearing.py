@@ -23,7 +23,8 @@ LIVE_BEFORE, LIVE_AFTER = 40, 5  # and beyond the newest frames of a voice that 
 class HearsFeatures(Protocol):
     """A network that hears components of the ear's features: AT-net, the sync expert."""
 
-    lead: int
+    @property
+    def lead(self) -> int: ...
 
     def length(self, frames: int) -> int:
         """How many features make up what so many frames hear, from `lead` before the first that lies in one on."""
@@ -35,7 +36,8 @@ class HearsFeatures(Protocol):
 class Listens(Protocol):
     """The ear, or what computes the same."""
 
-    positions: Tensor
+    @property
+    def positions(self) -> Tensor: ...
 
     def __call__(self, mfcc: Tensor, layers: tuple[int, ...] | None = None, start: int = 0) -> Tensor:
         """As `Ear.forward`."""

@@ -85,9 +85,7 @@ class TestFeatures:
 
     @pytest.mark.parametrize("around", [1, 2, 3, 7, 13])
     def test_frame_t_hears_what_lies_around_its_own_features(self, ear, features, around):
-        other = Features(
-            ear, replace(CONFIG, around=around), None, 0, 0, 0, (features.mean, features.basis), np.ones(1)
-        )
+        other = Features(ear, replace(CONFIG, around=around), [], 0, 0, 0, (features.mean, features.basis), np.ones(1))
         net = ATNet(replace(CONFIG, around=around))
         times = other.times(5)
         assert len(times) == net.length(5)
@@ -100,7 +98,7 @@ class TestFeatures:
         assert features.silence(500, np.random.default_rng(0)).shape == (500, 8)
 
     def test_noise_is_as_asked(self, ear, features):
-        noisy = Features(ear, CONFIG, None, 0.0, 0.5, 0, (features.mean, features.basis), features.silences)
+        noisy = Features(ear, CONFIG, [], 0.0, 0.5, 0, (features.mean, features.basis), features.silences)
         windows = np.zeros((200, 60, 8))
         assert noisy.roughen(windows, np.random.default_rng(0)).std() == pytest.approx(0.5 * np.sqrt(5), rel=0.1)
         np.testing.assert_array_equal(features.roughen(windows, np.random.default_rng(0)), windows)

@@ -9,7 +9,7 @@ import pytest
 from atvg import checkpoint
 from atvg.cli import main
 from atvg.data.idle import find_blinks, fit_idle, head_angles
-from atvg.data.pack import Clip, read_pack
+from atvg.data.pack import NO_FRAMES, Clip, read_pack
 from atvg.errors import PackError
 from atvg.face import geometry
 from atvg.face.crop import stabilising_transforms
@@ -43,7 +43,7 @@ def make_clip(key: str, source_points: np.ndarray) -> Clip:
     transforms = stabilising_transforms(source_points)
     points = geometry.apply(transforms, source_points)
     silence = np.zeros((0, 20)), np.tile(silent_mfcc80(), (4 * len(points), 1))
-    return Clip(key, "made", key.split("-")[0], "train", True, None, points, transforms, *silence)
+    return Clip(key, "made", key.split("-")[0], "train", True, NO_FRAMES, points, transforms, *silence)
 
 
 def centred(face: np.ndarray) -> np.ndarray:

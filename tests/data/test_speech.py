@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from atvg.data import speech as speech_of
-from atvg.data.pack import Clip, read_pack
+from atvg.data.pack import NO_FRAMES, Clip, read_pack
 from atvg.data.speech import fit_speech, sample_clips
 from atvg.errors import PackError
 from atvg.face.landmarks import mouth_opening
@@ -107,7 +107,7 @@ def test_what_nodding_leaks_into_the_shape_is_taken_out(face68):
         turned[..., 2] *= 0.75
         still = np.repeat(np.eye(2, 3)[None], 60, axis=0)
         rows = (np.zeros((0, 20)), np.zeros((0, 80)))
-        clips.append(Clip(str(number), "", str(number), "train", True, None, turned, still, *rows))
+        clips.append(Clip(str(number), "", str(number), "train", True, NO_FRAMES, turned, still, *rows))
         openings.append(opening)
     from atvg.motion.shape import normalise, rigid_fit
 

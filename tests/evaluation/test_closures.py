@@ -9,7 +9,7 @@ from scipy.fft import dct
 
 from atvg.cli import main
 from atvg.config import ROWS_PER_FRAME
-from atvg.data.pack import Clip
+from atvg.data.pack import NO_FRAMES, Clip
 from atvg.errors import PackError
 from atvg.evaluation import closures, report
 from atvg.evaluation.sentences import align, band_levels, bilabials, spelled
@@ -69,7 +69,7 @@ def lips(closed: list[int], silent: float = SHUT) -> np.ndarray:
 def made_clip(opening: np.ndarray, key: str = KEY) -> Clip:
     transforms = np.repeat(np.eye(2, 3, dtype=np.float32)[None], FRAMES, axis=0)
     rows = np.zeros((4 * FRAMES + 24, 20), np.float32)
-    return Clip(key, "grid", "s1", "val", True, None, mouth(opening), transforms, rows, heard())
+    return Clip(key, "grid", "s1", "val", True, NO_FRAMES, mouth(opening), transforms, rows, heard())
 
 
 CLOSED = [row // ROWS_PER_FRAME - closures.LEAD for row in RELEASES]  # frames in which a mouth that says it is shut

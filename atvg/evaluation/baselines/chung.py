@@ -39,8 +39,8 @@ class Refiner(nn.Module):
         super().__init__()
         inner = [part for _ in range(layers) for part in (nn.Conv2d(width, width, 3, padding=1), nn.ReLU())]
         last = nn.Conv2d(width, 12, 3, padding=1)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
+        for values in last.parameters():
+            nn.init.zeros_(values)
         self.layers = nn.Sequential(
             nn.PixelUnshuffle(2), nn.Conv2d(12, width, 3, padding=1), nn.ReLU(), *inner, last, nn.PixelShuffle(2)
         )

@@ -20,6 +20,9 @@ class MfccEar(nn.Module):
         mfcc_mean, mfcc_std: (20,) statistics of the training sound, stored with the weights.
     """
 
+    mfcc_mean: Tensor
+    mfcc_std: Tensor
+
     def __init__(self, config: SpeechConfig):
         super().__init__()
         self.register_buffer("mfcc_mean", torch.zeros(N_MFCC_STORED))

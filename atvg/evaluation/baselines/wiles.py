@@ -32,8 +32,8 @@ class Wiles(Baseline):
         self.embed_out = Decoder(config.codes, config.decoder_widths, skips, 2)
         self.drive_out = Decoder(2 * self.speech.codes, config.decoder_widths, {}, 2)
         for decoder in (self.embed_out, self.drive_out):  # begin with the photo as it is
-            nn.init.zeros_(decoder.head[0].weight)
-            nn.init.zeros_(decoder.head[0].bias)
+            for values in decoder.head.parameters():
+                nn.init.zeros_(values)
         self.regression = nn.Linear(2 * self.speech.codes, self.speech.codes).requires_grad_(False)
 
     def forward(self, seen: Seen) -> Made:
