@@ -94,15 +94,6 @@ def save_net(folder: Path, name: str, net: Net, notes: Mapping[str, Any]) -> Non
     _save_net(folder, name, net, notes, {})
 
 
-def save_vg_net(folder: Path, net: VGNet, notes: Mapping[str, Any]) -> None:
-    """Writes VG-net in half precision.
-
-    Raises:
-        OSError: as `save_state`.
-    """
-    save_net(folder, VG_NET, net, notes)
-
-
 def save_idle(folder: Path, model: IdleModel, notes: Mapping[str, Any]) -> None:
     """Writes the idle motion; half precision is a 250th of a degree or finer.
 

@@ -47,7 +47,7 @@ def nets() -> tuple[ATNet, ShapeModel, VGNet]:
 def folder(nets, tmp_path):
     at_net, shape, vg_net = nets
     checkpoint.save_at_net(tmp_path / "w", at_net, shape, {"minutes": 7})
-    checkpoint.save_vg_net(tmp_path / "w", vg_net, {"beta": 0.5})
+    checkpoint.save_net(tmp_path / "w", "vg_net", vg_net, {"beta": 0.5})
     return tmp_path / "w"
 
 
@@ -78,7 +78,7 @@ class TestRoundTrip:
     @pytest.mark.parametrize("change", [{"attention": "static"}, {"attention": "none"}, {"recurrence": "batch"}])
     def test_ablated_networks_come_back(self, change, tmp_path):
         config = dataclasses.replace(VG_SMALL, **change)
-        checkpoint.save_vg_net(tmp_path, VGNet(config), {})
+        checkpoint.save_net(tmp_path, "vg_net", VGNet(config), {})
         assert checkpoint.load_vg_net(tmp_path).config == config
 
     def test_configs_and_notes_come_back(self, folder):
@@ -215,7 +215,7 @@ class TestFamily:
     def family(self, folder, nets):
         net = nets[2]
         for name, beta in (("vg_net_soft", 0.1), ("vg_net_hard", 2.0)):
-            checkpoint.save_vg_net(folder / name, net, {"beta": beta})
+            checkpoint.save_net(folder / name, "vg_net", net, {"beta": beta})
             for ending in ("json", "safetensors"):
                 (folder / name / f"vg_net.{ending}").rename(folder / f"{name}.{ending}")
             (folder / name).rmdir()
@@ -229,7 +229,7 @@ class TestFamily:
 
     def test_members_of_different_size_are_refused(self, family, refuses):
         torch.manual_seed(0)
-        checkpoint.save_vg_net(family, VGNet(VGNetConfig(**{**vars(VG_SMALL), "hidden": 24})), {"beta": 0.5})
+        checkpoint.save_net(family, "vg_net", VGNet(VGNetConfig(**{**vars(VG_SMALL), "hidden": 24})), {"beta": 0.5})
         with refuses(CheckpointError, "differ in size"):
             checkpoint.load_vg_nets(family)
 

@@ -223,7 +223,7 @@ class TestRanges:
     def test_they_are_saved_with_the_weights(self, net, tmp_path):
         from atvg import checkpoint
 
-        checkpoint.save_vg_net(tmp_path, net, {"beta": 0.5})
+        checkpoint.save_net(tmp_path, "vg_net", net, {"beta": 0.5})
         loaded = checkpoint.load_vg_net(tmp_path)
         assert torch.allclose(loaded.input_ranges, net.input_ranges, rtol=1e-3)
         assert (loaded.input_ranges[:, 1] > 0).all()

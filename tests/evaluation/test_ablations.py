@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from atvg.checkpoint import compared_file, locate, save_vg_net
+from atvg.checkpoint import compared_file, locate, save_net
 from atvg.config import VGNetConfig, with_overrides
 from atvg.errors import BadSettingError, CheckpointError
 from atvg.evaluation.ablations import ABLATIONS, ORACLE, REFERENCE, ablation_rows, trained, training_notes
@@ -35,7 +35,7 @@ def test_their_notes_tell_of_the_change(name):
 def test_what_a_training_leaves_is_read_as_it_is(tmp_path):
     for path in locate().glob("at_net*"):
         (tmp_path / path.name).symlink_to(path)
-    save_vg_net(tmp_path / "run", VGNet(VGNetConfig(hidden=16)), {"step": 3})
+    save_net(tmp_path / "run", "vg_net", VGNet(VGNetConfig(hidden=16)), {"step": 3})
     target = compared_file(tmp_path, ABLATIONS["beta0"].stored)
     target.parent.mkdir()
     shutil.copy(tmp_path / "run" / "vg_net.safetensors", target)

@@ -303,8 +303,8 @@ class TestPair:
         seen = set()
         for number in range(100):
             folder = tmp_path / str(number)
-            checkpoint.save_vg_net(folder, old, {"step": 1, "beta": 0.5})
-            save = lambda: checkpoint.save_vg_net(folder, new, {"step": 2, "beta": beta})  # noqa: E731, B023
+            checkpoint.save_net(folder, "vg_net", old, {"step": 1, "beta": 0.5})
+            save = lambda: checkpoint.save_net(folder, "vg_net", new, {"step": 2, "beta": beta})  # noqa: E731, B023
             was_killed = killed_at(monkeypatch, number, save)
             if is_there(folder / "vg_net.safetensors"):
                 loaded = checkpoint.load_vg_net(folder)
@@ -324,7 +324,7 @@ class TestPair:
     def test_a_first_save_never_leaves_weights_without_their_json(self, tmp_path, monkeypatch):
         for number in range(100):
             folder = tmp_path / str(number)
-            save = lambda: checkpoint.save_vg_net(folder, self.small(0), {"step": 1})  # noqa: E731, B023
+            save = lambda: checkpoint.save_net(folder, "vg_net", self.small(0), {"step": 1})  # noqa: E731, B023
             if not killed_at(monkeypatch, number, save):
                 break
             if is_there(folder / "vg_net.safetensors"):
