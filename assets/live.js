@@ -2,7 +2,7 @@
 // Not Gradio's own streaming microphone: that writes every piece to the server's disk, loses those that come while
 // one is being drawn, and does not tell when they were heard, so nobody could say how far the face is behind.
 const {texts, piece, longest, fps, most, side} = props;
-const stage = element.closest("#live-face"); // as app.py knows it
+const stage = element.closest("#live-face"); // as atvg/studio/live.py knows it
 const find = (what) => element.querySelector(what);
 const canvas = find("canvas"), state = find(".state"), behind = find(".lag"), loudness = find(".loudness i");
 const seconds = () => performance.now() / 1000;

@@ -66,7 +66,11 @@ def _allowed(upload: Any, missing: ATVGError) -> str:
 
 
 def typed_place(box: str | None, points: str | None, scale: float) -> dict[str, list[float]]:
-    """What was typed about the place of the face, in pixels of the shrunk photo; empty fields say nothing."""
+    """What was typed about the place of the face, as keyword arguments of `read_face`; empty fields say nothing.
+
+    Raises:
+        BadSettingError: something else than numbers was typed.
+    """
     typed = (str(text or "").strip() or None for text in (box, points))
     return parse_place(*typed, scale)
 

@@ -51,15 +51,16 @@ def _warm_up(animator: Animator) -> None:
 def _add_tabs(studio: Studio) -> None:
     """All are shown before the first is wired, for what one tab does may need what another shows.
 
-    The order in which they are wired is that of the endpoints in the API's documentation.
+    The API's documentation lists the endpoints in the order in which they are wired.
     """
     talk, live, inside = Talk(studio), Live(studio), Inside(studio)
     ablations, compare, trouble = Ablations(studio), Compare(studio), Trouble(studio)
+    shown = {
+        "talk": talk, "live": live, "inside": inside, "ablations": ablations, "compare": compare, "trouble": trouble,
+        "about": About(),
+    }  # fmt: skip
     with gr.Tabs(elem_id="tabs") as tabs:
-        for name, tab in {
-            "talk": talk, "live": live, "inside": inside, "ablations": ablations, "compare": compare,
-            "trouble": trouble, "about": About(),
-        }.items():  # fmt: skip
+        for name, tab in shown.items():
             with gr.Tab(PAGE["tabs"][name], id=name, elem_id=f"tab-{name}"):
                 gr.Markdown(PAGE["leads"][name], elem_classes="lead")
                 tab.show()
