@@ -228,7 +228,7 @@ def weights(tmp_path_factory) -> Path:
         rng.normal(size=(204, 2)),
     )  # fmt: skip
     checkpoint.save_at_net(folder, ATNet(AT_SMALL), shape, {})
-    checkpoint.save_vg_net(folder, VGNet(VG_SMALL), {"beta": 0.5})
+    checkpoint.save_net(folder, "vg_net", VGNet(VG_SMALL), {"beta": 0.5})
     idle = IdleModel(
         np.zeros((50, 3), np.float32), np.array([25, 25]), np.zeros(8, np.float32), np.array([8]),
         np.ones(3, np.float32),
