@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from atvg.animate.chunk import Chunk
-from atvg.animate.engine import Engine, as_pixels
+from atvg.animate.engine import Engine
+from atvg.animate.torch_engine import as_pixels
 from atvg.motion.carry import Carried
 from atvg.motion.layers import Layers
 from atvg.motion.monochrome import Monochrome

@@ -5,7 +5,7 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
-from atvg.animate.engine import on_openvino
+from atvg.animate.openvino_engine import on_openvino
 from atvg.nets.ear import Ear
 from atvg.voice.hearing import Listens
 

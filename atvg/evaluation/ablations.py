@@ -136,7 +136,7 @@ def _landmark_rows(ablation: Ablation, weights: Path, at_nets: Any, shape: Any) 
 
 
 def _direct_rows(ablation: Ablation, weights: Path) -> list[Row]:
-    from atvg.animate.engine import draw_direct
+    from atvg.animate.torch_engine import draw_direct
 
     net = load_compared(weights, ablation.stored, DirectNet, VGNetConfig)
     return [Row(ablation.title, lambda clip: draw_direct(net, clip.frames[0], clip.mfcc))]

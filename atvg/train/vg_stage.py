@@ -11,7 +11,7 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from atvg.animate.engine import calibrate
+from atvg.animate.int8 import calibrate
 from atvg.checkpoint import DIRECT_NET, VG_NET, load_at_nets, load_ear, save_net
 from atvg.config import CROP_SIZE, N_LANDMARKS, DiscriminatorConfig, VGNetConfig
 from atvg.data.bank import Driver

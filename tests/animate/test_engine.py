@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from atvg.animate import engine
-from atvg.animate.engine import Drawn, TorchEngine, calibrate, make_engine
+from atvg.animate import engine, openvino_engine
+from atvg.animate.engine import make_engine
+from atvg.animate.int8 import calibrate
+from atvg.animate.torch_engine import Drawn, TorchEngine
 from atvg.animator import Animator
 from atvg.config import VGNetConfig
 from atvg.errors import BadSettingError
@@ -182,7 +184,7 @@ assert {bool(before)} or not sys.modules.get("openvino_telemetry")
         def fail(_):
             raise RuntimeError("Check 'false' failed\nat somewhere.cpp:12")
 
-        monkeypatch.setattr(engine, "_compile", fail)
+        monkeypatch.setattr(openvino_engine, "_compile", fail)
         assert make_engine("auto", net).name == "torch"
         with refuses(BadSettingError, "Check 'false' failed"):
             make_engine("openvino", net)

@@ -9,7 +9,7 @@ import torch
 
 from atvg.animate.chunk import Chunk
 from atvg.animate.drawer import Drawer
-from atvg.animate.engine import TorchEngine
+from atvg.animate.torch_engine import TorchEngine
 from atvg.config import VGNetConfig
 from atvg.face import geometry
 from atvg.face.face import Face, read_face

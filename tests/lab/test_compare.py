@@ -13,7 +13,8 @@ from atvg.errors import BadAudioError, BadSettingError, CheckpointError, OutputE
 from atvg.evaluation.baselines import BASELINES, Baseline, load_baseline
 from atvg.evaluation.sync import SyncExpert
 from atvg.lab import compare as lab
-from atvg.lab.compare import ATVG, FIGURES, PHOTO, SYSTEMS, compare, side_by_side
+from atvg.lab.compare import ATVG, PHOTO, SYSTEMS, compare, side_by_side
+from atvg.lab.judge import FIGURES
 from atvg.motion.pose import Pose
 from atvg.nets.sync_net import SyncNet
 from atvg.voice.audio import load_audio

@@ -8,8 +8,9 @@ import pytest
 from atvg.errors import BadSettingError, OutputError
 from atvg.face.landmarks import mouth_opening
 from atvg.lab import troubles
+from atvg.lab.disturbances import TROUBLES
 from atvg.lab.measure import LABELS
-from atvg.lab.troubles import TROUBLES, disturb
+from atvg.lab.troubles import disturb
 from atvg.voice.audio import load_audio
 from tests.film.test_video import about, read
 

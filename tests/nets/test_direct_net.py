@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from atvg.animate.engine import draw_direct
+from atvg.animate.torch_engine import draw_direct
 from atvg.checkpoint import DIRECT_NET, load_net, save_net
 from atvg.config import VGNetConfig
 from atvg.errors import BadSettingError, CheckpointError
