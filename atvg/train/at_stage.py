@@ -20,7 +20,7 @@ from atvg.data.storage import AnyPath
 from atvg.nets.at_net import ATNet
 from atvg.train import losses
 from atvg.train.settings import ATSettings
-from atvg.train.stage import Stage, make_player, update
+from atvg.train.stage import Stage, make_player, total, update
 
 _MASK_FRAMES = 1.5  # longest stretch of sound that is blanked
 
@@ -60,7 +60,7 @@ class OnePass(nn.Module):
         return codes.float() - self.net.own(given.manner)[:, None].float() + own, own
 
 
-class ATStage(Stage):
+class ATStage(Stage[ATNet, ATSettings]):
     """The photo is a random frame of the clip; the target is the offset of every frame of a window from it."""
 
     name = "at_net"
@@ -140,8 +140,9 @@ class ATStage(Stage):
     def step(self, step: int) -> dict[str, Tensor]:
         settings, main = self.settings, self.players["main"]
         batch = self.batch(np.random.default_rng([settings.seed, self.fabric.global_rank, step]))
-        terms = self._terms(*main.net(Given(batch)), batch.target, batch.inside, batch.rest)
-        update(self.fabric, main, sum(terms.values()), settings.clip_norm)
+        codes, own = main.net(Given(batch))
+        terms = self._terms(codes, own, batch.target, batch.inside, batch.rest)
+        update(self.fabric, main, total(terms), settings.clip_norm)
         return {name: term.detach() for name, term in terms.items()}
 
     def _terms(self, predicted: Tensor, own: Tensor, target: Tensor, inside: Tensor, rest: Tensor) -> dict[str, Tensor]:
@@ -165,13 +166,13 @@ class ATStage(Stage):
             found = losses.speech_losses(predicted, own, true, known, rest, self._opening, settings.level)
             by_lag.append({name: weight * found[name] for name, weight in weights.items()})
         stacked = {name: torch.stack([found[name] for found in by_lag], dim=1) for name in weights}  # (B, lags)
-        chances = losses.lag_chances(sum(stacked.values()).detach(), settings.lag)
+        chances = losses.lag_chances(total(stacked).detach(), settings.lag)
         return {name: (chances * values).sum(dim=1).mean() for name, values in stacked.items()}
 
-    def sample(self, net: nn.Module) -> None:
+    def sample(self, net: ATNet) -> None:
         """AT-net draws nothing."""
 
-    def ship(self, net: nn.Module, folder: Path, notes: dict[str, Any]) -> None:
+    def ship(self, net: ATNet, folder: Path, notes: dict[str, Any]) -> None:
         save_at_net(folder, net, self.shape, notes)
 
 

@@ -3,24 +3,30 @@
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning.fabric import Fabric
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from torch import nn
 
 from atvg.checkpoint import load_vg_net
-from atvg.config import ATNetConfig, SyncNetConfig, VGNetConfig, with_overrides
+from atvg.config import ATNetConfig, BaselineConfig, SyncNetConfig, VGNetConfig, with_overrides
 from atvg.data.heard import has_bf16
 from atvg.data.pack import shard_paths
 from atvg.data.storage import AnyPath
 from atvg.errors import BadSettingError, CheckpointError, OutputError
 from atvg.evaluation.baselines import BASELINES
-from atvg.nets.vg_net import VGNet
 from atvg.train.loop import Loop
 from atvg.train.settings import ATSettings, BaselineSettings, RunSettings, SyncSettings, VGSettings
 from atvg.train.stage import Stage
 from atvg.train.state import STATE_FILE
+
+Precision = Literal[
+    "64-true", "32-true", "16-true", "bf16-true", "16-mixed", "bf16-mixed", "64", "32", "16", "bf16",
+    "transformer-engine", "transformer-engine-float16",
+]  # fmt: skip
+"""What Fabric knows; it says itself which of them a device cannot do."""
 
 
 def _at(*arguments: Any) -> Stage:
@@ -42,10 +48,10 @@ def _sync(*arguments: Any) -> Stage:
 
 
 def _baseline(name: str) -> Callable[..., Stage]:
-    def make(*arguments: Any) -> Stage:
+    def make(fabric: Fabric, pack_dir: str | AnyPath, settings: BaselineSettings, config: BaselineConfig) -> Stage:
         from atvg.train.baseline_stage import BaselineStage
 
-        return BaselineStage(*arguments, name)
+        return BaselineStage(fabric, pack_dir, settings, config, name)
 
     return make
 
@@ -80,7 +86,7 @@ def train(
     overrides: dict[str, str] | None = None,
     devices: int = 1,
     nodes: int = 1,
-    precision: str | None = None,
+    precision: Precision | None = None,
     init: Path | None = None,
 ) -> dict[str, float]:
     """Trains one of `KINDS`; weights, state and logs go to `run_dir`. Returns the last mean losses.
@@ -132,7 +138,7 @@ def train(
     return Loop(fabric, stage, run_dir).run(minutes, resume)
 
 
-def begin_with(net: VGNet, folder: Path) -> None:
+def begin_with(net: nn.Module, folder: Path) -> None:
     """Fills a network with the weights of another run.
 
     Raises:
@@ -147,7 +153,7 @@ def begin_with(net: VGNet, folder: Path) -> None:
         ) from None
 
 
-def _make_fabric(devices: int, nodes: int, precision: str) -> Fabric:
+def _make_fabric(devices: int, nodes: int, precision: Precision) -> Fabric:
     if min(devices, nodes) < 1:
         raise BadSettingError(f"--devices is {devices} and --nodes {nodes}; give at least 1 of each")
     try:

@@ -1,15 +1,20 @@
 """What a training stage is: its players, one step, and what it ships."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from atvg.train.settings import RunSettings
+
+N = TypeVar("N", bound=nn.Module)
+S = TypeVar("S", bound=RunSettings)
 
 
 @dataclass
@@ -21,8 +26,8 @@ class Player:
     optimizer: Any
 
 
-class Stage(ABC):
-    """One of the two trainings. The loop calls `step` and never looks inside.
+class Stage(ABC, Generic[N, S]):
+    """One of the trainings, of a network `N` with settings `S`. The loop calls `step` and never looks inside.
 
     Attributes:
         name: file name of the weights it makes.
@@ -30,7 +35,7 @@ class Stage(ABC):
     """
 
     name: str
-    settings: RunSettings
+    settings: S
     players: dict[str, Player]
 
     @abstractmethod
@@ -38,11 +43,11 @@ class Stage(ABC):
         """Draws a batch from (seed, rank, step), updates every player once and returns the losses by name."""
 
     @abstractmethod
-    def sample(self, net: nn.Module) -> Tensor | None:
+    def sample(self, net: N) -> Tensor | None:
         """A picture (3, H, W) in [0, 1] of what `net` does now, or None."""
 
     @abstractmethod
-    def ship(self, net: nn.Module, folder: Path, notes: dict[str, Any]) -> None:
+    def ship(self, net: N, folder: Path, notes: dict[str, Any]) -> None:
         """Writes `net` as the weights that inference loads."""
 
 
@@ -57,6 +62,11 @@ def make_player(
     optimizer = torch.optim.AdamW(module.parameters(), settings.lr, betas, weight_decay=settings.weight_decay)
     net, optimizer = fabric.setup(callee or module, optimizer)
     return Player(module, net, optimizer)
+
+
+def total(terms: Mapping[str, Tensor]) -> Tensor:
+    """The sum of losses."""
+    return reduce(torch.add, terms.values())
 
 
 def update(fabric: Fabric, player: Player, loss: Tensor, clip_norm: float) -> None:

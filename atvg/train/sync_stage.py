@@ -19,6 +19,7 @@ from atvg.data.speech_bank import versions_of
 from atvg.data.storage import AnyPath
 from atvg.errors import BadSettingError, PackError
 from atvg.evaluation.baselines import load_speech
+from atvg.nets.blocks import channels_last
 from atvg.nets.sync_net import SEEN, SyncNet, evened, mouths
 from atvg.train import losses
 from atvg.train.settings import SyncSettings
@@ -28,7 +29,7 @@ _AROUND = SEEN // 2
 _LONGEST_GAP = 12  # features: stretches that are blanked last up to a quarter of a second
 
 
-class SyncStage(Stage):
+class SyncStage(Stage[SyncNet, SyncSettings]):
     """A batch is some looks at each of several clips; other moments of the same clip are the wrong answers.
 
     Other clips are none: telling voices or faces apart would be easier than telling moments apart, and no use.
@@ -61,7 +62,7 @@ class SyncStage(Stage):
         self._sounds = versions_of(self._features, clips, settings.versions, settings.seed)
         net.hearing.ear_mean.copy_(self._features.mean)
         net.hearing.ear_basis.copy_(self._features.basis)
-        net = net.to(memory_format=torch.channels_last)
+        self._net = channels_last(net)
         self.players = {"main": make_player(fabric, net, settings, callee=Likeness(net))}
 
     def batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -69,7 +70,7 @@ class SyncStage(Stage):
 
         A place, (B, N), says which of the M frames is the middle of a look; looks are anywhere within a span.
         """
-        settings, net = self.settings, self.players["main"].module
+        settings, net = self.settings, self._net
         span = self._long if rng.random() < settings.long_share else settings.short
         count = min(settings.looks, span)
         chosen = rng.choice(len(self._mouths), size=settings.batch, p=self._chances[span])
@@ -85,8 +86,8 @@ class SyncStage(Stage):
             places.append(looks + settings.reach)
         device = self.fabric.device
         pictures = torch.from_numpy(np.stack(seen)).to(device).float() / 127.5 - 1
-        sounds = torch.as_tensor(self._roughened(np.stack(heard), rng), dtype=torch.float32, device=device)
-        return evened(self._changed(pictures, rng)), sounds, torch.from_numpy(np.stack(places)).to(device)
+        features = torch.as_tensor(self._roughened(np.stack(heard), rng), dtype=torch.float32, device=device)
+        return evened(self._changed(pictures, rng)), features, torch.from_numpy(np.stack(places)).to(device)
 
     def _changed(self, looks: Tensor, rng: np.random.Generator) -> Tensor:
         """Other faces, light and cameras, alike for all looks at a clip."""
@@ -140,10 +141,10 @@ class SyncStage(Stage):
         near = (best - (chances * lags).sum(dim=1, keepdim=True)).abs() <= 1.5
         return {name: term.detach() for name, term in terms.items()} | {"near": near.float().mean()}
 
-    def sample(self, net: nn.Module) -> None:
+    def sample(self, net: SyncNet) -> None:
         """It draws nothing."""
 
-    def ship(self, net: nn.Module, folder: Path, notes: dict[str, Any]) -> None:
+    def ship(self, net: SyncNet, folder: Path, notes: dict[str, Any]) -> None:
         save_net(folder, SYNC_NET, net, notes)
 
 

@@ -1,6 +1,6 @@
 """What the trainings that draw frames share: batches of photos and frames, augmentation, losses of pictures."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from atvg.motion.carry import background_movement, carry
 from atvg.nets.ground import Turned, turn
 from atvg.train import losses
 from atvg.train.settings import VideoSettings
-from atvg.train.stage import Stage
+from atvg.train.stage import N, Stage
 
 
 class Batch(NamedTuple):
@@ -32,20 +32,23 @@ class Batch(NamedTuple):
     people: np.ndarray | None  # (B,) a number for each identity, likewise
 
 
-class VideoStage(Stage):
+V = TypeVar("V", bound=VideoSettings)
+
+
+class VideoStage(Stage[N, V]):
     """Photo = a frame of a clip; target = a window of the same clip, in a share of the samples one unlike the photo.
 
     Attributes:
         sound_mean, sound_std: (20,) statistics of the MFCC, if the stage hears.
     """
 
-    settings: VideoSettings
+    bank: VideoBank | StreamBank
 
     def __init__(
         self,
         fabric: Fabric,
         pack_dir: str | AnyPath,
-        settings: VideoSettings,
+        settings: V,
         hears: bool,
         driver: Driver | None = None,
     ):
@@ -55,12 +58,12 @@ class VideoStage(Stage):
             self.sound_mean, self.sound_std = (torch.as_tensor(x, dtype=torch.float32) for x in statistics)
         self._speaking = torch.zeros(N_LANDMARKS, 1, dtype=torch.bool, device=fabric.device)
         self._speaking[SPEAKING] = True
-        asked = {"sound": hears, "contrast": settings.contrast}
+        where = (pack_dir, "train", fabric.device, driver)
         if settings.stream:
-            ranks = (fabric.global_rank, fabric.world_size)
-            self.bank = StreamBank(pack_dir, "train", fabric.device, driver, *ranks, **asked)
+            rank, world = fabric.global_rank, fabric.world_size
+            self.bank = StreamBank(*where, rank, world, sound=hears, contrast=settings.contrast)
         else:
-            self.bank = VideoBank(pack_dir, "train", fabric.device, driver, **asked)
+            self.bank = VideoBank(*where, sound=hears, contrast=settings.contrast)
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Draws and augments; one draw serves the photo, the turned photos and the frames of a sample."""
@@ -88,13 +91,13 @@ class VideoStage(Stage):
         at_rest = carried if settings.turn else example.expand_as(target)
         still = still[:, None, None, None] & ~self._speaking
         target = torch.where(still, at_rest, target)
-        turned = Turned(base, carried) if settings.turn else None
-        heard = self._heard(windows, rng) if windows.sound is not None else None
-        return Batch(photo[:, 0], example[:, 0], real, target, turned, heard, windows.people)
+        heard = self._heard(windows.sound, rng) if windows.sound is not None else None
+        given = Turned(base, carried) if settings.turn else None
+        return Batch(photo[:, 0], example[:, 0], real, target, given, heard, windows.people)
 
-    def _heard(self, windows: Windows, rng: np.random.Generator) -> Tensor:
-        """The sound of the frames, (B, T, 28, 20), with noise."""
-        heard = torch.as_tensor(windows.sound[:, 1:], device=self.fabric.device)
+    def _heard(self, sound: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """The sound of photo and frames, (B, 1 + T, 28, 20) → that of the frames, with noise."""
+        heard = torch.as_tensor(sound[:, 1:], device=self.fabric.device)
         noise = torch.as_tensor(rng.standard_normal(heard.shape, np.float32), device=heard.device)
         return heard + self.settings.sound_noise * self.sound_std.to(heard.device) * noise
 
