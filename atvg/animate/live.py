@@ -78,7 +78,7 @@ class Live:
         # A Gaussian over three frames, and no more of them: each one to wait for is 40 ms.
         bell = math.exp(-0.5 / self._settings.smoothing**2) if self._settings.smoothing > 0 else 0.0
         self._side = bell / (1 + 2 * bell)
-        self._rate: int | None = None
+        self._rate: float | None = None
         self._resampler: Any = None
         self._wave, self._begin = np.zeros(0, np.float32), 0  # the newest samples, 16 kHz, and the index of the first
         self._ended = False
@@ -88,7 +88,7 @@ class Live:
         self._calm = 1.0
         self._codes = np.zeros((0, len(self._listener.rest)), np.float32)  # from the frame before the next to show on
 
-    def feed(self, rate: int, samples: np.ndarray) -> Chunk | None:
+    def feed(self, rate: float, samples: np.ndarray) -> Chunk | None:
         """Hears more of the voice, and shows the frames that this completes, if any.
 
         Args:
@@ -119,7 +119,7 @@ class Live:
         """Samples, at 16 kHz."""
         return self._begin + len(self._wave)
 
-    def _resampled(self, rate: int, samples: np.ndarray) -> np.ndarray:
+    def _resampled(self, rate: float, samples: np.ndarray) -> np.ndarray:
         if self._rate is None:
             check_number("sample rate", rate, *_RATES)
             self._rate = rate

@@ -1,6 +1,6 @@
 """The Ablations tab: one thing changes at a time, and the quality of each result is measured."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
@@ -16,7 +16,7 @@ from atvg.studio.settings import BETA_SECONDS, PAGE, PRIVATE
 from atvg.studio.studio import Studio
 from atvg.studio.talk import Talk
 
-SWEEPS = {
+SWEEPS: dict[str, Callable[..., Iterator[sweeps.Sweep]]] = {
     "noise": sweeps.noise_sweep, "pose": sweeps.pose_sweep, "snr": sweeps.snr_sweep, "beta": sweeps.beta_sweep
 }  # fmt: skip
 
@@ -49,7 +49,7 @@ class Ablations:
 
     def ablate(
         self, photo: Upload, audio: Upload, sweep: str = "noise", box: str = "", points: str = "",
-        request: gr.Request = None,
+        request: gr.Request | None = None,
     ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
         """Draws one input many times while one thing changes. You say that you may use this face and this voice.
 
@@ -73,7 +73,8 @@ class Ablations:
             strip, figure, video = None, None, None
             for step, growing in enumerate(SWEEPS[sweep](self._animator, face, wave)):
                 strip = save_png(sign(growing.strip()), folder / f"{sweep}-{step}.png")
-                figure = curves(*growing.series(), PAGE["sweep_axes"][sweep])
+                values, measured = growing.series()
+                figure = curves(values, measured, PAGE["sweep_axes"][sweep])
                 yield strip, figure, None
             if sweep == "beta":
                 wave = excerpt(wave, BETA_SECONDS)

@@ -94,7 +94,7 @@ class Broadcasts:
                 threading.Thread(target=self._watch, daemon=True, name="broadcasts").start()
         return key
 
-    def feed(self, key: str, rate: int, samples: np.ndarray) -> Aired:
+    def feed(self, key: str, rate: float, samples: np.ndarray) -> Aired:
         """Hears the next piece of a voice and draws the frames that it completes.
 
         Args:
@@ -183,7 +183,7 @@ class _Broadcast:
     def silent(self) -> float:
         return time.monotonic() - self._last
 
-    def feed(self, rate: int, samples: np.ndarray) -> Aired:
+    def feed(self, rate: float, samples: np.ndarray) -> Aired:
         began = time.perf_counter()
         check_number("sample rate", rate, 1, float("inf"))
         if len(samples) > LONGEST * rate:

@@ -47,7 +47,7 @@ class Compare:
     def compare(
         self, photo: Upload, audio: Upload, beta: float = 0.5, yaw: float = 0, pitch: float = 0, roll: float = 0,
         mouth_gain: float = 1, smoothing: float = 0.8, box: str = "", points: str = "", teeth: float = 1,
-        ear: str = EARS[0], request: gr.Request = None,
+        ear: str = EARS[0], request: gr.Request | None = None,
     ) -> Iterator[tuple[str | None, list[list[str]], Figure]]:  # fmt: skip
         """Draws one input with ATVG and three compared systems. You say that you may use this face and this voice.
 
@@ -75,8 +75,10 @@ class Compare:
         with self._guests.removed_on_error(folder), explaining():
             face, wave = self._studio.read_face(photo, box, points), open_voice(audio)[1]
             pose = Pose(yaw, pitch, roll)
-            settings = {"beta": beta, "mouth_gain": mouth_gain, "smoothing": smoothing, "teeth": teeth, "ear": ear}
-            for comparison in compare.compare(self._animator, face, wave, pose=pose, **settings):
+            for comparison in compare.compare(
+                self._animator, face, wave, pose=pose, beta=beta, mouth_gain=mouth_gain, smoothing=smoothing,
+                teeth=teeth, ear=ear,
+            ):  # fmt: skip
                 measured = comparison.table(), lips(comparison.openings(), comparison.envelope())
                 yield None, *measured
             yield str(compare.side_by_side(folder / "side-by-side.mp4", comparison)), *measured

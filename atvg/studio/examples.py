@@ -7,7 +7,9 @@ from atvg.studio.settings import PAGE
 
 
 def _wheel(package: str, *parts: str) -> Path:
-    return Path(importlib.util.find_spec(package).origin).parent.joinpath(*parts)
+    found = importlib.util.find_spec(package)
+    assert found is not None and found.origin is not None, f"{package} is in requirements.txt"
+    return Path(found.origin).parent.joinpath(*parts)
 
 
 PORTRAITS = [

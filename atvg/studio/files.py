@@ -71,8 +71,8 @@ def typed_place(box: str | None, points: str | None, scale: float) -> dict[str, 
     Raises:
         BadSettingError: something else than numbers was typed.
     """
-    typed = (str(text or "").strip() or None for text in (box, points))
-    return parse_place(*typed, scale)
+    box, points = (str(text or "").strip() or None for text in (box, points))
+    return parse_place(box, points, scale)
 
 
 def save_png(picture: np.ndarray, path: Path, made: bool = True) -> str:

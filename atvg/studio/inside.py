@@ -46,7 +46,7 @@ class Inside:
 
     def wire(self, talk: Talk, made: gr.events.Dependency) -> None:
         """The sliders; and whenever a video is `made`, it is opened."""
-        looking = {
+        looking: dict[str, Any] = {
             "fn": self.look_inside, "inputs": [talk.run, self.moment, self.weight_beta],
             "outputs": [*self.maps, *self.equations, self.moment_said, *self.layers],
             "concurrency_id": "looking", "show_progress": "hidden",

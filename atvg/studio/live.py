@@ -102,7 +102,7 @@ class Live:
     def live_start(
         self, photo: Upload, beta: float = 0.5, yaw: float = 0, pitch: float = 0, roll: float = 0,
         mouth_gain: float = 1, smoothing: float = 0.8, seed: int = 0, box: str = "", points: str = "",
-        natural: bool = True, teeth: float = 1, ear: str = EARS[0], request: gr.Request = None,
+        natural: bool = True, teeth: float = 1, ear: str = EARS[0], request: gr.Request | None = None,
     ) -> str:  # fmt: skip
         """Prepares the face in a photo to speak live. By calling this you say that you may use this face and voice.
 

@@ -1,6 +1,7 @@
 """The page: all tabs, and the events that reach across them."""
 
 import os
+from typing import Protocol
 
 import gradio as gr
 import numpy as np
@@ -10,8 +11,10 @@ from atvg.config import SAMPLE_RATE
 from atvg.show.plots import trajectory
 from atvg.studio.ablations import Ablations
 from atvg.studio.about import About
+from atvg.studio.broadcast import Broadcasts
 from atvg.studio.compare import Compare
 from atvg.studio.examples import FREE, PORTRAITS
+from atvg.studio.guests import Guests
 from atvg.studio.inside import Inside
 from atvg.studio.live import Live
 from atvg.studio.settings import MAX_AGE, MAX_WAITING, PAGE, PRIVATE, TIDY_EVERY, asset
@@ -20,7 +23,21 @@ from atvg.studio.talk import Talk
 from atvg.studio.trouble import Trouble
 
 
-def build(animator: Animator | None = None) -> gr.Blocks:
+class Page(gr.Blocks):
+    """The page, with those who have to leave when it is closed."""
+
+    guests: Guests
+    broadcasts: Broadcasts
+
+
+class Tab(Protocol):
+    """What stands in one."""
+
+    def show(self) -> None:
+        """Makes its components."""
+
+
+def build(animator: Animator | None = None) -> Page:
     """The page, with its guests and broadcasts; loads the weights, or raises `CheckpointError`, unless they are given.
 
     ``ATVG_WEIGHTS`` names others than the shipped ones: a folder or a Hub id.
@@ -28,7 +45,7 @@ def build(animator: Animator | None = None) -> gr.Blocks:
     studio = Studio(animator or Animator.from_pretrained(os.environ.get("ATVG_WEIGHTS")))
     gr.set_static_paths(FREE)  # or Gradio would serve copies, and `delete_cache` delete those
     _warm_up(studio.animator)
-    with gr.Blocks(title=PAGE["title"], delete_cache=(TIDY_EVERY, MAX_AGE), analytics_enabled=False) as page:
+    with Page(title=PAGE["title"], delete_cache=(TIDY_EVERY, MAX_AGE), analytics_enabled=False) as page:
         gr.HTML(asset("header.html"))
         _add_tabs(studio)
         gr.Markdown(asset("footer.md"), elem_id="note")
@@ -55,7 +72,7 @@ def _add_tabs(studio: Studio) -> None:
     """
     talk, live, inside = Talk(studio), Live(studio), Inside(studio)
     ablations, compare, trouble = Ablations(studio), Compare(studio), Trouble(studio)
-    shown = {
+    shown: dict[str, Tab] = {
         "talk": talk, "live": live, "inside": inside, "ablations": ablations, "compare": compare, "trouble": trouble,
         "about": About(),
     }  # fmt: skip

@@ -53,7 +53,7 @@ class Photo:
         ).then(**choosing)  # fmt: skip
 
     def check_face(
-        self, photo: Upload, box: str = "", points: str = "", request: gr.Request = None
+        self, photo: Upload, box: str = "", points: str = "", request: gr.Request | None = None
     ) -> tuple[str | None, str, dict[str, Any]]:
         """Looks for the face in a photo and says what would spoil the result, before any work is done.
 
@@ -71,22 +71,23 @@ class Photo:
         if not photo:
             return None, PAGE["face_hint"], report
         _, folder = self._guests.new_run(request, photo)
-        picture = None
+        shown: np.ndarray | None = None
         try:
-            picture, scale = open_photo(photo)
-            face = self._animator.read_face(picture, **typed_place(box, points, scale))
+            shown, scale = open_photo(photo)
+            face = self._animator.read_face(shown, **typed_place(box, points, scale))
             advice = advise(face)
-            box = Detection(face.landmarks, face.mesh).box
-            report |= {"found": True, "faces": [_unscaled(box, scale)], "warnings": [vars(a) for a in advice]}
+            seen = Detection(face.landmarks, face.mesh).box
+            report |= {"found": True, "faces": [_unscaled(seen, scale)], "warnings": [vars(a) for a in advice]}
             said = "\n\n".join([PAGE["face_found"], *(PAGE["face_warning"].format(a.message) for a in advice)])
             shown = sketch_face(face)
         except SeveralFacesError as error:
-            report["faces"] = [_unscaled(box, scale) for box in error.boxes]
-            shown, said = sketch_boxes(picture, error.boxes), PAGE["faces_several"].format(len(error.boxes))
+            report["faces"] = [_unscaled(found, scale) for found in error.boxes]
+            assert shown is not None  # in which several were found
+            shown, said = sketch_boxes(shown, error.boxes), PAGE["faces_several"].format(len(error.boxes))
         except NoFaceError as error:
-            shown, said = picture, PAGE["face_missing"].format(error)
+            said = PAGE["face_missing"].format(error)
         except ATVGError as error:
-            shown, said = picture, PAGE["face_problem"].format(error)
+            said = PAGE["face_problem"].format(error)
         with self._guests.removed_on_error(folder):
             return None if shown is None else save_png(shown, folder / "face.png", made=False), said, report
 
@@ -97,7 +98,12 @@ class Photo:
         return gr.update(choices=names, value=None, visible=bool(boxes))
 
     def mark(
-        self, photo: Upload, report: dict[str, Any], points: str, click: gr.SelectData, request: gr.Request = None
+        self,
+        photo: Upload,
+        report: dict[str, Any],
+        points: str,
+        click: gr.SelectData,
+        request: gr.Request | None = None,
     ) -> tuple[Any, ...]:
         """A click into the photo chooses a face, or sets the next of its five points → box, points, and the check."""
         stay = (gr.skip(),) * 5

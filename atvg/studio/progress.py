@@ -22,14 +22,15 @@ class Progress:
     """The newest frame, how far the work is and how long it will take, as HTML."""
 
     def __init__(self, total: int):
-        self._total, self._first = total, None
+        self._total = total
+        self._first: tuple[float, int] | None = None  # when the first step was done, and how far it led
 
     def show(self, done: int, newest: bytes) -> str:
         """Of so many frames that are drawn; of the newest its `preview`."""
         now = time.monotonic()
-        self._first = self._first or (now, done)  # what came before was loading, and says nothing of the speed
-        drawn, left = done - self._first[1], ""
-        if drawn:
-            left = PAGE["live_left"].format(f"{(self._total - done) * (now - self._first[0]) / drawn:.0f}")
+        began, before = self._first = self._first or (now, done)  # loading came before, and tells nothing of the speed
+        left = ""
+        if done > before:
+            left = PAGE["live_left"].format(f"{(self._total - done) * (now - began) / (done - before):.0f}")
         source = f"data:image/jpeg;base64,{base64.b64encode(newest).decode()}"
         return PAGE["live"].format(source=source, done=done, total=self._total, left=left)

@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse
 
 from atvg.scratch import ROOM, has_room
 from atvg.studio.guests import Guests
+from atvg.studio.page import Page
 from atvg.studio.settings import ASSETS, MAX_SESSIONS, PAGE, PATIENCE
 
 
@@ -32,13 +33,13 @@ class Doorkeeper:
 
 
 LAUNCH: dict[str, Any] = {
-    "theme": gr.themes.Base.load(ASSETS / "theme.json"), "css_paths": ASSETS / "style.css",
+    "theme": gr.themes.Base.load(str(ASSETS / "theme.json")), "css_paths": ASSETS / "style.css",
     "max_file_size": "50mb", "footer_links": ["api", "settings"], "enable_monitoring": False, "run_history": False,
     "mcp_server": True, "state_session_capacity": MAX_SESSIONS, "app_kwargs": {"middleware": [Middleware(Doorkeeper)]},
 }  # fmt: skip
 
 
-def serve(page: gr.Blocks) -> None:
+def serve(page: Page) -> None:
     """Until the process is told to end; then running jobs end in the middle, and no file of theirs stays."""
     told = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):

@@ -31,9 +31,10 @@ def asset(name: str) -> str:
 
 PAGE: dict[str, Any] = json.loads(asset("page.json"))  # every text, and how each component looks
 
-PRIVATE = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
-RAW = {"preprocess": False}  # or Gradio would open photos itself, and say less about what is wrong
-QUICK = {  # in the queue, for only there Gradio shows errors; but without waiting
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+RAW: dict[str, Any] = {"preprocess": False}  # or Gradio would open photos itself, and say less about what is wrong
+QUICK: dict[str, Any] = {  # in the queue, for only there Gradio shows errors; but without waiting
     "api_visibility": "private", "show_progress": "hidden", "concurrency_id": "quick", "concurrency_limit": None,
 } | RAW  # fmt: skip
-DRAWING = {"concurrency_id": "drawing", "concurrency_limit": 1} | RAW  # one at a time: it takes all cores
+# One at a time: it takes all cores.
+DRAWING: dict[str, Any] = {"concurrency_id": "drawing", "concurrency_limit": 1} | RAW

@@ -32,7 +32,7 @@ class Talk:
     def __init__(self, studio: Studio):
         self._studio, self._animator, self._guests = studio, studio.animator, studio.guests
         self.photo, self.voice, self.controls = Photo(studio), Voice(studio), Controls(studio)
-        self._draw = on_gpu(self._draw)
+        self._draw_anywhere = on_gpu(self._draw)
 
     def show(self) -> None:
         """What is brought on the left, what is made of it on the right."""
@@ -96,7 +96,7 @@ class Talk:
         self, photo: Upload, audio: Upload, beta: float = 0.5, yaw: float = 0, pitch: float = 0, roll: float = 0,
         mouth_gain: float = 1, smoothing: float = 0.8, frame: str = "full", seed: int = 0, arrays: bool = False,
         box: str = "", points: str = "", natural: bool = True, teeth: float = 1, ear: str = EARS[0],
-        request: gr.Request = None,
+        request: gr.Request | None = None,
     ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
         """Makes the face in a photo speak. By calling this you say that you may use this face and this voice.
 
@@ -135,7 +135,7 @@ class Talk:
             speech, wave = open_voice(audio)
             yield *kept, PAGE["listening"]
             progress = Progress(n_video_frames(wave))
-            for done, newest in self._draw(picture, speech, wave, place, settings, arrays, folder):
+            for done, newest in self._draw_anywhere(picture, speech, wave, place, settings, arrays, folder):
                 yield *kept, progress.show(done, newest)
             original = {name: [value / scale for value in numbers] for name, numbers in place.items()}
             data = provenance(self._animator, settings | {"box": None, "points": None} | original, picture, wave)

@@ -61,7 +61,7 @@ class Trouble:
 
     def break_it(
         self, photo: Upload, audio: Upload, trouble: str = "silence", snr: float = 5, size: float = 0.5,
-        other: Upload = None, box: str = "", points: str = "", request: gr.Request = None,
+        other: Upload = None, box: str = "", points: str = "", request: gr.Request | None = None,
     ) -> tuple[str, str, list[list[str]]]:  # fmt: skip
         """Disturbs one stage and measures what changes. You say that you may use this face and this voice.
 
@@ -88,7 +88,7 @@ class Trouble:
             return str(video), outcome.finding, troubles.table(outcome)
 
     def show_failures(
-        self, photo: Upload, audio: Upload, box: str = "", points: str = "", request: gr.Request = None
+        self, photo: Upload, audio: Upload, box: str = "", points: str = "", request: gr.Request | None = None
     ) -> Iterator[list[tuple[str, str]]]:
         """Makes the known failures happen to a face. You say that you may use this face and this voice.
 

@@ -49,7 +49,7 @@ class Voice:
         typed = [self.text, self.speaker, self.speed]
         self.speak.click(self.say, typed, self.field, api_name="say", concurrency_id="checks", **RAW)
 
-    def check_voice(self, audio: Upload, request: gr.Request = None) -> str:
+    def check_voice(self, audio: Upload, request: gr.Request | None = None) -> str:
         """Listens to a voice before any work is done.
 
         Args:
@@ -70,7 +70,9 @@ class Voice:
         said = PAGE["voice_found" if spoken > 0.2 else "voice_silent" if spoken == 0 else "voice_quiet"]
         return said.format(f"{seconds:.1f}", f"{100 * spoken:.0f}")
 
-    def say(self, text: str, voice: str = next(iter(VOICES)), speed: float = 160, request: gr.Request = None) -> str:
+    def say(
+        self, text: str, voice: str = next(iter(VOICES)), speed: float = 160, request: gr.Request | None = None
+    ) -> str:
         """Speaks a typed text with a synthetic voice (eSpeak NG), offline.
 
         Args:

@@ -54,7 +54,7 @@ _PATIENCE = 60  # seconds; ten minutes of speech take 1
 _INSTALL = "pip install --force-reinstall espeakng-loader"
 
 
-def say(text: str, voice: str = _FIRST, speed: int = 160) -> np.ndarray:
+def say(text: str, voice: str = _FIRST, speed: float = 160) -> np.ndarray:
     """Speaks a text; the same text, voice and speed always give the same samples.
 
     Args:
