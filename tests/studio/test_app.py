@@ -6,11 +6,9 @@ import contextlib
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
-import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,29 +26,19 @@ from PIL import Image
 
 from atvg.errors import RecordingError
 from atvg.voice.audio import load_audio
+from tests.server import leave, until, write_wav
 from tests.synthetic import Robot
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 1.2
+SECONDS = 0.8
 
 
 @pytest.fixture(scope="module")
-def page(cache) -> Iterator[Any]:
-    import app
-
-    page = app.build()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    page.launch(**app.LAUNCH, prevent_thread_lock=True, quiet=True, server_port=port)
-    yield page
-    page.close(verbose=False)
-
-
-@pytest.fixture(scope="module")
-def client(page) -> Client:
+def client(page) -> Iterator[Client]:
     """Gives files as the server names them instead of downloading copies."""
-    return Client(page.local_url, download_files=False, verbose=False)
+    client = Client(page.local_url, download_files=False, verbose=False)
+    yield client
+    client.close()
 
 
 @pytest.fixture(scope="module")
@@ -61,27 +49,32 @@ def photo(astronaut_path) -> Any:
 @pytest.fixture(scope="module")
 def voice(voice_path, tmp_path_factory) -> Any:
     samples = load_audio(voice_path)[: round(SECONDS * 16_000)]
-    return handle_file(_write_wav(tmp_path_factory.mktemp("voice") / "short.wav", samples))
+    return handle_file(write_wav(tmp_path_factory.mktemp("voice") / "short.wav", samples))
 
 
 @pytest.fixture(scope="module")
-def first(client, photo, voice) -> tuple:
+def job(page, photo, voice) -> Iterator[Any]:
+    """Photo and audio alone, of a visitor who makes nothing else: so its recording is kept."""
+    client = Client(page.local_url, download_files=False, verbose=False)
+    job = client.submit(photo, voice, api_name="/animate")
+    job.result()
+    yield job
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def first(job) -> tuple:
     """What photo and audio alone give."""
-    return client.predict(photo, voice, api_name="/animate")
-
-
-def _write_wav(path: Path, samples: np.ndarray) -> Path:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16_000)
-        file.writeframes((samples * 32767).astype(np.int16).tobytes())
-    return path
+    return job.result()
 
 
 def _save(array: np.ndarray, path: Path) -> Any:
     Image.fromarray(array).save(path)
     return handle_file(path)
+
+
+def _listed(numbers: Any) -> str:
+    return ", ".join(map(str, np.ravel(numbers)))
 
 
 def _path(output: Any) -> Path:
@@ -96,13 +89,11 @@ def _size(video: Path) -> tuple[int, int]:
     return size
 
 
-def test_photo_and_audio_alone_give_a_finished_video(page, photo, voice, tmp_path):
-    client = Client(page.local_url, download_files=tmp_path, verbose=False)
-    result = client.predict(photo, voice, api_name="/animate")
-    video = result[0] if isinstance(result[0], str) else result[0]["video"]
-    assert video.endswith(".mp4")
+def test_photo_and_audio_alone_give_a_finished_video(first):
+    video = _path(first[0])
+    assert video.suffix == ".mp4"
     frames, _ = imageio_ffmpeg.count_frames_and_secs(video)
-    assert abs(frames - round(25 * SECONDS)) <= 1
+    assert frames == round(25 * SECONDS)
     assert np.abs(load_audio(video)).max() > 0.05, "the video is silent"
 
 
@@ -117,22 +108,22 @@ def test_everything_else_comes_in_its_order(first, voice):
     assert made["versions"]["torch"] and made["weights"] and "atvg animate" in made["command"]
 
 
-def test_frames_are_shown_while_they_are_drawn(client, photo, voice):
+def test_frames_are_shown_while_they_are_drawn(job):
     """And the last of the results a client sees is the finished one."""
-    job = client.submit(photo, voice, api_name="/animate")
-    job.result()
     shown = [outputs[5] for outputs in job.outputs()]
     pictures = [html for html in shown if "data:image/jpeg;base64," in html]
-    assert len(pictures) == 3, "one for every ten frames"
-    assert "Frame 10 of 30<" in pictures[0] and "<progress" in pictures[0]
-    assert re.search(r"Frame 20 of 30, about \d+ s left", pictures[1])
+    assert len(pictures) == 2, "one for every ten frames"
+    assert "Frame 10 of 20<" in pictures[0] and "<progress" in pictures[0]
+    assert re.search(r"Frame 20 of 20, about \d+ s left", pictures[1])
     assert _path(job.outputs()[-1][0]).is_file() and shown[-1] == ""
 
 
-def test_every_setting_can_be_turned(client, first, photo, voice):
+def test_every_setting_can_be_turned(client, first, voice, tmp_path):
+    """Also of a face that only a person finds."""
+    robot = Robot()
     result = client.predict(
-        photo, voice, beta=0.2, yaw=12, pitch=-4, roll=3, mouth_gain=1.5, smoothing=0, frame="crop", seed=7,
-        arrays=True, teeth=0.5, api_name="/animate",
+        _save(robot.picture, tmp_path / "robot.png"), voice, beta=0.2, yaw=12, pitch=-4, roll=3, mouth_gain=1.5,
+        smoothing=0, frame="crop", seed=7, arrays=True, box=_listed(robot.box), teeth=0.5, api_name="/animate",
     )  # fmt: skip
     assert _size(_path(result[0])) == (128, 128)
     with np.load(_path(result[2])) as arrays:
@@ -150,6 +141,7 @@ def test_every_setting_can_be_turned(client, first, photo, voice):
         "seed": 7,
         "teeth": 0.5,
         "ear": "whisper",
+        "box": list(robot.box),
     }
     assert settings | asked == settings
 
@@ -202,10 +194,10 @@ def test_what_would_spoil_the_result_is_said_before_any_work(client, astronaut, 
     assert report["warnings"][0]["message"] in message
 
 
-def test_a_face_can_be_placed_by_hand(client, voice, tmp_path):
+def test_a_face_can_be_placed_by_hand(client, tmp_path):
     robot = Robot()
     photo = _save(robot.picture, tmp_path / "robot.png")
-    places = {name: ", ".join(map(str, np.ravel(getattr(robot, name)))) for name in ("box", "points")}
+    places = {name: _listed(getattr(robot, name)) for name in ("box", "points")}
     picture, message, report = client.predict(photo, api_name="/check_face")
     assert (
         Image.open(_path(picture)).size == (360, 300) and "click it in the picture" in message and not report["found"]
@@ -213,23 +205,20 @@ def test_a_face_can_be_placed_by_hand(client, voice, tmp_path):
     for place in places.items():
         picture, message, _ = client.predict(photo, **dict([place]), api_name="/check_face")
         assert Image.open(_path(picture)).size == (512, 512) and "found" in message
-    result = client.predict(photo, voice, box=places["box"], api_name="/animate")
-    assert _size(_path(result[0])) == (360, 300)
 
 
 def test_a_place_is_in_pixels_of_the_photo_even_if_it_is_shrunk(client, tmp_path):
     robot = Robot()
-    large = np.asarray(Image.fromarray(robot.picture).resize((3600, 3000)))
-    place = ",".join(map(str, 10 * robot.points.ravel()))
+    large = np.asarray(Image.fromarray(robot.picture).resize((1800, 1500)))
     (small, *_), (shrunk, *_) = (
-        client.predict(_save(picture, tmp_path / f"{len(points)}.png"), points=points, api_name="/check_face")
-        for picture, points in ((robot.picture, ",".join(map(str, robot.points.ravel()))), (large, place))
+        client.predict(_save(picture, tmp_path / f"{times}.png"), points=_listed(points), api_name="/check_face")
+        for times, picture, points in ((1, robot.picture, robot.points), (5, large, 5 * robot.points))
     )
     small, shrunk = (np.asarray(Image.open(_path(picture)).convert("L"), float) for picture in (small, shrunk))
     assert np.abs(small - shrunk).mean() < 12
 
 
-@pytest.mark.parametrize("place", [{"box": "here"}, {"box": "1,2,3"}, {"points": "1,2"}, {"box": "9000,0,50,50"}])
+@pytest.mark.parametrize("place", [{"box": "here"}, {"points": "1,2"}, {"box": "9000,0,50,50"}])
 def test_a_bad_place_is_explained(client, photo, voice, place):
     _, message, report = client.predict(photo, **place, api_name="/check_face")
     assert not report["found"] and "in pixels of the photo" in message and "\n" not in message
@@ -258,25 +247,20 @@ def test_several_faces_are_shown(client, astronaut, tmp_path):
 
 def test_a_large_photo_is_shrunk(client, astronaut, tmp_path):
     large = np.asarray(Image.fromarray(astronaut).resize((2000, 1500)))
-    silence = _write_wav(tmp_path / "silence.wav", np.zeros(6_400))
+    silence = write_wav(tmp_path / "silence.wav", np.zeros(3_200))
     result = client.predict(_save(large, tmp_path / "large.jpg"), handle_file(silence), api_name="/animate")
     assert _size(_path(result[0])) == (1280, 960)
 
 
-@pytest.mark.parametrize(
-    "wrong", ["photo", "audio", "length", "beta", "seed", "teeth", "ear", "frame", "nothing", "silence"]
-)
+@pytest.mark.parametrize("wrong", ["photo", "audio", "length", "beta", "frame", "nothing", "silence"])
 def test_a_mistake_is_explained_in_one_line(client, cache, photo, voice, tmp_path, wrong, capfd):
     text = tmp_path / "notes.txt"
     text.write_text("neither a picture nor a sound")
     arguments, words = {
         "photo": ((handle_file(text), voice), "notes.txt is not an image"),
         "audio": ((photo, handle_file(text)), "notes.txt holds no audio"),
-        "length": ((photo, handle_file(_write_wav(tmp_path / "long.wav", np.zeros(16_000 * 121)))), "120 s"),
+        "length": ((photo, handle_file(write_wav(tmp_path / "long.wav", np.zeros(16_000 * 121)))), "120 s"),
         "beta": ((photo, voice, 9), "beta is 9"),
-        "seed": ((photo, voice, 0.5, 0, 0, 0, 1, 0.8, "full", 1.5), "seed is 1.5"),
-        "teeth": ((photo, voice, 0.5, 0, 0, 0, 1, 0.8, "full", 0, False, "", "", True, 2), "teeth is 2"),
-        "ear": ((photo, voice, 0.5, 0, 0, 0, 1, 0.8, "full", 0, False, "", "", True, 1, "nose"), "ear is 'nose'"),
         "frame": ((photo, voice, 0.5, 0, 0, 0, 1, 0.8, "half"), "full, face, crop"),
         "nothing": ((None, voice), "no photo"),
         "silence": ((photo, None), "no voice"),
@@ -328,19 +312,26 @@ def test_importing_the_app_does_not_launch_it():
     assert not app.demo.is_running
 
 
-def test_the_calls_in_the_readme_run_as_printed(page, astronaut, voice_path, tmp_path):
+def test_the_calls_in_the_readme_run_as_printed(page, cache, astronaut, voice_path, tmp_path, monkeypatch):
+    """And its client, unlike those here, downloads what was made."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     code = next(block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "gradio_client" in block)
     code = code.replace("http://127.0.0.1:7860", page.local_url)
     Image.fromarray(astronaut).save(tmp_path / "photo.jpg")
-    _write_wav(tmp_path / "speech.wav", load_audio(voice_path)[:16_000])
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, timeout=300)
+    write_wav(tmp_path / "speech.wav", load_audio(voice_path)[:16_000])
+    monkeypatch.chdir(tmp_path)
+    made: dict[str, Any] = {}
+    exec(code, made)
+    made["client"].close()
+    video = made["video"] if isinstance(made["video"], str) else made["video"]["video"]
+    assert cache not in Path(video).parents, "it is not downloaded"
+    assert imageio_ffmpeg.count_frames_and_secs(video)[0] == 25 and np.abs(load_audio(video)).max() > 0.05
 
 
 class TestTheVoice:
     def test_it_is_listened_to_before_any_work(self, client, voice, tmp_path):
-        assert client.predict(voice, api_name="/check_voice").startswith("✓ 1.2 s")
-        silence = handle_file(_write_wav(tmp_path / "silence.wav", np.zeros(16_000)))
+        assert client.predict(voice, api_name="/check_voice").startswith("✓ 0.8 s")
+        silence = handle_file(write_wav(tmp_path / "silence.wav", np.zeros(16_000)))
         assert "silence" in client.predict(silence, api_name="/check_voice")
         text = tmp_path / "notes.txt"
         text.write_text("no sound")
@@ -359,9 +350,9 @@ class TestTheVoice:
 
 class TestLookingInside:
     @pytest.fixture(scope="class")
-    def run(self, client, photo, voice) -> str:
-        """The key of the newest video."""
-        return client.predict(photo, voice, api_name="/animate")[4]
+    def run(self, first) -> str:
+        """The key of the video."""
+        return first[4]
 
     @pytest.fixture(scope="class")
     def inside(self, client, run) -> tuple:
@@ -369,7 +360,7 @@ class TestLookingInside:
 
     def test_a_frame_is_taken_apart(self, inside):
         pictures, said, layers = inside[:6], inside[6], inside[7:]
-        assert said == "Frame 12 of 29, at 0.48 s."
+        assert said == "Frame 12 of 19, at 0.48 s."
         assert len(layers) == 2 and all(min(Image.open(_path(picture)).size) > 600 for picture in layers)
         assert all(min(Image.open(_path(picture)).size) > 250 for picture in pictures)
         assert len({_path(picture).read_bytes() for picture in pictures}) == 6
@@ -379,16 +370,15 @@ class TestLookingInside:
         same = [_path(a).read_bytes() == _path(b).read_bytes() for a, b in zip(inside[:6], other[:6], strict=True)]
         assert same == [True, True, False, True, True, True]
 
-    @pytest.mark.parametrize("beta", [0.123, 1.9999])
-    def test_any_beta_can_be_shown(self, client, run, beta):
-        assert client.predict(run, 3, beta, api_name="/look_inside")
+    def test_any_beta_can_be_shown(self, client, run):
+        assert client.predict(run, 3, 0.1234, api_name="/look_inside")
 
-    @pytest.mark.parametrize("beta", [-1, 1e308, "a/../b", None, []])
+    @pytest.mark.parametrize("beta", [-1, "a/../b", None, []])
     def test_a_beta_that_makes_no_sense_is_explained(self, client, run, beta):
         with pytest.raises(AppError, match="beta is"):
             client.predict(run, 3, beta, api_name="/look_inside")
 
-    @pytest.mark.parametrize("frame", [-1, 30, 1.5, "first", None])
+    @pytest.mark.parametrize("frame", [-1, 20, 1.5, "first", None])
     def test_a_frame_that_is_not_there_is_explained(self, client, run, frame):
         with pytest.raises(AppError, match="frame"):
             client.predict(run, frame, api_name="/look_inside")
@@ -398,7 +388,7 @@ class TestLookingInside:
         assert codes["type"] == points["type"] == "plotly"
         assert {"face", "mouth"} <= {line["name"] for line in json.loads(points["plot"])["data"]}
 
-    @pytest.mark.parametrize("run", ["", "../../etc", "0" * 48, None])
+    @pytest.mark.parametrize("run", ["../../etc", "0" * 48, None])
     def test_a_key_that_opens_nothing_is_explained(self, client, run):
         for name in ("/look_inside", "/trajectory"):
             with pytest.raises(AppError, match="generate it again"):
@@ -406,23 +396,30 @@ class TestLookingInside:
 
 
 class TestTheLab:
-    @pytest.mark.parametrize(("sweep", "tiles"), [("noise", 8), ("pose", 6)])
+    @pytest.fixture(scope="class")
+    def voice(self, voice_path, tmp_path_factory) -> Any:
+        """Ten frames: each is drawn many times."""
+        samples = load_audio(voice_path)[12_000:18_400]
+        return handle_file(write_wav(tmp_path_factory.mktemp("voice") / "syllable.wav", samples))
+
+    @pytest.mark.parametrize(("sweep", "tiles"), [pytest.param("noise", 8, marks=pytest.mark.long), ("pose", 6)])
     def test_one_thing_changes_at_a_time(self, client, photo, voice, sweep, tiles):
         strip, curves, video = client.predict(photo, voice, sweep, api_name="/ablate")
         assert Image.open(_path(strip)).width > 500 and video is None
         assert len(json.loads(curves["plot"])["data"][0]["x"]) == tiles
         assert "AI-generated" in Image.open(_path(strip)).info["Comment"]
 
+    @pytest.mark.long
     def test_beta_is_also_a_video(self, client, photo, voice):
         _, curves, video = client.predict(photo, voice, "beta", api_name="/ablate")
         assert _size(_path(video))[0] > 300
         assert curves["type"] == "plotly"
 
     def test_systems_are_compared_in_step_and_measured(self, client, photo, voice):
-        job = client.submit(photo, voice, yaw=10, beta=1, api_name="/compare")
+        job = client.submit(photo, voice, yaw=10, beta=0.2, api_name="/compare")
         video, table, curves = job.result()
         assert _size(_path(video))[0] > 5 * 200
-        assert imageio_ffmpeg.count_frames_and_secs(_path(video))[0] == round(25 * SECONDS)
+        assert imageio_ffmpeg.count_frames_and_secs(_path(video))[0] == 10
         assert np.abs(load_audio(_path(video))).max() > 0.05, "the video is silent"
         assert table["headers"][:3] == ["Measure", "Photo", "ATVG"] and len(table["headers"]) == 6
         assert all(len(row) == 6 and "nan" not in row and "…" not in row for row in table["data"])
@@ -430,7 +427,7 @@ class TestTheLab:
         growing = [outputs[1]["data"][0].count("…") for outputs in job.outputs()]
         assert growing[0] == 3 and growing == sorted(growing, reverse=True)
 
-    @pytest.mark.parametrize("wrong", [{"beta": 9}, {"yaw": 80}, {"mouth_gain": "much"}, {"box": "here"}])
+    @pytest.mark.parametrize("wrong", [{"yaw": 80}, {"mouth_gain": "much"}, {"box": "here"}])
     def test_a_comparison_that_makes_no_sense_is_explained(self, client, cache, photo, voice, wrong):
         before = set(cache.glob("atvg-*/*"))
         with pytest.raises(AppError) as caught:
@@ -439,17 +436,12 @@ class TestTheLab:
         assert set(cache.glob("atvg-*/*")) == before, "a folder was left behind"
 
     def test_a_stage_is_broken_and_measured(self, client, photo, voice):
-        video, finding, table = client.predict(photo, voice, "silence", api_name="/break_it")
+        """Another person's landmarks need no second upload."""
+        video, finding, table = client.predict(photo, voice, "other_landmarks", api_name="/break_it")
         assert _path(video).suffix == ".mp4" and len(finding) > 20
         assert len(table["headers"]) == 3 and len(table["data"]) > 3
 
-    def test_another_persons_landmarks_need_no_second_upload(self, client, photo, voice):
-        _, finding, _ = client.predict(photo, voice, "other_landmarks", api_name="/break_it")
-        assert finding
-
-    @pytest.mark.parametrize(
-        ("name", "wrong"), [("/ablate", "colour"), ("/break_it", "gravity"), ("/ablate", []), ("/break_it", {})]
-    )
+    @pytest.mark.parametrize(("name", "wrong"), [("/ablate", []), ("/break_it", "gravity")])
     def test_what_is_unknown_is_explained(self, client, photo, voice, name, wrong):
         with pytest.raises(AppError, match=f"{re.escape(str(wrong))}.*choose from"):
             client.predict(photo, voice, wrong, api_name=name)
@@ -461,18 +453,20 @@ class TestTheLab:
 
 
 class TestVisitors:
-    def test_they_never_see_each_others_results(self, page, photo, voice, hopper, tmp_path):
+    def test_they_never_see_each_others_results(self, page, photo, hopper, tmp_path):
         """Two at once, with different faces: each gets its own, and no key opens another's folder."""
         clients = [Client(page.local_url, download_files=False, verbose=False) for _ in range(2)]
         photos = [photo, _save(hopper, tmp_path / "hopper.png")]
+        voice = handle_file(write_wav(tmp_path / "voice.wav", np.zeros(3_200)))
         jobs = [c.submit(p, voice, api_name="/animate") for c, p in zip(clients, photos, strict=True)]
         (one, other) = (job.result() for job in jobs)
         assert _size(_path(one[0])) == (512, 512) and _size(_path(other[0])) == (512, 600)
         assert one[4][:16] != other[4][:16] and _path(one[0]).parents[1] != _path(other[0]).parents[1]
         with pytest.raises(AppError, match="generate it again"):
             clients[0].predict(one[4][:16] + other[4][16:], api_name="/look_inside")
+        leave(*clients)
 
-    def test_nothing_of_theirs_outlives_the_session(self, cache, photo, voice, first):
+    def test_nothing_of_theirs_outlives_the_session(self, cache):
         import app
 
         one, other = (SimpleNamespace(session_hash=name) for name in ("one", "other"))
@@ -565,19 +559,12 @@ class TestVisitors:
         guests.leave(visitor)
         assert example.exists()
 
-    def test_a_closed_page_takes_its_files_with_it(self, page, cache, photo, voice):
+    def test_a_closed_page_takes_its_files_with_it(self, page, photo):
         client = Client(page.local_url, download_files=False, verbose=False)
-        video = _path(client.predict(photo, voice, api_name="/animate")[0])
-        assert video.is_file()
+        face = _path(client.predict(photo, api_name="/check_face")[0])
+        assert face.is_file()
         client.close()
-        _until(lambda: not video.parent.parent.exists())
-
-    def test_too_many_are_told_that_it_is_busy(self, page, client, photo, voice, monkeypatch):
-        import app
-
-        monkeypatch.setattr(app, "MAX_WAITING", 0)
-        with pytest.raises(ValidationError, match="busy"):
-            client.predict(photo, voice, api_name="/animate")
+        until(lambda: not face.parent.parent.exists(), "for the files to go")
 
     def test_another_persons_photo_needs_consent_too(self, tmp_path):
         import app
@@ -603,13 +590,6 @@ def _upload(cache: Path, name: str) -> Path:
     path.parent.mkdir()
     path.write_text(name)
     return path
-
-
-def _until(done: Callable[[], bool], patience: float = 20) -> None:
-    end = time.monotonic() + patience
-    while not done():
-        assert time.monotonic() < end, f"waited {patience} s in vain"
-        time.sleep(0.1)
 
 
 class TestMCP:
@@ -640,6 +620,7 @@ def _mcp(page: Any, ask: Callable[[Any], Any]) -> Any:
     return asyncio.run(talk())
 
 
+@pytest.mark.long
 def test_on_zero_gpu_only_what_can_be_sent_to_another_process_crosses(photo, voice, tmp_path):
     """`spaces.GPU` runs the work elsewhere: here its stand-in pickles whatever goes in and comes out."""
     (tmp_path / "spaces.py").write_text(
