@@ -2,14 +2,8 @@
 
 import base64
 import json
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,53 +13,22 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
+from tests.server import ROOT, Server, until
+
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 
-ROOT = Path(__file__).parent.parent
-PATIENCE = 180  # seconds; a loaded machine is slow, a broken page never gets there
 TABS = json.loads((ROOT / "assets" / "page.json").read_text(encoding="utf-8"))["tabs"]
 
 
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
     """The address of the app, which runs as long as this does; its log and its files are in `folder`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    environment = os.environ | {"GRADIO_SERVER_PORT": port, "GRADIO_TEMP_DIR": str(folder / "cache")}
-    with (folder / "log.txt").open("w") as log:
-        server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log)
-    address = f"http://127.0.0.1:{port}/"
+    server = Server(folder)
     try:
-        until(lambda: server.poll() is not None or _answers(address))
-        if server.poll() is not None:
-            raise RuntimeError((folder / "log.txt").read_text())
-        yield address
+        yield server.address
     finally:
-        server.terminate()
-        server.wait()
-
-
-def until(done: Callable[[], Any], what: str = "") -> Any:
-    """What `done` returns as soon as it is true.
-
-    Raises:
-        TimeoutError: it was not.
-    """
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if result := done():
-            return result
-        time.sleep(0.1)
-    raise TimeoutError(f"waited {PATIENCE} s in vain {what}".rstrip())
-
-
-def _answers(address: str) -> bool:
-    try:
-        return urllib.request.urlopen(address, timeout=5).status == 200
-    except OSError:
-        return False
+        server.end()
 
 
 class Visitor:

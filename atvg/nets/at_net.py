@@ -59,7 +59,8 @@ class ATNet(nn.Module):
         config = self.config
         width = EarConfig().width * len(config.ear_layers)
         self.register_buffer("ear_mean", torch.zeros(width))
-        self.register_buffer("ear_basis", torch.eye(config.squeezed, width))
+        # Not torch.eye, which on the meta device imports TorchDynamo: a second of every start.
+        self.register_buffer("ear_basis", torch.zeros(config.squeezed, width).fill_diagonal_(1))
         return nn.Sequential(
             nn.Dropout(config.dropout),
             nn.Conv1d(config.squeezed, config.hidden, config.around, stride=FEATURES_PER_FRAME),

@@ -22,9 +22,10 @@ from gradio_client.client import Endpoint
 from gradio_client.exceptions import AppError, ValidationError
 from PIL import Image
 
+from atvg.animator import Animator
 from atvg.cli import main
 from atvg.scratch import MARK, under_way
-from tests.server import PATIENCE, ROOT, Server, encoders, leave, name_of, until, write_wav
+from tests.server import PATIENCE, ROOT, Server, Traces, encoders, leave, name_of, until, write_wav
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in Linux's /proc")
 
@@ -34,6 +35,7 @@ SIDE, BAND = 256, 40  # pixels of a photo, and of the stripe of its own colour a
 LEVELS = (40, 100, 160, 220)  # of red, green and blue of a stripe: 64 colours
 OWN = {"vibe_edit_history"}  # an empty folder that Gradio makes at its start
 LONG = 110  # seconds of sound: nobody waits until that is drawn
+SLOW = 20  # seconds of sound: enough to still be drawn while a few more come
 
 
 def colour(number: int) -> tuple[int, ...]:
@@ -46,7 +48,7 @@ def frames(number: int) -> int:
 
 @pytest.fixture(scope="module")
 def things(astronaut, tmp_path_factory) -> SimpleNamespace:
-    """``photo(i)`` and ``voice(i)``, no two alike, and a voice of two minutes."""
+    """``photo(i)`` and ``voice(i)``, no two alike, and two long voices."""
     folder, small = tmp_path_factory.mktemp("things"), Image.fromarray(astronaut).resize((SIDE, SIDE))
     noise = np.random.default_rng(0).uniform(-0.3, 0.3, LONG * 16_000)
 
@@ -59,7 +61,8 @@ def things(astronaut, tmp_path_factory) -> SimpleNamespace:
     def voice(number: int) -> Path:
         return write_wav(folder / f"{number}.wav", noise[number : number + frames(number) * 640])
 
-    return SimpleNamespace(photo=photo, voice=voice, long=write_wav(folder / "long.wav", noise))
+    long, slow = write_wav(folder / "long.wav", noise), write_wav(folder / "slow.wav", noise[: SLOW * 16_000])
+    return SimpleNamespace(photo=photo, voice=voice, long=long, slow=slow)
 
 
 @contextlib.contextmanager
@@ -153,6 +156,31 @@ def nothing_left(server: Server) -> bool:
     return set(server.files()) <= OWN and not server.encoders()
 
 
+def test_a_full_queue_is_busy_and_canceled_jobs_leave_nothing(page, cache, things):
+    """One is drawn, as many wait as may, and the next is told; the last that waits is drawn when all others go."""
+    one, crowd, last = (Client(page.local_url, download_files=False, verbose=False) for _ in range(3))
+    traces = Traces(cache, os.getpid())
+    before, runs = set(traces.files()), set(traces.runs())
+    drawn = begin(one, things, 62, things.slow, arrays=True)
+    until(lambda: drawing(drawn), "for a frame")
+    (left,) = set(traces.runs()) - runs
+    assert len(traces.encoders()) >= 2
+    waiting = [begin(crowd, things, number) for number in range(1, DOZEN)]
+    until(lambda: all(job.status().code.name == "IN_QUEUE" for job in waiting), "for nearly a full queue")
+    kept = begin(last, things, DOZEN)
+    until(lambda: kept.status().code.name == "IN_QUEUE", "for a full queue")
+    with pytest.raises(ValidationError, match=PAGE["busy"]):
+        begin(crowd, things, 63).result(timeout=PATIENCE)
+    for job in (*waiting, drawn):
+        job.cancel()
+    assert is_own(kept.result(timeout=PATIENCE), DOZEN)
+    until(lambda: not left.exists() and not traces.encoders(), "for a canceled job to end")
+    assert len(set(traces.runs()) - runs) == 1, "only that of the last is there"
+    leave(one, crowd, last)
+    until(lambda: set(traces.files()) <= before, "for nothing to be left")
+
+
+@pytest.mark.long
 def test_fifty_at_once_get_their_own_or_are_told_that_it_is_busy(server, visit, things):
     """While one is drawn that takes long: so it is known how many may wait."""
     first, clients, numbers = visit(), [visit() for _ in range(USERS)], range(USERS)
@@ -187,41 +215,25 @@ def test_fifty_at_once_get_their_own_or_are_told_that_it_is_busy(server, visit, 
     until(lambda: nothing_left(server), "for nothing to be left")
 
 
-class TestWhoLeaves:
-    def test_a_canceled_job_makes_room_and_leaves_nothing(self, server, visit, things):
-        """One while it is drawn, one while it waits; the next is not kept waiting."""
-        one, two, three = visit(), visit(), visit()
-        drawn = begin(one, things, 1, things.long, arrays=True)
-        until(lambda: drawing(drawn), "for a frame")
-        (left,), waiting = server.runs(), begin(two, things, 2)
-        until(lambda: waiting.status().code.name == "IN_QUEUE")
-        after = begin(three, things, 3)
-        until(lambda: after.status().code.name == "IN_QUEUE")
-        waiting.cancel()
-        drawn.cancel()
-        assert is_own(after.result(timeout=PATIENCE / 4), 3)
-        until(lambda: not left.exists() and not server.encoders(), "for a canceled job to end")
-        assert len(server.runs()) == 1, "only the third is there"
-        leave(one, two, three)
-        until(lambda: nothing_left(server), "for nothing to be left")
-
-    def test_so_does_a_client_that_dies(self, server, visit, things):
-        """With one job being drawn and one waiting, without a word."""
-        code = (
-            "import sys, time; from gradio_client import Client, handle_file\n"
-            "client = Client(sys.argv[1], verbose=False)\n"
-            "jobs = [client.submit(*map(handle_file, sys.argv[2:]), api_name='/animate') for _ in range(2)]\n"
-            "time.sleep(600)\n"
-        )
-        arguments = [server.address, str(things.photo(4)), str(things.long)]
-        client = subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.DEVNULL)
-        until(lambda: list(server.cache.glob("atvg-*/*/recording/frames.npy")), "for a frame")
-        client.kill()
-        client.wait()
-        until(lambda: nothing_left(server), "for nothing to be left")
-        assert is_own(begin(visit(), things, 5).result(timeout=PATIENCE / 4), 5)
+@pytest.mark.long
+def test_a_client_that_dies_leaves_nothing(server, visit, things):
+    """With one job being drawn and one waiting, without a word; the next is not kept waiting."""
+    code = (
+        "import sys, time; from gradio_client import Client, handle_file\n"
+        "client = Client(sys.argv[1], verbose=False)\n"
+        "jobs = [client.submit(*map(handle_file, sys.argv[2:]), api_name='/animate') for _ in range(2)]\n"
+        "time.sleep(600)\n"
+    )
+    arguments = [server.address, str(things.photo(4)), str(things.long)]
+    client = subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.DEVNULL)
+    until(lambda: list(server.cache.glob("atvg-*/*/recording/frames.npy")), "for a frame")
+    client.kill()
+    client.wait()
+    until(lambda: nothing_left(server), "for nothing to be left")
+    assert is_own(begin(visit(), things, 5).result(timeout=PATIENCE / 4), 5)
 
 
+@pytest.mark.long
 class TestAFullDisk:
     @pytest.fixture(autouse=True)
     def needs_a_disk(self, house):
@@ -275,6 +287,7 @@ def _uploaded(server: Server, path: Path) -> dict[str, Any]:
     return {"path": there, "meta": {"_type": "gradio.FileData"}}
 
 
+@pytest.mark.long
 class TestSuddenDeath:
     def test_the_next_start_is_clean(self, house, server, visit, things):
         """And leaves alone what another process is making in the same folder."""
@@ -323,11 +336,16 @@ class TestTheCommandLine:
         return tmp_path / "out"
 
     @pytest.mark.parametrize(
-        ("sign", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)]
+        ("sign", "status"),
+        [
+            (signal.SIGTERM, 143),
+            pytest.param(signal.SIGINT, 130, marks=pytest.mark.long),
+            pytest.param(signal.SIGKILL, -signal.SIGKILL, marks=pytest.mark.long),
+        ],
     )
     def test_a_killed_one_leaves_no_output(self, things, out, sign, status):
         """Nor anything else, but where it gets no chance to tidy: there the next one does."""
-        with started(*command(things.photo(12), things.long, out)) as working:
+        with started(*command(things.photo(12), things.slow, out)) as working:
             until(lambda: [path for path in out.glob(".atvg-*/*.mp4") if path.stat().st_size], "for pictures")
             ffmpegs = encoders(working.pid)
             working.send_signal(sign)
@@ -343,8 +361,9 @@ class TestTheCommandLine:
         assert sorted(path.name for path in out.iterdir()) == ["a.npz", "p.mp4", "v.mp4"]
         assert look(str(out / "v.mp4")) == (colour(12), frames(12))
 
-    @pytest.mark.parametrize("megabytes", [0, 0.3, 1.2])
-    def test_a_full_disk_is_one_line(self, things, tmp_path, megabytes, capsys):
+    @pytest.mark.parametrize("megabytes", [0.3, *(pytest.param(size, marks=pytest.mark.long) for size in (0, 1.2))])
+    def test_a_full_disk_is_one_line(self, things, tmp_path, megabytes, animator, monkeypatch, capsys):
+        monkeypatch.setattr(Animator, "from_pretrained", lambda *_, **__: animator)  # twice, which takes seconds
         with disk(tmp_path / "out", 4) as own:
             if not own:
                 pytest.skip("a small disk cannot be mounted here: needs the right to mount a tmpfs")
