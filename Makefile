@@ -1,5 +1,6 @@
 # make demo         installs what the app needs and opens it
-# make test         installs what the tests need and runs them
+# make test         installs what the tests need and runs the quick ones: every feature, in five minutes on two cores
+# make test-all     runs all tests: also every made-up fault, setting and kill, which are marked `long` (20 minutes)
 # make lint         style and format
 # make audit        known vulnerabilities of what is installed
 # make paper        the paper's table, figures and page: make paper PACK=/path/to/pack [OUT=paper] [WORKERS=2]
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
 PYTHON ?= $(firstword $(foreach p,python3 python3.12 python3.11 python3.10 python,$(shell $(p) -c "$(SUPPORTED)" 2>/dev/null && echo $(p))))
 
-.PHONY: demo test lint audit paper ablations soak screenshots clean
+.PHONY: demo test test-all lint audit paper ablations soak screenshots clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python app.py
@@ -22,6 +23,9 @@ demo: $(VENV)/.demo
 # One thread each: two tests run side by side.
 test: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+test-all: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m ""
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -1,19 +1,24 @@
-"""Fixtures of all tests: two public-domain portraits, a voice, and a pack made of tiny talking clips."""
+"""Fixtures of all tests: two public-domain portraits, a voice, and a pack made of tiny talking clips.
+
+PyTorch is imported by the fixtures that need it: the process that hands out the tests reads this file too.
+"""
 
 import csv
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from atvg import Animator
 from atvg.errors import ATVGError
-from atvg.face.detection import Detection, FaceDetector
-from atvg.face.detector import make_detector
-from atvg.face.face import Face
 from tests import synthetic
+
+if TYPE_CHECKING:
+    from atvg import Animator
+    from atvg.face.detection import Detection, FaceDetector
+    from atvg.face.face import Face
 
 
 @pytest.fixture(scope="session")
@@ -58,24 +63,28 @@ def voice_path(voices) -> Path:
 
 
 @pytest.fixture(scope="session")
-def mediapipe() -> FaceDetector:
+def mediapipe() -> "FaceDetector":
     """One detector for all tests: loading its models takes a second or two."""
+    from atvg.face.detector import make_detector
+
     return make_detector("mediapipe")
 
 
 @pytest.fixture(scope="session")
-def astronaut_face(mediapipe, astronaut) -> Detection:
+def astronaut_face(mediapipe, astronaut) -> "Detection":
     return mediapipe.detect(astronaut)[0]
 
 
 @pytest.fixture(scope="session")
-def animator() -> Animator:
+def animator() -> "Animator":
     """The shipped weights."""
+    from atvg import Animator
+
     return Animator.from_pretrained()
 
 
 @pytest.fixture(scope="session")
-def face(animator, astronaut) -> Face:
+def face(animator, astronaut) -> "Face":
     """Eileen Collins, found."""
     return animator.read_face(astronaut)
 

@@ -130,6 +130,7 @@ class TestReadFrames:
         assert abs(len(read_frames(str(tmp_path / "cut.mp4"))) - 50) <= 2
 
 
+@pytest.mark.long
 def test_what_breaks_or_blocks_a_process_costs_one_clip(whole, tmp_path, monkeypatch):
     clips = tmp_path / "clips"
     (clips / "a").mkdir(parents=True)
@@ -155,6 +156,7 @@ def shards_of(pack: Path) -> dict[str, bytes]:
 
 
 class TestKilled:
+    @pytest.mark.long
     def test_it_goes_on_and_gives_the_same_pack(self, tiny_clips, tiny_pack, tmp_path):
         """Killed as soon as the first clip is done; its part is kept, and the pack is that of an unkilled run."""
         pack = tmp_path / "pack"

@@ -52,6 +52,7 @@ class TestPack:
         assert files_of(tmp_path / "pack") == files_of(tiny_pack)
         assert not ray.is_initialized()
 
+    @pytest.mark.long
     def test_an_interrupted_run_goes_on(self, address, tiny_clips, tiny_pack, tmp_path):
         pack = shutil.copytree(tiny_pack, tmp_path / "pack")
         (pack / ".parts/astronaut__b.tar").unlink()
@@ -62,6 +63,7 @@ class TestPack:
         assert files_of(pack) == files_of(tiny_pack)
         assert kept.stat().st_mtime_ns == before
 
+    @pytest.mark.long
     def test_what_breaks_a_process_costs_one_clip_and_is_reported_in_the_same_words(
         self, address, tiny_clips, tmp_path, monkeypatch
     ):
@@ -75,6 +77,7 @@ class TestPack:
         assert report["dropped"] == {"a__kill": "the process that worked on it died (signal 9)"}
 
 
+@pytest.mark.long
 class TestWork:
     def test_both_machines_work_and_whatever_one_process_does_the_others_go_on(self, address):
         items = ["who:1", "who:2", "who:3", "kill", "hang", "a", "crash", "b"]
@@ -108,13 +111,16 @@ class TestAddress:
         with refuses(BadSettingError, "pip install -e '.[scale]'"):
             prepare(tiny_clips, tmp_path / "pack", ray="auto")
 
-    @pytest.mark.parametrize("address", ["127.0.0.1:1", "nohost.invalid:6379", "6379", "a:b"])
+    @pytest.mark.parametrize(
+        "address", ["127.0.0.1:1", *(pytest.param(other, marks=pytest.mark.long) for other in ("nohost.invalid:6379", "6379", "a:b"))]
+    )
     def test_where_there_is_no_cluster_that_is_one_line(self, address, tiny_clips, tmp_path, capfd):
         assert main(["prepare", str(tiny_clips), "-o", str(tmp_path / "pack"), "--ray", address]) == 2
         said = capfd.readouterr()
         assert said.out == "" and said.err.startswith(f"error: no Ray cluster at '{address}'")
         assert said.err.count("\n") == 1 and not (tmp_path / "pack").exists()
 
+    @pytest.mark.long
     def test_where_something_else_answers_that_is_one_line_too(self, monkeypatch, refuses):
         monkeypatch.setattr(cluster, "_PATIENCE_WITH_RAY", 5.0)
         with socket.create_server(("127.0.0.1", 0)) as server:

@@ -3,7 +3,6 @@
 import json
 import math
 
-import gradio
 import numpy as np
 import pytest
 
@@ -38,6 +37,8 @@ def named(figure, name):
 
 def page(figure) -> str:
     """What Gradio sends to the browser."""
+    import gradio
+
     sent = gradio.Plot().postprocess(figure)
     assert sent.type == "plotly"
     return sent.plot

@@ -1,11 +1,12 @@
 """How the tests train: the real entry point, with networks small enough for a few steps to take no time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from atvg.train import loop
+from atvg.data import heard
+from atvg.train import loop, vg_stage
 from atvg.train.run import train
 
 SMALL_VG = {
@@ -16,6 +17,15 @@ SMALL_AT = {
     "net.ear": "none", "net.first_mfcc": "1", "net.n_mfcc": "12", "net.hidden": "16", "net.identity_codes": "4",
     "net.motion_codes": "3", "batch": "4", "short": "8", "long": "16", "warmup": "2",
 }  # fmt: skip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def little_beside_the_steps() -> Iterator[None]:
+    """The ear hears seconds of silence before a training, and weights are calibrated with one batch at every save."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(heard, "_SILENCES", 2)
+        patch.setattr(vg_stage, "_CALIBRATION", 1)
+        yield
 
 
 @pytest.fixture

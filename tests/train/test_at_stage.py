@@ -10,6 +10,7 @@ from lightning.fabric import Fabric
 
 from atvg import checkpoint
 from atvg.config import ATNetConfig
+from atvg.data import speech_bank
 from atvg.train import at_stage
 from atvg.train.at_stage import ATStage
 from atvg.train.settings import ATSettings
@@ -125,7 +126,8 @@ class TestStream:
     """Packs larger than memory."""
 
     @pytest.mark.parametrize("ear", ["none", "whisper"])
-    def test_it_learns(self, run_at, tmp_path, ear):
+    def test_it_learns(self, run_at, tmp_path, monkeypatch, ear):
+        monkeypatch.setattr(speech_bank, "_FRESH", 1)  # a clip is heard after every batch
         settings = {"net__ear": ear, "net__squeezed": 16, "net__hidden": 64, "net__dropout": 0.0, **PLAIN}
         run_at(tmp_path / "run", steps=60, log_every=20, lr=0.005, stream="true", **settings)
         lines = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]

@@ -9,6 +9,7 @@ from atvg.checkpoint import COMPARED
 from atvg.config import BaselineConfig
 from atvg.errors import BadSettingError
 from atvg.evaluation.baselines import BASELINES, load_baseline, load_speech
+from atvg.train import baseline_stage
 from atvg.train.baseline_stage import BaselineStage
 from atvg.train.run import train
 from atvg.train.settings import BaselineSettings
@@ -16,6 +17,12 @@ from atvg.train.settings import BaselineSettings
 SMALL = BaselineConfig((8, 8, 12, 12, 16), (16, 12, 12, 8, 8), 16)
 SMALL_NET = {"net.photo_widths": "8,8,12,12,16", "net.decoder_widths": "16,12,12,8,8", "net.codes": "16"}
 PLAIN = {"affine": 0.0, "colour": 0.0, "grey": 0.0, "toned": 0.0, "sound_noise": 0.0}
+
+
+@pytest.fixture(autouse=True)
+def few_examples(monkeypatch):
+    """Of 256 frames: the linear regressions before and after training need not be good ones."""
+    monkeypatch.setattr(baseline_stage, "_EXAMPLES", 2)
 
 
 @pytest.fixture

@@ -32,8 +32,9 @@ import json, sys
 import torch
 from safetensors.torch import save_file
 from atvg.cli import main
-from atvg.train import loop
+from atvg.train import loop, vg_stage
 
+vg_stage._CALIBRATION = 1
 run, share = loop.Loop.run, loop.Loop._share_statistics
 torch.set_num_threads(1)
 

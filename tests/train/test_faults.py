@@ -22,10 +22,10 @@ from atvg.config import VGNetConfig
 from atvg.data.pack import shard_paths
 from atvg.errors import CheckpointError, OutputError, PackError
 from atvg.nets.vg_net import VGNet
+from atvg.train.at_stage import ATStage
 from atvg.train.log import LOG_FILE
 from atvg.train.loop import Stopped
 from atvg.train.state import STATE_FILE
-from atvg.train.vg_stage import VGStage
 from tests.train.conftest import SMALL_AT, SMALL_VG
 from tests.train.test_loop import assert_same_run, state_of
 
@@ -134,7 +134,9 @@ class TestKilled:
         (LOG_FILE, "is there"),
     ]
 
-    @pytest.mark.parametrize("stage, moments", [("vg", MOMENTS), ("at", MOMENTS[1::3])])
+    @pytest.mark.parametrize(
+        "stage, moments", [pytest.param("vg", MOMENTS, marks=pytest.mark.long), ("at", MOMENTS[1::3])]
+    )
     def test_whenever_it_comes_the_run_goes_on_as_if_never_killed(self, nursery, tiny_pack, tmp_path, stage, moments):
         folder, log = tmp_path / "killed", tmp_path / "output"
         steps = 18
@@ -172,6 +174,7 @@ class TestKilled:
         assert logged(folder) == list(range(1, steps + 1))
         assert {path.name for path in folder.iterdir()} == {path.name for path in (tmp_path / "whole").iterdir()}
 
+    @pytest.mark.long  # the same, without the nursery
     def test_the_command_itself(self, tiny_pack, tmp_path):
         folder = tmp_path / "run"
         line = [sys.executable, "-m", "atvg", *command("at", tiny_pack, folder, steps=9999, save_minutes=0)]
@@ -221,41 +224,41 @@ class TestStopped:
         assert said == f"stopped by {number.name} at step {step}; the run is saved, go on with --resume"
         assert "Traceback" not in log.read_text()
 
-    def test_a_stopped_run_goes_on_as_if_never_stopped(self, run_vg, tmp_path, monkeypatch):
+    def test_a_stopped_run_goes_on_as_if_never_stopped(self, run_at, tmp_path, monkeypatch):
         def stopped_at_2(step):
             if step == 2:
                 os.kill(os.getpid(), signal.SIGTERM)
 
         before = signal.getsignal(signal.SIGTERM)
         with at_each_step(monkeypatch, stopped_at_2), pytest.raises(Stopped) as caught:
-            run_vg(tmp_path / "run", steps=5)
+            run_at(tmp_path / "run", steps=5)
         assert caught.value.code == 143 and state_of(tmp_path / "run")[1]["step"] == 3
         assert signal.getsignal(signal.SIGTERM) is before
-        run_vg(tmp_path / "run", resume=True, steps=5)
-        run_vg(tmp_path / "whole", steps=5)
+        run_at(tmp_path / "run", resume=True, steps=5)
+        run_at(tmp_path / "whole", steps=5)
         assert_same_run(tmp_path / "run", tmp_path / "whole")
 
-    def test_a_second_ctrl_c_does_not_wait(self, run_vg, tmp_path, monkeypatch):
+    def test_a_second_ctrl_c_does_not_wait(self, run_at, tmp_path, monkeypatch):
         def twice(step):
             if step == 1:
                 os.kill(os.getpid(), signal.SIGINT)
                 os.kill(os.getpid(), signal.SIGINT)
 
         with at_each_step(monkeypatch, twice), pytest.raises(KeyboardInterrupt):
-            run_vg(tmp_path / "run", steps=5)
+            run_at(tmp_path / "run", steps=5)
         assert not (tmp_path / "run" / STATE_FILE).exists()
 
 
 @contextlib.contextmanager
 def at_each_step(monkeypatch, act):
-    step = VGStage.step
+    step = ATStage.step
 
     def stepping(self, number):
         act(number)
         return step(self, number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(VGStage, "step", stepping)
+        patch.setattr(ATStage, "step", stepping)
         yield
 
 
@@ -293,11 +296,11 @@ def killed_at(monkeypatch, number: int, act) -> bool:
 class TestPair:
     """Weights and their JSON are two files; a kill at any operation leaves two that fit."""
 
-    def small(self, seed: int, hidden: int = 16) -> VGNet:
+    def small(self, seed: int, hidden: int = 4) -> VGNet:
         torch.manual_seed(seed)
-        return VGNet(VGNetConfig((8, 12, 16, 16), (8, 12, 16), (8, 12, 16), hidden))
+        return VGNet(VGNetConfig((4, 4, 4, 4), (4, 4, 4), (4, 4, 4), hidden))
 
-    @pytest.mark.parametrize("hidden, beta", [(16, 0.5), (24, 0.5), (16, 2.0)])
+    @pytest.mark.parametrize("hidden, beta", [(4, 0.5), (8, 0.5), (4, 2.0)])
     def test_killed_at_each_operation(self, tmp_path, monkeypatch, hidden, beta):
         old, new = self.small(0), self.small(1, hidden)
         seen = set()
@@ -313,7 +316,7 @@ class TestPair:
                 seen.add(which)
             else:
                 # Weights of another size or β must not be mistaken for those that the JSON is about.
-                assert (hidden, beta) != (16, 0.5)
+                assert (hidden, beta) != (4, 0.5)
             save()
             assert {path.name for path in folder.iterdir()} == {"vg_net.json", "vg_net.safetensors"}
             assert torch.equal(checkpoint.load_vg_net(folder).start.weight, new.start.weight.half().float())
@@ -354,27 +357,27 @@ class TestFullDisk:
     def test_the_last_save_stays_and_the_run_goes_on(self, small_disk, tiny_pack, capsys):
         folder, filler = small_disk / "run", small_disk / "filler"
         settings = {"log_every": 1, "steps": 6}
-        assert main(command("vg", tiny_pack, folder, **settings | {"steps": 2})) == 0
+        assert main(command("at", tiny_pack, folder, **settings | {"steps": 2})) == 0
         before = state_of(folder)
         with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
             while True:
                 file.write(b"0" * 1000)
         capsys.readouterr()
         for _ in range(2):  # what the first leaves does not hinder the second
-            assert main(command("vg", tiny_pack, folder, True, **settings)) == 2
+            assert main(command("at", tiny_pack, folder, True, **settings)) == 2
             said = capsys.readouterr().err.splitlines()
             assert len(said) == 1 and said[0].startswith(f"error: cannot write {folder}")
             assert "No space left on device" in said[0] and "--resume" in said[0]
             after = state_of(folder)
             assert after[1] == before[1] and all(torch.equal(after[0][name], before[0][name]) for name in before[0])
-            checkpoint.load_vg_net(folder)
+            checkpoint.load_at_net(folder)
         filler.unlink()
-        assert main(command("vg", tiny_pack, folder, True, **settings)) == 0
+        assert main(command("at", tiny_pack, folder, True, **settings)) == 0
         assert logged(folder) == [1, 2, 3, 4, 5, 6]
 
-    @pytest.mark.parametrize("name", [STATE_FILE, "vg_net.json", "vg_net.safetensors"])
-    def test_whichever_file_it_hits(self, run_vg, tmp_path, monkeypatch, refuses, name):
-        run_vg(tmp_path / "run", steps=2)
+    @pytest.mark.parametrize("name", [STATE_FILE, "at_net.json", "at_net.safetensors"])
+    def test_whichever_file_it_hits(self, run_at, tmp_path, monkeypatch, refuses, name):
+        run_at(tmp_path / "run", steps=2)
         fsync, met = os.fsync, 0
 
         def full(number):
@@ -389,9 +392,9 @@ class TestFullDisk:
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", full)
             with refuses(OutputError, name):
-                run_vg(tmp_path / "run", resume=True, steps=3)
-        assert assert_readable(tmp_path / "run", "vg") == (2 if name == STATE_FILE else 3)
-        assert checkpoint.notes(tmp_path / "run", "vg_net")["step"] == 2
+                run_at(tmp_path / "run", resume=True, steps=3)
+        assert assert_readable(tmp_path / "run", "at") == (2 if name == STATE_FILE else 3)
+        assert checkpoint.notes(tmp_path / "run", "at_net")["step"] == 2
         assert not list(tmp_path.glob("run/*.half"))
 
     def test_a_folder_that_cannot_be_made(self, tiny_pack, tmp_path, capsys):

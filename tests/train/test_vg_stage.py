@@ -37,8 +37,11 @@ DIRECT = replace(SMALL, driver="audio", warp=False)
 class TestLearning:
     @pytest.mark.parametrize(
         ("config", "share"),
-        [(SMALL, 0.85), (replace(SMALL, layers=False), 0.7), (DIRECT, 0.7)],
-        ids=["in layers", "as one sheet", "by sound"],
+        [
+            pytest.param(SMALL, 0.85, id="in layers"),
+            pytest.param(replace(SMALL, layers=False), 0.7, id="as one sheet", marks=pytest.mark.long),
+            pytest.param(DIRECT, 0.7, id="by sound"),
+        ],
     )
     def test_a_few_dozen_steps_learn_a_batch(self, make, config, share):
         """One batch over and over: the losses of different ones differ by more than so few steps can gain.
