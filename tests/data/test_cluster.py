@@ -112,7 +112,11 @@ class TestAddress:
             prepare(tiny_clips, tmp_path / "pack", ray="auto")
 
     @pytest.mark.parametrize(
-        "address", ["127.0.0.1:1", *(pytest.param(other, marks=pytest.mark.long) for other in ("nohost.invalid:6379", "6379", "a:b"))]
+        "address",
+        [
+            "127.0.0.1:1",
+            *(pytest.param(other, marks=pytest.mark.long) for other in ("nohost.invalid:6379", "6379", "a:b")),
+        ],
     )
     def test_where_there_is_no_cluster_that_is_one_line(self, address, tiny_clips, tmp_path, capfd):
         assert main(["prepare", str(tiny_clips), "-o", str(tmp_path / "pack"), "--ray", address]) == 2
