@@ -1,22 +1,25 @@
 """VG-net in 8-bit integers: in which range its layers' inputs lie, and what is rounded to 8 bits by it."""
 
 import copy
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from atvg.motion.teeth import Teeth
+from atvg.nets.ground import Turned
 from atvg.nets.vg_net import VGNet
+
+Pass = tuple[Tensor, Tensor, Tensor, Turned | None, Teeth | None]
 
 _TAIL = 1e-4  # share of a layer's inputs, on either side, that may lie outside its 8-bit range
 _SAMPLED = 7  # every so many values of a layer's inputs are looked at
 
 
 @torch.no_grad()
-def calibrate(net: VGNet, passes: Iterable[tuple[Tensor, ...]]) -> None:
+def calibrate(net: VGNet, passes: Iterable[Pass]) -> None:
     """Notes in `net` in which range the inputs of its layers lie, so that it can be drawn with in 8-bit integers.
 
     Args:
@@ -26,7 +29,7 @@ def calibrate(net: VGNet, passes: Iterable[tuple[Tensor, ...]]) -> None:
     layers = net.frame_layers()
     ranges = torch.zeros_like(net.input_ranges)
 
-    def watch(index: int) -> Any:
+    def watch(index: int) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
         def look(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             values = inputs[0].flatten()[::_SAMPLED].float().sort().values
             low, high = values[round(_TAIL * (len(values) - 1))], values[round((1 - _TAIL) * (len(values) - 1))]
@@ -50,6 +53,9 @@ def calibrate(net: VGNet, passes: Iterable[tuple[Tensor, ...]]) -> None:
 
 class _Quantised(nn.Module):
     """A convolution whose weights and inputs are rounded to 8 bits; compilers turn this into one of integers."""
+
+    steps: Tensor
+    zeros: Tensor
 
     def __init__(self, layer: nn.Conv2d, low: float, high: float):
         super().__init__()
@@ -80,6 +86,7 @@ def folded(net: VGNet) -> VGNet:
     net = copy.deepcopy(net).float().eval()
     for block in [module for module in net.modules() if isinstance(module, nn.Sequential)]:
         for i in range(len(block) - 1):
-            if isinstance(block[i], nn.Conv2d) and isinstance(block[i + 1], nn.BatchNorm2d):
-                block[i], block[i + 1] = fuse_conv_bn_eval(block[i], block[i + 1]), nn.Identity()
+            conv, norm = block[i], block[i + 1]
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                block[i], block[i + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
     return net

@@ -26,7 +26,7 @@ def on_openvino() -> Any:
     """The library, or None where it cannot be imported. Its converter reports every use to its makers, unless their
     messenger cannot be found."""
     messenger = sys.modules.get("openvino_telemetry")
-    sys.modules["openvino_telemetry"] = None
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # how Python is told that there is none
     try:
         import openvino
         from openvino.tools.ovc import convert_impl, telemetry_stub, telemetry_utils
@@ -55,18 +55,19 @@ class OpenVINOEngine:
         request = self._compiled.create_infer_request()
         parts = []
         over = ground.layers
+        assert over is not None  # of a network that draws from nothing none is made
         masks = torch.cat([over.unknown, over.lids, over.changed], dim=1)
         for first in range(0, len(landmarks), BLOCK):
             inputs = [_block(values, first) for values in (landmarks, ground.photo, over.base, masks)]
             count = min(BLOCK, len(landmarks) - first)
             inputs += [code.example, *code.skips, state]
             request.infer([value.contiguous().numpy() for value in inputs], share_inputs=True)
-            outputs = (request.get_output_tensor(i).data[:count].copy() for i in range(4))
-            *arrays, states = outputs
-            parts.append(Drawn(*arrays, torch.from_numpy(states)))
+            *arrays, states = (request.get_output_tensor(i).data[:count].copy() for i in range(4))
+            frames, attention, motion = arrays
+            parts.append(Drawn(frames, attention, motion, torch.from_numpy(states)))
             state = parts[-1].states[-1:]
-        frames, attention, motion, states = zip(*parts, strict=True)
-        return Drawn(*map(np.concatenate, (frames, attention, motion)), torch.cat(states))
+        frames, attention, motion = (np.concatenate(some) for some in list(zip(*parts, strict=True))[:3])
+        return Drawn(frames, attention, motion, torch.cat([part.states for part in parts]))
 
 
 class _Export(nn.Module):
@@ -81,7 +82,8 @@ class _Export(nn.Module):
         skip_64: Tensor, skip_32: Tensor, skip_16: Tensor, skip_8: Tensor, state: Tensor,
     ) -> tuple[Tensor, ...]:  # fmt: skip
         code = PhotoCode(photo, landmarks, example, (skip_64, skip_32, skip_16, skip_8), state)
-        ground = Ground(photo, Layers(base, *masks.split(1, dim=1), landmarks))  # the shift is not read
+        unknown, lids, changed = masks.split(1, dim=1)
+        ground = Ground(photo, Layers(base, unknown, lids, changed, landmarks))  # the shift is not read
         made, states = self.net.paint(code, landmarks[None], ground, state)
         return *as_arrays(made), states[0]
 
@@ -98,8 +100,8 @@ def _compile(net: VGNet) -> Any:
     photo, landmarks = torch.zeros(1, 3, 128, 128), torch.full((1, 68, 2), 64.0)
     code = net.encode_photo(photo, landmarks)
     pictures = photo.expand(BLOCK, -1, -1, -1).contiguous()
-    example = (landmarks.expand(BLOCK, -1, -1).contiguous(), pictures, pictures, pictures)
-    example = (*example, code.example, *code.skips, code.start)
+    marks = landmarks.expand(BLOCK, -1, -1).contiguous()
+    example = (marks, pictures, pictures, pictures, code.example, *code.skips, code.start)
     traced = torch.jit.trace(_Export(net), example, check_trace=False)
     model = openvino.convert_model(traced, example_input=example)
     model.reshape({place: list(value.shape) for place, value in zip(model.inputs, example, strict=True)})

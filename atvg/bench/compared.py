@@ -13,6 +13,7 @@ from atvg.animator import Animator
 from atvg.bench.measure import seconds_of
 from atvg.config import CROP_SIZE
 from atvg.nets.authors import AuthorsATNet, AuthorsVGNet
+from atvg.nets.blocks import channels_last
 
 N_FRAMES, AT_ONCE = 50, 10
 
@@ -27,7 +28,7 @@ def time_authors(animator: Animator, photo: np.ndarray, runs: int) -> dict[str, 
     device = animator.device
     torch.manual_seed(0)
     at_net = AuthorsATNet().to(device).eval()
-    vg_net = AuthorsVGNet().to(device, memory_format=torch.channels_last).eval()
+    vg_net = channels_last(AuthorsVGNet().to(device)).eval()
     picture = torch.rand(1, 3, CROP_SIZE, CROP_SIZE, device=device)
     example, asked = torch.rand(1, 136, device=device), torch.rand(AT_ONCE, 136, device=device)
     windows, codes = torch.rand(AT_ONCE, 28, 12, device=device), torch.rand(1, 6, device=device)

@@ -46,7 +46,9 @@ def _train(options: argparse.Namespace) -> None:
 
 def _fit_idle(options: argparse.Namespace) -> None:
     # One pass over the pack: there is nothing to stop, to go on with, to set or to spread over devices.
-    unused = {"minutes": None, "resume": False, "set": [], "devices": 1, "nodes": 1, "precision": None, "init": None}
+    unused: dict[str, object] = {
+        "minutes": None, "resume": False, "set": [], "devices": 1, "nodes": 1, "precision": None, "init": None,
+    }  # fmt: skip
     for name, default in unused.items():
         if getattr(options, "overrides" if name == "set" else name) != default:
             raise BadSettingError(f"train idle has no --{name}: it reads the pack once; leave --{name} out")

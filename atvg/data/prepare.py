@@ -67,17 +67,23 @@ def prepare(
         PackError: no clips, none of them usable, or a person in two splits.
         OutputError: the pack cannot be written, for instance because the disk is full.
     """
-    folders = [None if place is None else as_path(place) for place in (clips_dir, pack_dir, stills_dir)]
-    if ray:  # its workers may have been started somewhere else
-        folders = [folder and folder.absolute() for folder in folders]
-    clips_dir, pack_dir, stills_dir = folders
+    on_cluster = bool(ray)
+    clips = None if clips_dir is None else _place(clips_dir, on_cluster)
+    pack = _place(pack_dir, on_cluster)
+    stills = None if stills_dir is None else _place(stills_dir, on_cluster)
     try:
         with connected(ray, workers) if ray else nullcontext():
-            return _prepare(clips_dir, pack_dir, workers, progress, layout, stills_dir, bool(ray))
+            return _prepare(clips, pack, workers, progress, layout, stills, on_cluster)
     except OSError as error:
         raise OutputError(
-            f"cannot write {error.filename or pack_dir} ({error.strerror or error}); run the same again when it can be"
+            f"cannot write {error.filename or pack} ({error.strerror or error}); run the same again when it can be"
         ) from None
+
+
+def _place(folder: str | AnyPath, on_cluster: bool) -> AnyPath:
+    """Where a folder is, for a cluster's workers too, which may have been started somewhere else."""
+    path = as_path(folder)
+    return path.absolute() if on_cluster else path
 
 
 def _prepare(

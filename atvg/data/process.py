@@ -5,7 +5,6 @@ A face is found in every frame, so that the crop can be stabilised: what an expr
 
 import io
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -93,7 +92,7 @@ def _aligning_transforms(landmarks: np.ndarray) -> np.ndarray:
 
 def _members(
     clip: ClipInfo,
-    frames: Sequence[np.ndarray],
+    frames: np.ndarray | list[np.ndarray],
     landmarks: np.ndarray,
     transforms: np.ndarray,
     rows: np.ndarray,

@@ -34,23 +34,25 @@ def write_shards(clips: list[ClipInfo], parts: AnyPath, pack_dir: AnyPath) -> tu
     for name in ["pack.json", *(name for name in old if name.endswith(".tar"))]:
         if name in old:
             (pack_dir / name).unlink()
-    shards, totals, left_out = [], Counter(), {}
+    shards: list[dict[str, str | int]] = []
+    totals: Counter[str] = Counter()
+    left_out: dict[str, str] = {}
     for split in sorted({clip.split for clip in clips}):
         for group in _shards_of([clip for clip in clips if clip.split == split], parts):
-            shard = {"name": f"{split}-{len(shards):05d}.tar", "split": split, "clips": len(group), "frames": 0}
-            with whole(pack_dir / shard["name"]) as file:
+            name, frames = f"{split}-{len(shards):05d}.tar", 0
+            with whole(pack_dir / name) as file:
                 with tarfile.open(fileobj=file, mode="w") as tar:
                     for clip, members in group:
                         for info, data in members:
                             tar.addfile(info, io.BytesIO(data))
                         meta = json.loads(next(data for info, data in members if info.name.endswith(".json")))
-                        shard["frames"] += meta["frames"]
-                        for name, reason in meta.get("left_out", {}).items():
-                            left_out[f"{clip.key}/{name}"] = reason
-                shard["sha256"] = file_sha256(file)
-            shards.append(shard)
-            totals[f"{split}_clips"] += shard["clips"]
-            totals[f"{split}_frames"] += shard["frames"]
+                        frames += meta["frames"]
+                        for picture, reason in meta.get("left_out", {}).items():
+                            left_out[f"{clip.key}/{picture}"] = reason
+                digest = file_sha256(file)
+            shards.append({"name": name, "split": split, "clips": len(group), "frames": frames, "sha256": digest})
+            totals[f"{split}_clips"] += len(group)
+            totals[f"{split}_frames"] += frames
     index = {"format": FORMAT, "fps": FPS, "crop": CROP_SIZE, "shards": shards, "totals": dict(totals)}
     write_json(pack_dir / "pack.json", index)
     return index, left_out
@@ -62,11 +64,12 @@ def _shards_of(clips: list[ClipInfo], parts: AnyPath) -> Iterator[list[tuple[Cli
     Raises:
         PackError: a part is damaged.
     """
-    group, written = [], 0
+    group: list[tuple[ClipInfo, _Members]] = []
+    written = 0
     for clip, data in zip(clips, read_all(parts / part_name(clip) for clip in clips), strict=True):
         try:
             with tarfile.open(fileobj=io.BytesIO(data)) as part:
-                members = [(info, part.extractfile(info).read()) for info in part]
+                members = [(info, _content(part, info)) for info in part]
         except tarfile.TarError as error:
             raise PackError(
                 f"{parts / part_name(clip)} is damaged ({error}); delete it and run the same again"
@@ -78,6 +81,13 @@ def _shards_of(clips: list[ClipInfo], parts: AnyPath) -> Iterator[list[tuple[Cli
         group.append((clip, members))
         written += size
     yield group
+
+
+def _content(part: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = part.extractfile(member)
+    if file is None:
+        raise tarfile.ReadError(f"{member.name} is no file")
+    return file.read()
 
 
 def write_json(path: AnyPath, content: dict) -> None:

@@ -28,7 +28,6 @@ def read_frames(path: str) -> np.ndarray:
     announced = video.get(cv2.CAP_PROP_FRAME_COUNT)
     frames: list[np.ndarray] = []
     read = 0
-    frame = None
     while len(frames) < MAX_FRAMES:
         wanted = int((len(frames) + 0.5) / FPS * fps)
         while read <= wanted:

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +150,7 @@ def _takes(
     yield comparison
     for baseline in baselines:
         baseline.to(animator.device)
-        take = judge.take(baseline.title, *_timed(lambda baseline=baseline: by_baseline(baseline)))
+        take = judge.take(baseline.title, *_timed(partial(by_baseline, baseline)))
         comparison = replace(comparison, takes=(*comparison.takes, take))
         yield comparison
 
@@ -175,7 +175,8 @@ def side_by_side(path: str | os.PathLike, comparison: Comparison) -> Path:
     titles = [*(take.title for take in comparison.takes), _COMPOSED]
     ground, places = tiles.frame([(title, "its mouth, larger") for title in titles], _SIDE, _TITLE)
     sharp, paster = (CloseUp.of(comparison.face), CloseUp.around(comparison.face, *close)), Paster(comparison.face)
-    with VideoWriter(path, sign(ground).shape[1::-1], comparison.sound) as video:
+    height, width = sign(ground).shape[:2]
+    with VideoWriter(path, (width, height), comparison.sound) as video:
         for t, composed in enumerate(paster.paste(comparison.drawn)):
             picture = ground.copy()
             for close_up, place in zip(sharp, places[-1], strict=True):

@@ -208,7 +208,8 @@ def side_by_side(
     speech = hear(animator, turned, heard, chosen)
     side = _FULL if len(trained) <= _WIDE else _SMALL
     ground, places = tiles.frame([(f"β = {one.beta:g}", "attention α") for one in trained], side)
-    with VideoWriter(path, ground.shape[1::-1], heard if audio is None else audio) as video:
+    height, width = ground.shape[:2]
+    with VideoWriter(path, (width, height), heard if audio is None else audio) as video:
         takes = [draw_parts(animator, photo, example, speech, one) for one in trained]
         for chunks in zip(*takes, strict=True):
             canvas = np.repeat(ground[None], len(chunks[0]), axis=0)

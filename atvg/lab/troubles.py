@@ -216,7 +216,8 @@ def compare_video(path: str | os.PathLike, outcome: Outcome) -> Path:
     )
     curve, left, step = _curves(outcome.lips, ground.shape[1])
     canvas = np.concatenate([ground, curve])
-    with VideoWriter(path, canvas.shape[1::-1], outcome.sound) as video:
+    height, width = canvas.shape[:2]
+    with VideoWriter(path, (width, height), outcome.sound) as video:
         for t in range(len(outcome.normal)):
             picture = canvas.copy()
             for run, spots in zip(runs, places, strict=True):
@@ -247,8 +248,8 @@ def _curves(lips: tuple[np.ndarray, np.ndarray], width: int) -> tuple[np.ndarray
         places = np.stack([left + step * np.arange(len(opening)), bottom - (bottom - top) * opening / highest], axis=1)
         for start, end in zip(places[:-1], places[1:], strict=True):
             if np.isfinite([start, end]).all():
-                line = [tuple((point * 16).round().astype(int).tolist()) for point in (start, end)]
-                cv2.line(canvas, *line, colour, 2, cv2.LINE_AA, 4)
+                first, last = ((point * 16).round().astype(int).tolist() for point in (start, end))
+                cv2.line(canvas, first, last, colour, 2, cv2.LINE_AA, 4)
     tiles.write(canvas, "Lip opening seen", left, 10, width, 12, MUTED)
     tiles.write(canvas, "normal", left + 130, 10, width, 12, FACE)
     tiles.write(canvas, "disturbed", left + 190, 10, width, 12, LIPS)

@@ -72,6 +72,12 @@ class VGNet(nn.Module):
     What drives a frame is its ``signal``: landmarks here, sound in `atvg.nets.direct_net`.
     """
 
+    landmark_in: nn.Conv2d | nn.Linear
+    example_in: nn.Conv2d | nn.Linear
+    landmark_encoder: nn.ModuleList | nn.Sequential
+    attention_head: nn.Sequential | StaticAttention
+    input_ranges: Tensor
+
     def __init__(self, config: VGNetConfig):
         super().__init__()
         self.config = config
@@ -101,16 +107,17 @@ class VGNet(nn.Module):
         if config.warp:
             self.warped_64 = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(24, d64, 3, padding=1, bias=False))
             self.warped_32 = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(96, d32, 3, padding=1, bias=False))
-        self.motion_head = nn.Sequential(nn.Conv2d(d64, 12, 3, padding=1), nn.PixelShuffle(2))
+        motion = nn.Conv2d(d64, 12, 3, padding=1)
+        self.motion_head = nn.Sequential(motion, nn.PixelShuffle(2))
         if config.warp:  # begin with the warped photo itself
-            nn.init.zeros_(self.motion_head[0].weight)
-            nn.init.zeros_(self.motion_head[0].bias)
+            for parameter in motion.parameters():
+                nn.init.zeros_(parameter)
         # Begin near "all photo": α that begins at ½ smears the whole picture before it has learnt where to look.
         if config.attention == "dynamic":
-            self.attention_head = nn.Sequential(
-                nn.Conv2d(d64, 4, 3, padding=1), nn.PixelShuffle(2), Smooth(), nn.Sigmoid()
-            )
-            nn.init.constant_(self.attention_head[0].bias, -1.0)
+            logits = nn.Conv2d(d64, 4, 3, padding=1)
+            assert logits.bias is not None  # as of every convolution that is not told otherwise
+            nn.init.constant_(logits.bias, -1.0)
+            self.attention_head = nn.Sequential(logits, nn.PixelShuffle(2), Smooth(), nn.Sigmoid())
         elif config.attention == "static":
             self.attention_head = StaticAttention(-1.0)
 
@@ -151,14 +158,14 @@ class VGNet(nn.Module):
         example_code = self.example_in(self._landmarks(example))
         return PhotoCode(photo, example, example_code, *self._photo_features(photo), teeth)
 
-    def _photo_features(self, photo: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+    def _photo_features(self, photo: Tensor) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], Tensor]:
         """Photos (B, 3, 128, 128) → `PhotoCode.skips` and `PhotoCode.start`."""
         features, x = [], photo
         for stage in self.photo_encoder:
             x = stage(x)
             features.append(x)
-        skips = tuple(skip(feature) for skip, feature in zip(self.photo_skips, features, strict=True))
-        return skips, torch.tanh(self.start(x))
+        at_64, at_32, at_16, at_8 = (skip(feature) for skip, feature in zip(self.photo_skips, features, strict=True))
+        return (at_64, at_32, at_16, at_8), torch.tanh(self.start(x))
 
     def forward(
         self, code: PhotoCode, signal: Tensor, state: Tensor | None = None, turned: Turned | None = None

@@ -7,6 +7,7 @@ from plotly.graph_objects import Figure
 
 from atvg.config import EARS
 from atvg.lab import compare
+from atvg.lab.judge import FIGURES
 from atvg.motion.pose import Pose
 from atvg.show.plots import lips
 from atvg.studio.explaining import explaining
@@ -31,7 +32,7 @@ class Compare:
         self.video = gr.Video(**PAGE["contest"])
         names = [title.split()[0] for title in compare.SYSTEMS]  # six columns share a phone's width
         self.figures = gr.Dataframe(headers=["Measure", *names], **PAGE["contest_figures"])
-        figures = "\n".join(PAGE["figure"].format(**vars(figure)) for figure in compare.FIGURES.values())
+        figures = "\n".join(PAGE["figure"].format(**vars(figure)) for figure in FIGURES.values())
         gr.Markdown(PAGE["about_figures"].format(figures=figures), elem_classes="caption")
         self.lips = gr.Plot(**PAGE["contest_lips"])
 

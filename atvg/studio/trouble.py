@@ -7,6 +7,7 @@ import gradio as gr
 
 from atvg.film.label import sign
 from atvg.lab import failures, troubles
+from atvg.lab.disturbances import TROUBLES
 from atvg.studio.examples import STRANGER
 from atvg.studio.explaining import explaining
 from atvg.studio.files import Upload, open_voice, save_png
@@ -25,9 +26,9 @@ class Trouble:
         """What to disturb, what comes of it, and a gallery of failures."""
         with gr.Row():
             with gr.Column(scale=5, min_width=320):
-                choices = [(trouble.title, name) for name, trouble in troubles.TROUBLES.items()]
+                choices = [(trouble.title, name) for name, trouble in TROUBLES.items()]
                 self.trouble = gr.Radio(choices, value="silence", **PAGE["trouble"])
-                self.explained = gr.Markdown(troubles.TROUBLES["silence"].explanation, elem_classes="caption")
+                self.explained = gr.Markdown(TROUBLES["silence"].explanation, elem_classes="caption")
                 self.snr, self.size = gr.Slider(**PAGE["snr"]), gr.Slider(**PAGE["size"])
                 self.other = gr.Image(**PAGE["other"])
                 self.break_button = gr.Button(**PAGE["break_it"])
@@ -57,7 +58,7 @@ class Trouble:
     def _explain(trouble: str) -> tuple[Any, ...]:
         needed = (("noise", "babble"), ("occluded",), ("other_landmarks",))  # by SNR, size of the box, other face
         shown = (gr.update(visible=trouble in names) for names in needed)
-        return troubles.TROUBLES[trouble].explanation, *shown
+        return TROUBLES[trouble].explanation, *shown
 
     def break_it(
         self, photo: Upload, audio: Upload, trouble: str = "silence", snr: float = 5, size: float = 0.5,

@@ -112,7 +112,13 @@ class Loop:
         own = signals[0] if signals else _TIME_IS_UP if time_is_up and self.fabric.is_global_zero else _GO_ON
         if self.fabric.world_size == 1:
             return own
-        return int(self.fabric.all_reduce(torch.tensor(own, device=self.fabric.device), reduce_op="max"))
+        return int(self._reduced(torch.tensor(own, device=self.fabric.device), "max"))
+
+    def _reduced(self, values: Tensor, operation: str) -> Tensor:
+        """What all processes' values come to."""
+        found = self.fabric.all_reduce(values, reduce_op=operation)
+        assert isinstance(found, Tensor)  # as what was given
+        return found
 
     def _stop(self, number: int) -> None:
         if not self.fabric.is_global_zero:
@@ -130,9 +136,11 @@ class Loop:
         if self.fabric.world_size == 1:
             return
         norms = [m for p in self.stage.players.values() for m in p.module.modules() if isinstance(m, _BatchNorm)]
-        statistics = [buffer for norm in norms for buffer in (norm.running_mean, norm.running_var)]
+        statistics = [
+            buffer for norm in norms for buffer in (norm.running_mean, norm.running_var) if buffer is not None
+        ]
         if statistics:
-            mean = self.fabric.all_reduce(torch.cat(statistics), reduce_op="mean")
+            mean = self._reduced(torch.cat(statistics), "mean")
             for own, shared in zip(statistics, mean.split([len(own) for own in statistics]), strict=True):
                 own.copy_(shared)
 
