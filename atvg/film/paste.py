@@ -8,13 +8,14 @@ photo stays bit for bit what it was; where α is 1 nothing of the old mouth shin
 from collections.abc import Iterator
 from itertools import repeat
 from math import ceil
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
+from atvg.animate.chunk import Chunk
 from atvg.config import CROP_SIZE
 from atvg.face import geometry
 from atvg.face.face import Face
@@ -25,9 +26,6 @@ from atvg.motion.openings import EYES, MOUTH, SOFT, Opening, between, columns, k
 from atvg.motion.teeth import Teeth, unseen
 from atvg.motion.turn import HeadTurn
 from atvg.motion.warp import CELLS
-
-if TYPE_CHECKING:
-    from atvg.animate.chunk import Chunk
 
 _QUIET, _LOUD = 0.08, 0.25  # α below the first leaves a pixel alone; above the second it is used as it is
 _MARGIN = 7  # pixels of the crop beyond the outline of the face
@@ -107,11 +105,11 @@ class Paster:
         self._tone = Monochrome.of(face.crop)
         self._own = _Still.of(face.photo, face.crop_landmarks)
 
-    def paste(self, chunk: "Chunk") -> Iterator[np.ndarray]:
+    def paste(self, chunk: Chunk) -> Iterator[np.ndarray]:
         """The frames of a chunk, uint8 pictures of the photo's size."""
         return (picture for picture, _ in self.frames(chunk))
 
-    def frames(self, chunk: "Chunk") -> Iterator[tuple[np.ndarray, Composition | None]]:
+    def frames(self, chunk: Chunk) -> Iterator[tuple[np.ndarray, Composition | None]]:
         """The same, each with what it is made of; None where a frame is the photo itself."""
         for still, made in self._composed(chunk):
             picture = still.photo if chunk.turns else still.photo.copy()
@@ -119,11 +117,11 @@ class Paster:
                 picture[made.box] = made.frame
             yield picture, made
 
-    def _composed(self, chunk: "Chunk") -> Iterator[tuple[_Still, Composition | None]]:
+    def _composed(self, chunk: Chunk) -> Iterator[tuple[_Still, Composition | None]]:
         for first in range(0, len(chunk), _STRETCH):
             yield from self._composed_at_once(chunk.cut(first, first + _STRETCH))
 
-    def _composed_at_once(self, chunk: "Chunk") -> Iterator[tuple[_Still, Composition | None]]:
+    def _composed_at_once(self, chunk: Chunk) -> Iterator[tuple[_Still, Composition | None]]:
         patches = self._patches(chunk, chunk.teeth) if chunk.teeth else []
         shifts = chunk.shift @ self._linear.T  # photo pixels
         residuals = chunk.motion.astype(np.float32) - chunk.base
@@ -148,7 +146,7 @@ class Paster:
             frame = cv2.blendLinear(motion, photo, attention, 1 - attention)
             yield still, Composition(box, photo, base, residual, motion, attention, frame, uncovered)
 
-    def _stills(self, chunk: "Chunk") -> Iterator[_Still]:
+    def _stills(self, chunk: Chunk) -> Iterator[_Still]:
         if not chunk.turns:
             return repeat(self._own, len(chunk))
         return (_Still.of(turn.of_photo(self._photo), self._seen(turn)) for turn in chunk.turns)
@@ -157,7 +155,7 @@ class Paster:
         """The photo's landmarks with its head turned, (68, 2) crop pixels."""
         return geometry.apply(self._to_crop, turn.landmarks)[:, :2].astype(np.float32)
 
-    def _patches(self, chunk: "Chunk", teeth: Teeth) -> list[_Patch]:
+    def _patches(self, chunk: Chunk, teeth: Teeth) -> list[_Patch]:
         """Mouth and moving eyes of the frames."""
         before = np.stack([self._seen(turn) for turn in chunk.turns] or [self._own.landmarks] * len(chunk))
         given = [torch.from_numpy(values) for values in (before, chunk.landmarks, chunk.shift)]
