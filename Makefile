@@ -1,6 +1,6 @@
 # make demo         installs what the app needs and opens it
 # make test         installs what the tests need and runs them
-# make lint         style and format
+# make lint         style, format and types
 # make audit        known vulnerabilities of what is installed
 # make paper        the paper's table, figures and page: make paper PACK=/path/to/pack [OUT=paper] [WORKERS=2]
 # make soak         200 jobs of 40 visitors: does memory come back, is a file left (8 minutes)
@@ -25,6 +25,7 @@ test: $(VENV)/.test
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 # pip-audit has an environment of its own, so that it cannot change the versions of what it looks at.
 audit: $(VENV)/.test

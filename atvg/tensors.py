@@ -168,6 +168,6 @@ def _read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     _check_file(path)
     try:
         with safe_open(path, framework="pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}
+            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118, no dict
     except (SafetensorError, OSError, ValueError, AttributeError, RuntimeError):  # also types torch does not have
         raise CheckpointError(f"{path} is truncated or not safetensors; copy it again") from None
