@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from multiprocessing import connection, get_context, parent_process
 from typing import Any
 
@@ -124,10 +125,8 @@ class _Worker:
     def give(self, item: Any, seconds: Callable[[Any], float]) -> None:
         self.item = item
         self.begin(seconds)
-        try:
+        with suppress(OSError):  # it is gone, which `answer` will find out
             self.pipe.send(item)
-        except OSError:  # it is gone, which `answer` will find out
-            pass
 
     def begin(self, seconds: Callable[[Any], float]) -> None:
         self.deadline = time.monotonic() + seconds(self.item)

@@ -46,9 +46,7 @@ def test_whatever_one_does_the_others_get_done():
 def test_one_that_hangs_is_ended_with_all_it_has_started(tmp_path):
     note = tmp_path / "pid"
     hanging = f"child:{note}"
-    found = {}
-    for item, answer in work_on(faulty.work, [hanging, "a"], 1, lambda item: 2.0 if item == hanging else LONG):
-        found[item] = answer
+    found = dict(work_on(faulty.work, [hanging, "a"], 1, lambda item: 2.0 if item == hanging else LONG))
     assert isinstance(found[hanging], Lost) and "longer than" in str(found[hanging])
     assert found["a"] == "A"
     if note.exists() and note.read_text():  # on a very slow machine it had not even got that far
