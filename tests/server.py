@@ -18,7 +18,7 @@ import numpy as np
 from gradio_client import Client
 
 ROOT = Path(__file__).parent.parent
-PATIENCE = 120  # seconds; a loaded machine is slow, what hangs never gets there
+PATIENCE = 180  # seconds; a loaded machine is slow, what hangs never gets there
 
 
 @contextmanager
@@ -28,20 +28,39 @@ def launched(page: Any) -> Iterator[Any]:
 
     # Gradio writes into this one, and what it writes serves one page only.
     launch = LAUNCH | {"app_kwargs": dict(LAUNCH["app_kwargs"])}
-    page.launch(**launch, prevent_thread_lock=True, quiet=True, server_port=_free_port())
+    page.launch(**launch, prevent_thread_lock=True, quiet=True, server_port=free_port())
     try:
         yield page
     finally:
         page.close(verbose=False)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
 
 
-class Server:
+class Traces:
+    """What an app has made: files in the folder `cache`, and ffmpeg processes as children of its own, `pid`."""
+
+    def __init__(self, cache: Path, pid: int):
+        self.cache, self._pid = cache, pid
+
+    def files(self) -> list[str]:
+        """All files and folders, as paths in `cache`."""
+        found = [os.path.join(folder, name) for folder, *names in os.walk(self.cache) for name in sum(names, [])]
+        return sorted(os.path.relpath(path, self.cache) for path in found)
+
+    def runs(self) -> list[Path]:
+        return list(self.cache.glob("atvg-*/*"))
+
+    def encoders(self) -> list[int]:
+        """The ffmpeg processes that are alive."""
+        return encoders(self._pid)
+
+
+class Server(Traces):
     """The app, started at once; `cache` is all that it may write to, its log lies in `folder`.
 
     Raises:
@@ -50,17 +69,17 @@ class Server:
 
     def __init__(self, folder: Path, cache: Path | None = None):
         folder.mkdir(exist_ok=True)
-        self.cache, self._log = cache or folder / "cache", folder / "log.txt"
-        port = str(_free_port())
+        cache, self._log, port = cache or folder / "cache", folder / "log.txt", str(free_port())
         self.address = f"http://127.0.0.1:{port}/"
         environment = os.environ | {
-            "GRADIO_SERVER_PORT": port, "GRADIO_TEMP_DIR": str(self.cache),
+            "GRADIO_SERVER_PORT": port, "GRADIO_TEMP_DIR": str(cache),
             "GRADIO_HEARTBEAT_INTERVAL": "0.5",  # only at the next beat it is seen that somebody has left
         }  # fmt: skip
         with self._log.open("a") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log
             )
+        super().__init__(cache, self.process.pid)
         until(lambda: self.process.poll() is not None or self.answers(), "for the app to start")
         if self.process.poll() is not None:
             raise RuntimeError(self.log())
@@ -80,18 +99,6 @@ class Server:
         self.process.send_signal(sign)
         self.process.wait(PATIENCE)
         return time.monotonic() - began
-
-    def files(self) -> list[str]:
-        """All files and folders, as paths in `cache`."""
-        found = [os.path.join(folder, name) for folder, *names in os.walk(self.cache) for name in sum(names, [])]
-        return sorted(os.path.relpath(path, self.cache) for path in found)
-
-    def runs(self) -> list[Path]:
-        return list(self.cache.glob("atvg-*/*"))
-
-    def encoders(self) -> list[int]:
-        """The ffmpeg processes that it has started and that are alive."""
-        return encoders(self.process.pid)
 
 
 def leave(*clients: Client) -> None:
@@ -133,7 +140,7 @@ def until(done: Callable[[], Any], what: str = "", patience: float = PATIENCE) -
     while time.monotonic() < end:
         if result := done():
             return result
-        time.sleep(0.05)
+        time.sleep(0.1)
     raise TimeoutError(f"waited {patience} s in vain {what}".rstrip())
 
 

@@ -25,14 +25,23 @@ from atvg.studio.talk import Talk
 from atvg.voice.audio import load_audio
 from tests import bad_inputs as bad
 from tests.bad_inputs import Case, Kit
+from tests.marks import quick
 from tests.server import launched
 
 LIMIT = 20.0  # seconds for one case by one route
 _TOLD = re.compile(r"error: [^\n]+\n")
 
 
-def named(cases: list[Case]) -> Any:
-    return pytest.mark.parametrize("case", cases, ids=[case.name for case in cases])
+_EVERYWHERE = {
+    "text as jpg", "png that claims 50 000²", "two faces", "photo is bytes", "photo: a pipe that nobody writes to",
+    "concat list, beside", "text as wav", "wav with NaN", "film without",
+}  # fmt: skip
+
+
+def named(cases: list[Case], everywhere: bool = False) -> Any:
+    """Cases that are brought by one way; of those that come `everywhere`, make test brings a few."""
+    chosen = [case for case in cases if not everywhere or case.name in _EVERYWHERE]
+    return pytest.mark.parametrize("case", quick(cases, *chosen), ids=[case.name for case in cases])
 
 
 def in_time(work: Callable[[], Any], limit: float = LIMIT) -> Any:
@@ -173,7 +182,7 @@ class TestPhotos:
         brought = case.make(kit)
         settle(case, kit, lambda: animator.read_face(brought))
 
-    @named(refused(bad.PHOTOS))
+    @named(refused(bad.PHOTOS), everywhere=True)
     def test_on_the_command_line(self, case, kit, good, command, out):
         brought = case.make(kit)
         if not isinstance(brought, (str, Path)):
@@ -188,7 +197,7 @@ class TestSounds:
         brought = case.make(kit)
         settle(case, kit, lambda: load_audio(brought) if case.check else animator.stream(own_face, brought))
 
-    @named(refused(bad.SOUNDS))
+    @named(refused(bad.SOUNDS), everywhere=True)
     def test_on_the_command_line(self, case, kit, good, command, out):
         brought = case.make(kit)
         if not isinstance(brought, (str, Path)):
@@ -359,7 +368,7 @@ def _resident() -> float:
 _ALONE = ["text as jpg", "photo: a pipe that nobody writes to", "concat list, beside"]
 
 
-@pytest.mark.parametrize("name", _ALONE)
+@pytest.mark.parametrize("name", quick(_ALONE, "concat list, beside"))
 def test_as_a_program(name, kit, good, out):
     case = next(case for case in (*bad.PHOTOS, *bad.SOUNDS) if case.name == name)
     pair = [case.make(kit), good.voice] if case in bad.PHOTOS else [good.photo, case.make(kit)]
@@ -406,7 +415,7 @@ def runs_in(cache: Path) -> list[Path]:
 
 
 class TestApp:
-    @named(refused(bad.PHOTOS))
+    @named(refused(bad.PHOTOS), everywhere=True)
     def test_photos(self, case, uploads, talk, cache):
         import gradio as gr
 
@@ -418,7 +427,7 @@ class TestApp:
             picture, said, report = in_time(lambda: talk.photo.check_face(photo))
             assert not report["found"] and "\n" not in said.strip() and len(said) < 900
 
-    @named(refused(bad.PHOTOS)[::8])
+    @named(refused(bad.PHOTOS)[::8], everywhere=True)
     def test_films_of_photos(self, case, uploads, talk, cache):
         brought = case.make(uploads)
         photo = upload(brought) if isinstance(brought, (str, Path)) else {"path": brought}
@@ -426,7 +435,7 @@ class TestApp:
         assert "\n" not in message and len(message) < 400
         assert runs_in(cache) == []
 
-    @named(refused(bad.SOUNDS))
+    @named(refused(bad.SOUNDS), everywhere=True)
     def test_sounds(self, case, uploads, talk, cache):
         import gradio as gr
 
@@ -436,7 +445,7 @@ class TestApp:
             said = in_time(lambda: talk.voice.check_voice(audio))
             assert said.startswith("✗") and "\n" not in said
 
-    @named(refused(bad.SOUNDS)[::8])
+    @named(refused(bad.SOUNDS)[::8], everywhere=True)
     def test_films_with_sounds(self, case, uploads, talk, cache):
         brought = case.make(uploads)
         audio = upload(brought) if isinstance(brought, (str, Path)) else {"path": brought}

@@ -3,8 +3,11 @@
 import copy
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,13 +53,23 @@ def some_of(ground: Ground, frames: slice) -> Ground:
     return Ground(ground.photo[frames], Layers(*(part[frames] for part in ground.layers)))
 
 
-def drawn_with(name: str, net: VGNet, scene) -> Drawn:
-    try:
-        return make_engine(name, net).draw(*scene)
-    except BadSettingError as error:
-        if "VNNI" in str(error):
-            pytest.skip(str(error))
-        raise
+@pytest.fixture(scope="module")
+def compiled(net) -> Callable[[str], Any]:
+    """An engine by its name, compiled once."""
+
+    @cache
+    def make(name: str) -> Any:
+        return make_engine(name, net)
+
+    def ask(name: str) -> Any:
+        try:
+            return make(name)
+        except BadSettingError as error:
+            if "VNNI" in str(error):
+                pytest.skip(str(error))
+            raise
+
+    return ask
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +78,9 @@ def reference(net, scene) -> Drawn:
 
 
 @pytest.mark.parametrize("name, mean, most", [("openvino", 0.001, 1), ("openvino-int8", 0.1, 12)])
-def test_compiled_networks_draw_what_pytorch_draws(net, scene, reference, name, mean, most):
+def test_compiled_networks_draw_what_pytorch_draws(compiled, scene, reference, name, mean, most):
     """`mean` and `most` in grey levels; the faces that are compared move by 3 on average over the mouth."""
-    drawn = drawn_with(name, net, scene)
+    drawn = compiled(name).draw(*scene)
     assert drawn.frames.dtype == drawn.motion.dtype == np.uint8 and drawn.attention.dtype == np.float32
     assert [part.shape for part in drawn] == [part.shape for part in reference]
     off = np.abs(drawn.frames.astype(int) - reference.frames)
@@ -78,30 +91,30 @@ def test_compiled_networks_draw_what_pytorch_draws(net, scene, reference, name, 
 
 
 @pytest.mark.parametrize("name", COMPILED)
-def test_frames_do_not_depend_on_how_many_are_drawn_at_once(net, scene, name):
+def test_frames_do_not_depend_on_how_many_are_drawn_at_once(compiled, scene, name):
     code, landmarks, ground, state = scene
-    whole, parts = drawn_with(name, net, scene), []
+    whole, parts = compiled(name).draw(*scene), []
     for first, last in ((0, 1), (1, 4), (4, 12), (12, 23)):
         some = slice(first, last)
-        parts.append(make_engine(name, net).draw(code, landmarks[some], some_of(ground, some), state))
+        parts.append(compiled(name).draw(code, landmarks[some], some_of(ground, some), state))
         state = parts[-1].states[-1:]
     for part in ("frames", "attention", "motion"):
         assert (np.concatenate([getattr(drawn, part) for drawn in parts]) == getattr(whole, part)).all()
 
 
 @pytest.mark.parametrize("name", COMPILED)
-def test_several_threads_draw_at_the_same_time(net, scene, name):
-    alone = drawn_with(name, net, scene)
-    shared = make_engine(name, net)
+def test_several_threads_draw_at_the_same_time(compiled, scene, name):
+    shared = compiled(name)
+    alone = shared.draw(*scene)
     with ThreadPoolExecutor(4) as pool:
-        for drawn in pool.map(lambda _: shared.draw(*scene), range(8)):
+        for drawn in pool.map(lambda _: shared.draw(*scene), range(4)):
             assert (drawn.frames == alone.frames).all()
 
 
 def test_what_is_compiled_are_the_weights_at_hand(net, scene, reference):
     other = copy.deepcopy(net)
     other.attention_head[0].bias -= 20
-    drawn, changed = drawn_with("openvino", other, scene), scene[2].layers.changed[:, 0].numpy()
+    drawn, changed = make_engine("openvino", other).draw(*scene), scene[2].layers.changed[:, 0].numpy()
     np.testing.assert_allclose(drawn.attention, changed, atol=1e-3)  # below it α never falls
     assert (reference.attention > changed + 0.1).any()
 
@@ -162,7 +175,10 @@ class TestChoice:
         with refuses(BadSettingError, "choose from"):
             Animator.from_pretrained(engine="tensorrt")
 
-    @pytest.mark.parametrize("before", ["", "import openvino_telemetry", "import openvino"])
+    @pytest.mark.parametrize(
+        "before",
+        ["", *(pytest.param(it, marks=pytest.mark.long) for it in ("import openvino_telemetry", "import openvino"))],
+    )
     def test_nothing_is_sent_to_anybody(self, before):
         """Also if somebody else has imported OpenVINO or its messenger by then."""
         code = f"""
@@ -174,6 +190,7 @@ if {bool(before)}:
     for name in ("send_event", "start_session", "end_session", "send_error", "send_stack_trace"):
         setattr(openvino_telemetry.Telemetry, name, lambda *a, **k: sent.append(a))
 from atvg import Animator
+from tests.marks import quick
 engine = Animator.from_pretrained(engine="openvino").engine()
 assert engine.name == "openvino" and not sent, sent
 assert {bool(before)} or not sys.modules.get("openvino_telemetry")

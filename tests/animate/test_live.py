@@ -60,7 +60,7 @@ def test_chunks_follow_each_other_and_hold_all_that_was_computed(heard):
 
 def test_a_frame_is_shown_as_soon_as_the_stated_look_ahead_is_heard(animator, face, wave):
     live, shown = Live(animator, face), 0
-    for first in range(0, len(wave), 160):
+    for first in range(0, SAMPLE_RATE, 160):
         chunk = live.feed(SAMPLE_RATE, wave[first : first + 160])
         shown += len(chunk) if chunk else 0
         seconds = (first + 160) / SAMPLE_RATE
@@ -78,8 +78,17 @@ def test_what_will_be_said_does_not_matter(animator, face, wave):
     assert (seen[0][1] != seen[1][1]).any()
 
 
-@pytest.mark.parametrize(("ear", "most"), [("whisper", 0.3), ("none", 0.1)])
-@pytest.mark.parametrize("step", [101, 1600, 40_000])
+@pytest.mark.parametrize(
+    ("ear", "most", "step"),
+    [
+        ("whisper", 0.3, 101),
+        ("whisper", 0.3, 40_000),
+        ("none", 0.1, 1600),
+        pytest.param("whisper", 0.3, 1600, marks=pytest.mark.long),
+        pytest.param("none", 0.1, 101, marks=pytest.mark.long),
+        pytest.param("none", 0.1, 40_000, marks=pytest.mark.long),
+    ],
+)
 def test_the_size_of_the_pieces_hardly_matters(animator, face, wave, step, ear, most):
     live = landmarks(spoken(Live(animator, face, ear=ear), wave[:SAMPLE_RATE], step))
     recorded = landmarks([next(animator.stream(face, wave, chunk=25, ear=ear))])
@@ -140,12 +149,12 @@ def test_the_end_is_the_end(animator, face, rate, refuses):
 
 
 def test_memory_does_not_grow(animator, face):
-    """Minutes of a voice, of which only the last seconds are kept; VG-net is left out, to be quick."""
+    """Of half a minute of a voice only the last ten seconds are kept; VG-net is left out, to be quick."""
     live = Live(animator, face)
     live._performance.show = lambda codes: Chunk(0, *(codes,) * 8, (), None)
     sizes = []
     for _ in range(3):
-        live.feed(SAMPLE_RATE, 0.1 * np.sin(np.arange(60 * SAMPLE_RATE, dtype=np.float32) * 0.05))
+        live.feed(SAMPLE_RATE, 0.1 * np.sin(np.arange(12 * SAMPLE_RATE, dtype=np.float32) * 0.05))
         sizes.append((len(live._wave), len(live._levels), len(live._codes)))
     assert sizes[0] == sizes[1] == sizes[2] and sizes[0][0] < 2 * SAMPLE_RATE
 

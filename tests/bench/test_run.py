@@ -19,6 +19,7 @@ def result():
     return json.loads(done.stdout)
 
 
+@pytest.mark.long
 def test_every_stage_is_timed(result):
     stages = {
         "detect",
@@ -39,17 +40,20 @@ def test_every_stage_is_timed(result):
     assert vg_net["frames_per_second"] == pytest.approx(20 / vg_net["median"])
 
 
+@pytest.mark.long
 def test_loading_memory_and_the_engine_are_told(result):
     assert result["engine"] == "openvino"
     assert 100 < result["peak_memory_mb"] < 4000
     assert result["load_seconds"] > 0 and result["first_use_seconds"] > 0
 
 
+@pytest.mark.long
 def test_live_speech_is_behind_by_what_it_has_to_wait_for(result):
     live = result["live"]
     assert live["latency_seconds"] == pytest.approx(0.04 + 0.2425 + 0.2 + live["greatest"])
 
 
+@pytest.mark.long
 def test_the_authors_sizes_are_those_that_were_published(result):
     theirs = result["authors"]
     assert theirs["parameters"] / 1e6 == pytest.approx(58.4, abs=0.1)
@@ -59,11 +63,13 @@ def test_the_authors_sizes_are_those_that_were_published(result):
     assert theirs["ratio"] == pytest.approx(speeds)
 
 
+@pytest.mark.long
 def test_lengths_are_rendered_one_by_one(result):
     (point,) = result["curve"]
     assert point["frames"] == 10 and point["real_time_factor"] == pytest.approx(point["seconds"] / 0.4)
 
 
+@pytest.mark.long
 def test_the_table_says_the_same(result):
     table = to_table(result)
     for name, figures in result["stages"].items():

@@ -13,6 +13,7 @@ from atvg.bench.samples import sample_voice
 from atvg.checkpoint import locate
 from atvg.cli import main
 from atvg.face.landmarks import RIGID
+from tests.marks import quick
 from tests.synthetic import Robot
 
 
@@ -78,7 +79,7 @@ def typed(numbers) -> str:
     return ",".join(f"{number:g}" for number in np.ravel(numbers))
 
 
-@pytest.mark.parametrize("option", ["box", "points"])
+@pytest.mark.parametrize("option", quick(["box", "points"], "box"))
 def test_a_drawing_without_a_face_for_the_detector_is_placed_by_hand(option, half_second, tmp_path, capsys):
     robot, photo, out, arrays = Robot(), tmp_path / "robot.png", tmp_path / "out.mp4", tmp_path / "a.npz"
     cv2.imwrite(str(photo), robot.picture[..., ::-1])
@@ -93,6 +94,7 @@ def test_a_drawing_without_a_face_for_the_detector_is_placed_by_hand(option, hal
         assert np.abs(saved["example_landmarks"][[48, 54]] - corners).max() < (12 if option == "box" else 0.01)
 
 
+@pytest.mark.long
 def test_a_box_chooses_among_faces(astronaut, half_second, tmp_path, capsys):
     twins, out, arrays = tmp_path / "twins.png", tmp_path / "out.mp4", tmp_path / "a.npz"
     cv2.imwrite(str(twins), np.concatenate([astronaut, astronaut[:, ::-1]], axis=1)[..., ::-1])
@@ -106,6 +108,7 @@ def test_a_box_chooses_among_faces(astronaut, half_second, tmp_path, capsys):
         assert abs(nose[0] - middle) < 20
 
 
+@pytest.mark.long
 def test_natural_motion_is_asked_for(astronaut_path, half_second, tmp_path, capsys):
     landmarks = {}
     for option in ("", "--natural", "--natural --seed 1"):
@@ -195,7 +198,21 @@ CASES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    quick(
+        CASES,
+        "no face",
+        "text as image",
+        "text as audio",
+        "0.1 s of audio",
+        "bad beta",
+        "unknown option",
+        "missing weights",
+        "box outside",
+        "box and points",
+    ),
+)
 def test_bad_input_is_one_line_exit_2_and_no_file(case, astronaut_path, half_second, tmp_path, capsys):
     arguments = bad_inputs(tmp_path, astronaut_path, half_second)[case]
     before = sorted(tmp_path.rglob("*"))

@@ -45,6 +45,7 @@ def work(items: list[str], address: str, **options) -> dict:
         return dict(work_on_cluster(faulty.work, items, lambda item: 2.0 if item == "hang" else LONG, **options))
 
 
+@pytest.mark.long
 class TestPack:
     def test_every_byte_is_that_of_the_local_pool(self, address, tiny_clips, tiny_pack, tmp_path):
         report = prepare(tiny_clips, tmp_path / "pack", progress=False, ray=address)

@@ -144,6 +144,7 @@ class TestWindows:
                 assert 0 <= begin <= first < last <= end <= frames and end - begin <= 75 + 100 + 50
                 assert first - begin >= min(first, 25) and end - last >= min(frames - last, 5)
 
+    @pytest.mark.long
     def test_half_of_the_changed_versions_are_heard_in_them(self, features, clips, monkeypatch):
         asked = []
         monkeypatch.setattr(heard, "_windows", lambda *_: asked.append(1) or heard._parts(30))

@@ -204,6 +204,7 @@ def stored_pack(shelf, tiny_pack) -> str:
 
 
 class TestPack:
+    @pytest.mark.long
     def test_one_made_from_a_store_into_a_store_has_the_same_bytes(self, shelf, tiny_clips, tiny_pack):
         shutil.copytree(tiny_clips, shelf / "clips")
         assert main(["prepare", "dir://clips", "-o", "dir://pack", "--workers", "1"]) == 0

@@ -43,6 +43,7 @@ def test_whatever_one_does_the_others_get_done():
     assert "died (exit status 3)" in found["exit"]
 
 
+@pytest.mark.long
 def test_one_that_hangs_is_ended_with_all_it_has_started(tmp_path):
     note = tmp_path / "pid"
     hanging = f"child:{note}"

@@ -156,7 +156,7 @@ class TestWiles:
     def test_the_regression_is_fitted_at_the_end(self):
         """On so few examples that they can be told apart, it says the driving code of each."""
         net, seen = make_baseline("wiles").eval(), random_seen(8)
-        net.finish([seen] * 200)
+        net.finish([seen] * 50)
         guess = net.regression(torch.cat([net.speech.heard(seen.sound), net.speech.seen(seen.photo)], dim=1))
         true = net.speech.seen(seen.real)
         assert (guess - true).square().mean() < 0.05 * (true - true.mean(dim=0)).square().mean()
@@ -181,7 +181,7 @@ class TestRegression:
     @pytest.mark.parametrize("name", ["chung", "zhou"])
     def test_what_is_heard_begins_as_what_is_seen(self, name):
         net, seen = make_baseline(name).eval(), random_seen(8)
-        net.begin([seen] * 200)
+        net.begin([seen] * 50)
         true = net.speech.seen(seen.real)
         assert (net.heard(seen.sound) - true).square().mean() < 0.05 * (true - true.mean(dim=0)).square().mean()
 

@@ -204,7 +204,7 @@ class TestReport:
         printed = capsys.readouterr().out
         assert "| all: 5 | closed, up to 5% | 100% |" in printed and "before the sentence" in printed
 
-    @pytest.mark.parametrize(("key", "has"), [(KEY, True), ("interview", False)])
+    @pytest.mark.parametrize(("key", "has"), [(KEY, True), pytest.param("interview", False, marks=pytest.mark.long)])
     def test_of_the_whole_protocol_has_closures_where_clips_spell_sentences(self, key, has, tmp_path, monkeypatch):
         monkeypatch.setattr("atvg.evaluation.run.evaluate", lambda *_, **__: {"rows": {}})
         monkeypatch.setattr("atvg.evaluation.run.to_markdown", str)

@@ -42,6 +42,7 @@ def report(folder, tiny_pack, tmp_path_factory) -> dict:
     return json.loads(path.read_text())
 
 
+@pytest.mark.long
 class TestReport:
     def test_measures_every_photograph_with_one_face_and_says_why_not_the_others(self, report):
         found = report["photographs"]

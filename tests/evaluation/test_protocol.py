@@ -268,6 +268,7 @@ class TestReport:
         assert not tmp_path.with_name(tmp_path.name + ".half").exists()
 
 
+@pytest.mark.long
 class TestWorkers:
     def test_score_what_one_process_scores_in_the_same_order(self, pack):
         alone, together = (

@@ -65,12 +65,14 @@ class TestTheCommand:
         assert parse_place(options["box"], options["points"]) == {name: np.ravel(value).tolist()}
         assert json.loads(json.dumps(data))["settings"][name] == np.asarray(value).tolist()
 
+    @pytest.mark.long
     def test_numbers_of_numpy_are_numbers(self, animator, astronaut, wave):
         settings = SETTINGS | {"beta": np.float64(2), "seed": np.int64(7), "natural": np.bool_(False)}
         data = provenance(animator, settings, astronaut, wave)
         assert json.loads(json.dumps(data)) == data
         assert parsed(data)["seed"] == 7 and parsed(data)["beta"] == 2 and not parsed(data)["natural"]
 
+    @pytest.mark.long
     def test_it_makes_the_same_frames(self, animator, astronaut, astronaut_path, voice_path, tmp_path, monkeypatch):
         voice = tmp_path / "voice.wav"
         wavfile.write(voice, SAMPLE_RATE, load_audio(voice_path)[SAMPLE_RATE : SAMPLE_RATE * 3 // 2])

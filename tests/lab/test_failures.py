@@ -25,12 +25,15 @@ def test_every_failure_is_told_and_seen(animator, face, voice, name):
     assert np.abs(tile(picture, 0) - tile(picture, columns - 1)).mean() > 1
 
 
+@pytest.mark.long
 def test_they_are_decided_by_the_seed(animator, face, voice):
     first, same, another = (make(animator, face, voice, "shaken", seed=seed) for seed in (0, 0, 1))
     assert np.array_equal(first, same) and not np.array_equal(first, another)
 
 
-@pytest.mark.parametrize("name", FAILURES)
+@pytest.mark.parametrize(
+    "name", ["misplaced", *(pytest.param(name, marks=pytest.mark.long) for name in FAILURES if name != "misplaced")]
+)
 def test_silence_and_a_drawing_at_the_border_do_for_all_of_them(animator, name):
     drawing = synthetic.Drawing(3)
     x, y, width, height = drawing.box

@@ -67,6 +67,7 @@ class TestVoice:
         assert faint > 0.98 > loud
         assert math.isnan(loud) or loud < 0.8
 
+    @pytest.mark.long
     def test_pieces_are_decided_by_the_seed(self, animator, face, voice, outcome):
         same, another = (disturb(animator, face, voice, "shuffled", seed=seed).sound for seed in (0, 1))
         assert np.array_equal(same, outcome("shuffled").sound) and not np.array_equal(another, same)
@@ -123,7 +124,10 @@ class TestPhoto:
         assert result.quality.change > 0
 
 
-@pytest.mark.parametrize("name", TROUBLES)
+@pytest.mark.parametrize(
+    "name", ["shuffled", *(pytest.param(name, marks=pytest.mark.long) for name in TROUBLES if name != "shuffled")]
+)
+@pytest.mark.long
 def test_a_fifth_of_a_second_of_silence_is_enough(animator, face, name):
     result = disturb(animator, face, np.zeros(3200, np.float32), name)
     assert len(result.disturbed) == 5 and "nan" not in result.finding

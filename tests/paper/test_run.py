@@ -50,6 +50,7 @@ def made(tiny_pack, weights, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.long
 class TestWritten:
     def test_are_the_table_all_figures_all_films_and_the_page(self, made):
         pictures = {f"{name}.{ending}" for name in FIGURES for ending in ("png", "pdf")}

@@ -1,4 +1,4 @@
-"""The page of most of these tests: used as other programs use it, through `gradio_client`, in this process."""
+"""The page that these tests share: used as other programs use it, through `gradio_client`, in this process."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,19 +19,22 @@ def cache(tmp_path_factory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("gradio")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder))
+        patch.setenv("GRADIO_HEARTBEAT_INTERVAL", "0.5")  # only at the next beat it is seen that somebody has left
         yield folder
 
 
 @pytest.fixture(scope="session")
-def page(cache) -> Iterator[Any]:
-    with launched(build()) as page:
+def page(cache, animator) -> Iterator[Any]:
+    with launched(build(animator)) as page:
         yield page
 
 
 @pytest.fixture(scope="session")
-def client(page) -> Client:
+def client(page) -> Iterator[Client]:
     """Gives files as the server names them instead of downloading copies."""
-    return Client(page.local_url, download_files=False, verbose=False)
+    client = Client(page.local_url, download_files=False, verbose=False)
+    yield client
+    client.close()
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +49,23 @@ def voice(voice_path, tmp_path_factory) -> Any:
 
 
 @pytest.fixture(scope="session")
-def first(client, photo, voice) -> tuple:
+def syllable(voice_path, tmp_path_factory) -> Any:
+    """A voice of ten frames, for what draws each of them many times."""
+    samples = load_audio(voice_path)[12_000:18_400]
+    return handle_file(write_wav(tmp_path_factory.mktemp("voice") / "syllable.wav", samples))
+
+
+@pytest.fixture(scope="session")
+def job(page, photo, voice) -> Iterator[Any]:
+    """Photo and audio alone, of a visitor who makes nothing else: so its recording is kept."""
+    client = Client(page.local_url, download_files=False, verbose=False)
+    job = client.submit(photo, voice, api_name="/animate")
+    job.result()
+    yield job
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def first(job) -> tuple:
     """What photo and audio alone give."""
-    return client.predict(photo, voice, api_name="/animate")
+    return job.result()

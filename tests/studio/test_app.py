@@ -4,14 +4,21 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
+import imageio_ffmpeg
+import numpy as np
+import pytest
 from PIL import Image
 
+from atvg.animator import Animator
 from atvg.voice.audio import load_audio
 from tests.server import ROOT, write_wav
 
 
-def test_importing_the_app_does_not_launch_it():
+def test_importing_the_app_does_not_launch_it(animator, monkeypatch):
+    monkeypatch.setattr(Animator, "from_pretrained", lambda *_, **__: animator)  # it would load weights of its own
     import app
 
     assert not app.demo.is_running
@@ -24,15 +31,23 @@ def test_weights_that_are_none_are_explained_in_one_line(tmp_path):
     assert done.returncode == 2 and re.fullmatch(r"error: [^\n]*none[^\n]*\n", done.stderr)
 
 
-def test_the_calls_in_the_readme_run_as_printed(page, astronaut, voice_path, tmp_path):
+def test_the_calls_in_the_readme_run_as_printed(page, cache, astronaut, voice_path, tmp_path, monkeypatch):
+    """And its client, unlike those of the other tests, downloads what was made."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     code = next(block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "gradio_client" in block)
     code = code.replace("http://127.0.0.1:7860", page.local_url)
     Image.fromarray(astronaut).save(tmp_path / "photo.jpg")
     write_wav(tmp_path / "speech.wav", load_audio(voice_path)[:16_000])
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, timeout=300)
+    monkeypatch.chdir(tmp_path)
+    made: dict[str, Any] = {}
+    exec(code, made)
+    made["client"].close()
+    video = made["video"] if isinstance(made["video"], str) else made["video"]["video"]
+    assert cache not in Path(video).parents, "it is not downloaded"
+    assert imageio_ffmpeg.count_frames_and_secs(video)[0] == 25 and np.abs(load_audio(video)).max() > 0.05
 
 
+@pytest.mark.long
 def test_on_zero_gpu_only_what_can_be_sent_to_another_process_crosses(photo, voice, tmp_path):
     """`spaces.GPU` runs the work elsewhere: here its stand-in pickles whatever goes in and comes out."""
     (tmp_path / "spaces.py").write_text(

@@ -5,27 +5,30 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
-from gradio_client import Client
+from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from atvg.errors import RecordingError
 from atvg.studio.guests import Guests
 from atvg.studio.settings import RECORDING, STALLED
-from tests.server import until
+from tests.server import leave, until, write_wav
 from tests.studio.files import bring, path_of, size_of
 
 
-def test_they_never_see_each_others_results(page, photo, voice, hopper, tmp_path):
+def test_they_never_see_each_others_results(page, photo, hopper, tmp_path):
     """Two at once, with different faces: each gets its own, and no key opens another's folder."""
     clients = [Client(page.local_url, download_files=False, verbose=False) for _ in range(2)]
     photos = [photo, bring(hopper, tmp_path / "hopper.png")]
+    voice = handle_file(write_wav(tmp_path / "voice.wav", np.zeros(3_200)))
     jobs = [c.submit(p, voice, api_name="/animate") for c, p in zip(clients, photos, strict=True)]
     (one, other) = (job.result() for job in jobs)
     assert size_of(path_of(one[0])) == (512, 512) and size_of(path_of(other[0])) == (512, 600)
     assert one[4][:16] != other[4][:16] and path_of(one[0]).parents[1] != path_of(other[0]).parents[1]
     with pytest.raises(AppError, match="generate it again"):
         clients[0].predict(one[4][:16] + other[4][16:], api_name="/look_inside")
+    leave(*clients)
 
 
 def test_nothing_of_theirs_outlives_the_session(cache):
@@ -109,12 +112,12 @@ def test_files_outside_the_upload_folder_are_never_deleted(cache, tmp_path):
     assert example.exists()
 
 
-def test_a_closed_page_takes_its_files_with_it(page, cache, photo, voice):
+def test_a_closed_page_takes_its_files_with_it(page, photo):
     client = Client(page.local_url, download_files=False, verbose=False)
-    video = path_of(client.predict(photo, voice, api_name="/animate")[0])
-    assert video.is_file()
+    face = path_of(client.predict(photo, api_name="/check_face")[0])
+    assert face.is_file()
     client.close()
-    until(lambda: not video.parent.parent.exists())
+    until(lambda: not face.parent.parent.exists(), "for the files to go")
 
 
 def _upload(cache: Path, name: str) -> Path:

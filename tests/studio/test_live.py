@@ -21,22 +21,12 @@ from atvg.animate.live import look_ahead
 from atvg.errors import BadAudioError, BadSettingError, LiveBusyError, LiveOverError
 from atvg.studio.broadcast import Broadcasts, sound_of
 from atvg.studio.live import Live
-from atvg.studio.page import build
 from atvg.studio.studio import Studio
 from atvg.voice.audio import load_audio
-from tests.server import PATIENCE, launched, until
+from tests.server import PATIENCE, leave, until
 from tests.studio.files import bring
 
 RATE, PIECE = 16_000, 3_200
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory) -> Iterator[Any]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
-        patch.setenv("GRADIO_HEARTBEAT_INTERVAL", "0.5")  # only at the next beat it is seen that somebody has left
-        with launched(build()) as page:
-            yield page
 
 
 @pytest.fixture
@@ -49,8 +39,7 @@ def visit(page) -> Iterator[Any]:
         return clients[-1]
 
     yield come
-    for client in clients:
-        client.close()
+    leave(*clients)
     for key in list(page.broadcasts._on_air):
         page.broadcasts.close(key)
 
@@ -67,7 +56,7 @@ def hopper_file(hopper, tmp_path_factory) -> Any:
 
 @pytest.fixture(scope="module")
 def wave(voice_path) -> np.ndarray:
-    return load_audio(voice_path)[:24_000]
+    return load_audio(voice_path)[:16_000]
 
 
 def _sound(samples: np.ndarray) -> str:
@@ -90,11 +79,11 @@ def _start(client: Client, photo: Any, **settings: Any) -> str:
 def test_frames_come_with_the_voice_and_the_mouth_moves_with_it(visit, astronaut, face, astronaut_file, wave):
     client = visit()
     key = _start(client, astronaut_file, natural=False)
-    silent = np.zeros(RATE, np.float32)
+    silent = np.zeros(12_800, np.float32)
     answers = _speak(client, key, np.concatenate([wave, silent]))
     shown = np.cumsum([len(answer["frames"]) for answer in answers])
     for i, count in enumerate(shown, 1):
-        heard = min(0.2 * i, 2.5)
+        heard = min(0.2 * i, 1.8)
         assert answers[i - 1]["heard"] == pytest.approx(heard)
         assert count == max(0, int((heard - look_ahead()) * 25 + 1e-6))
     assert all(answers[i]["start"] == shown[i - 1] for i in range(2, len(answers)))
@@ -102,13 +91,13 @@ def test_frames_come_with_the_voice_and_the_mouth_moves_with_it(visit, astronaut
     rest = client.predict(key, api_name="/live_stop")
     answers.append(rest)
     pictures = np.stack(sum(map(_pictures, answers), [])).astype(float)
-    assert pictures.shape == (round(25 * 2.5), 480, 480, 3)
+    assert pictures.shape == (round(25 * 1.8), 480, 480, 3)
     (left, top), (right, bottom) = (480 / 512 * face.landmarks[60:68, :2]).round().astype(int)[[0, 4]] + [
         [0, -3],
         [0, 9],
     ]
     light = pictures[:, top:bottom, left:right].mean(axis=(1, 2, 3))  # an open mouth is dark
-    assert light[:37].std() > 10 * light[-10:].std()
+    assert light[:25].std() > 10 * light[-10:].std()
     photo = np.asarray(Image.fromarray(astronaut).resize((480, 480)), float)
     away = np.abs(pictures[20] - photo).mean(axis=-1)
     assert away[250:440].mean() < 5 and away[-25:, -100:].mean() > 8, "it is not the photo, or not labelled"
@@ -117,12 +106,12 @@ def test_frames_come_with_the_voice_and_the_mouth_moves_with_it(visit, astronaut
 def test_everybody_gets_their_own_face_and_the_third_is_told_to_wait(
     page, visit, astronaut, hopper, astronaut_file, hopper_file, wave
 ):
-    clients, files = [visit(), visit()], [astronaut_file, hopper_file]
+    clients, files, short = [visit(), visit()], [astronaut_file, hopper_file], wave[:9_600]
     keys = [_start(client, file) for client, file in zip(clients, files, strict=True)]
     made: list[list[np.ndarray]] = [[], []]
 
     def talk(i: int) -> None:
-        for answer in _speak(clients[i], keys[i], wave):
+        for answer in _speak(clients[i], keys[i], short):
             made[i] += _pictures(answer)
 
     threads = [threading.Thread(target=talk, args=(i,)) for i in range(2)]
@@ -140,7 +129,7 @@ def test_everybody_gets_their_own_face_and_the_third_is_told_to_wait(
         photos.append(np.asarray(photo, float))
     assert np.abs(photos[0][:400, :400] - photos[1][:400, :400]).mean() > 40
     for own, frames in zip(photos, made, strict=True):
-        assert len(frames) == int((1.5 - look_ahead()) * 25)
+        assert len(frames) == int((len(short) / RATE - look_ahead()) * 25)
         assert all(frame.shape == own.shape for frame in frames)
         assert max(np.abs(frame - own).mean() for frame in frames) < 15
     clients[0].close()
@@ -190,7 +179,7 @@ def test_a_bad_piece_is_explained_and_the_voice_goes_on(visit, astronaut_file, w
     assert "Traceback" not in "".join(capfd.readouterr())
 
 
-@pytest.mark.parametrize("key", ["", None, "0" * 48, ["a"], {"a": 1}, 7])
+@pytest.mark.parametrize("key", [None, "0" * 48, ["a"]])
 def test_nobody_speaks_or_stops_without_a_start(visit, key):
     client = visit()
     for arguments, name in (((key, RATE, _sound(np.zeros(9))), "/live"), ((key,), "/live_stop")):
@@ -208,6 +197,7 @@ def test_the_page_asks_for_consent_and_is_told_what_is_wrong(page):
         assert stage.live_end(wrong) is None
 
 
+@pytest.mark.long
 def test_it_goes_on_while_a_video_is_made(visit, astronaut_file, voice_path, wave, record_property):
     """And the video is made."""
     client, other = visit(), visit()

@@ -84,9 +84,9 @@ def _mcp(page: Any, ask: Callable[[Any], Any]) -> Any:
     from mcp.client.streamable_http import streamablehttp_client
 
     async def talk() -> Any:
-        async with streamablehttp_client(f"{page.local_url}gradio_api/mcp/") as (read, write, _):
-            async with ClientSession(read, write) as session:
-                await session.initialize()
-                return await ask(session)
+        address = f"{page.local_url}gradio_api/mcp/"
+        async with streamablehttp_client(address) as (read, write, _), ClientSession(read, write) as session:
+            await session.initialize()
+            return await ask(session)
 
     return asyncio.run(talk())

@@ -1,19 +1,12 @@
-"""Who is let in: not too many at once, and on the page nobody without consent."""
+"""Who is let in: on the page nobody without consent."""
 
 import contextlib
 
 import gradio as gr
 import pytest
-from gradio_client.exceptions import ValidationError
 
 from atvg.studio.examples import PORTRAITS, VOICES_AT_HAND
 from atvg.studio.studio import Studio
-
-
-def test_too_many_are_told_that_it_is_busy(page, client, photo, voice, monkeypatch):
-    monkeypatch.setattr("atvg.studio.studio.MAX_WAITING", 0)
-    with pytest.raises(ValidationError, match="busy"):
-        client.predict(photo, voice, api_name="/animate")
 
 
 def test_another_persons_photo_needs_consent_too(tmp_path):

@@ -11,7 +11,7 @@ from tests.studio.files import path_of
 
 
 def test_it_is_listened_to_before_any_work(client, voice, tmp_path):
-    assert client.predict(voice, api_name="/check_voice").startswith("✓ 1.2 s")
+    assert client.predict(voice, api_name="/check_voice").startswith("✓ 0.8 s")
     silence = handle_file(write_wav(tmp_path / "silence.wav", np.zeros(16_000)))
     assert "silence" in client.predict(silence, api_name="/check_voice")
     text = tmp_path / "notes.txt"

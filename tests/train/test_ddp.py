@@ -129,6 +129,7 @@ ALL = ["at", "vg", "stream", "ablation"]
 
 
 @pytest.mark.parametrize("name", ALL)
+@pytest.mark.long
 class TestBothProcesses:
     def test_draw_batches_of_their_own(self, runs, name):
         first, second = (load_file(runs / f"{name}.seen-{rank}")["seen"] for rank in (0, 1))

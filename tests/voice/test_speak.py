@@ -13,6 +13,7 @@ from atvg.config import MIN_SECONDS, SAMPLE_RATE
 from atvg.errors import BadSettingError, BadTextError, SpeechUnavailableError
 from atvg.voice import audio, speak
 from atvg.voice.speak import MAX_CHARACTERS, VOICES, say
+from tests.marks import quick
 
 HELLO = "Good morning. Shall we begin?"
 GREETINGS = {
@@ -28,7 +29,7 @@ def greeting(voice: str) -> str:
 
 
 class TestSpeech:
-    @pytest.mark.parametrize("voice", VOICES)
+    @pytest.mark.parametrize("voice", quick(VOICES, *list(VOICES)[:3]))
     def test_every_voice_speaks_at_a_normal_level(self, voice):
         wave = say(greeting(voice), voice)
         assert wave.dtype == np.float32 and wave.ndim == 1
@@ -76,6 +77,7 @@ class TestTheSameTextSoundsTheSame:
         monkeypatch.delenv("PYTHONPATH", raising=False)
         np.testing.assert_array_equal(say(HELLO), first)
 
+    @pytest.mark.long
     def test_in_four_threads_at_once(self):
         jobs = [(greeting(voice), voice, 200) for voice in VOICES]
         alone = [say(*job) for job in jobs]
@@ -101,7 +103,9 @@ class TestAnyText:
         ],
         ids=lambda text: ascii(text[:4]),
     )  # fmt: skip
-    @pytest.mark.parametrize("voice", ["Español, mujer", "Deutsch, Mann", "हिन्दी, महिला", "中文，女声"])
+    @pytest.mark.parametrize(
+        "voice", quick(["Español, mujer", "Deutsch, Mann", "हिन्दी, महिला", "中文，女声"], "Deutsch, Mann")
+    )
     def test_nothing_overruns_the_engine(self, text, voice, capfd):
         try:
             assert np.isfinite(say(text, voice, 300)).all()

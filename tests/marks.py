@@ -1,0 +1,13 @@
+"""Which cases of many `make test` runs; `make test-all` runs all."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+
+def quick(cases: Iterable[Any], *chosen: Any) -> list[Any]:
+    """All cases for ``parametrize``; those not `chosen` are marked as long, for they show the same once more."""
+    found = list(cases)
+    assert all(case in found for case in chosen), "a case that there is not"
+    return [case if case in chosen else pytest.param(case, marks=pytest.mark.long) for case in found]
