@@ -156,6 +156,7 @@ def test_settings_are_used_and_the_video_can_be_looked_into(visitor, astronaut_p
     visitor.until(f"{faded} > arguments[0]", before)
 
 
+@pytest.mark.long
 def test_one_thing_changes_at_a_time(visitor, astronaut_path, voice):
     _bring(visitor, astronaut_path, voice)
     visitor.turn_to("ablations")
@@ -167,6 +168,7 @@ def test_one_thing_changes_at_a_time(visitor, astronaut_path, voice):
     assert visitor.ask("document.querySelector('#strip img').naturalWidth") > 400
 
 
+@pytest.mark.long
 def test_systems_are_compared_in_sync(visitor, astronaut_path, voice):
     _bring(visitor, astronaut_path, voice)
     visitor.turn_to("compare")
@@ -192,6 +194,7 @@ def test_a_trouble_explains_itself_and_shows_only_what_it_needs(visitor):
     assert len(said) == 2 + len(own) and all(len(text) > 40 for text in said)
 
 
+@pytest.mark.long
 def test_it_breaks_in_every_known_way(visitor, astronaut_path, voice):
     _bring(visitor, astronaut_path, voice)
     visitor.turn_to("trouble")

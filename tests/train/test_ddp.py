@@ -149,17 +149,20 @@ class TestBothProcesses:
         assert not list((runs / name).glob("*.half"))
 
 
+@pytest.mark.long
 def test_they_take_the_same_number_of_steps_whatever_their_clocks_say(runs):
     """Two minutes are two steps by the first process's clock and less than one by the second's."""
     assert tensors_file.load_state(runs / "stream" / STATE_FILE)[1]["step"] == 2
 
 
+@pytest.mark.long
 def test_a_distributed_run_resumes(runs):
     assert tensors_file.load_state(runs / "vg" / STATE_FILE)[1]["step"] == STEPS + 1
     lines = [json.loads(line) for line in (runs / "vg/log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(1, STEPS + 2))  # each step once: one process logs
 
 
+@pytest.mark.long
 def test_the_statistics_of_batch_normalisation_are_of_both_processes_batches(runs):
     first, second = (load_file(runs / f"vg.seen-{rank}") for rank in (0, 1))
     held = load_file(runs / "vg.weights-0")

@@ -122,6 +122,7 @@ def assert_readable(folder: Path, stage: str) -> int:
     return step
 
 
+@pytest.mark.long
 class TestKilled:
     # What to wait for, and then kill: a file that is being written, or one that has just taken its place.
     MOMENTS = [
