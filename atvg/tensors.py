@@ -136,6 +136,11 @@ def half(tensor: Tensor) -> Tensor:
 
 
 def load_about(path: Path) -> dict[str, Any]:
+    """Reads the JSON beside a network: its ``config``, and the ``notes`` on its training.
+
+    Raises:
+        CheckpointError: missing or damaged.
+    """
     try:
         _check_file(path)
         if path.stat().st_size > _MAX_JSON:
@@ -179,6 +184,11 @@ def _check_file(path: Path) -> None:
 
 
 def load_pair(folder: Path, name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Reads what `save_pair` wrote: what `load_about` gives, and the tensors in single precision.
+
+    Raises:
+        CheckpointError: one of the two files is missing or damaged; also complex numbers.
+    """
     tensors, _ = _read_network(folder / f"{name}.safetensors")
     return load_about(folder / f"{name}.json"), tensors
 
