@@ -101,6 +101,26 @@ class Server(Traces):
         return time.monotonic() - began
 
 
+def visitor(address: str) -> Client:
+    """Somebody who gets files as the server names them instead of downloading copies."""
+    return Client(address, download_files=False, verbose=False)
+
+
+@contextmanager
+def visitors(address: str) -> Iterator[Callable[[], Client]]:
+    """Lets visitors come, who leave when the block ends."""
+    came: list[Client] = []
+
+    def come() -> Client:
+        came.append(visitor(address))
+        return came[-1]
+
+    try:
+        yield come
+    finally:
+        leave(*came)
+
+
 def leave(*clients: Client) -> None:
     """They close their pages, all at once."""
     with ThreadPoolExecutor(max(1, len(clients))) as pool:

@@ -26,7 +26,7 @@ from atvg.voice.audio import load_audio
 from tests import bad_inputs as bad
 from tests.bad_inputs import Case, Kit
 from tests.marks import quick
-from tests.server import launched
+from tests.server import launched, visitor
 
 LIMIT = 20.0  # seconds for one case by one route
 _TOLD = re.compile(r"error: [^\n]+\n")
@@ -497,10 +497,9 @@ class TestServer:
 
     @pytest.fixture(scope="class")
     def client(self, cache, animator) -> Iterator[Any]:
-        from gradio_client import Client
 
         with launched(build(animator)) as page:
-            yield Client(page.local_url, download_files=False, verbose=False)
+            yield visitor(page.local_url)
 
     @pytest.mark.parametrize("name", ["text as jpg", "png that claims 50 000²", "two faces", "photo is bytes"])
     def test_photos(self, name, kit, client, good):

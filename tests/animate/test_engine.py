@@ -24,6 +24,7 @@ from atvg.motion.layers import Layers
 from atvg.motion.teeth import fit_teeth, load_donors
 from atvg.nets.ground import Ground
 from atvg.nets.vg_net import VGNet
+from tests.marks import quick
 
 COMPILED = ("openvino", "openvino-int8")
 
@@ -175,10 +176,7 @@ class TestChoice:
         with refuses(BadSettingError, "choose from"):
             Animator.from_pretrained(engine="tensorrt")
 
-    @pytest.mark.parametrize(
-        "before",
-        ["", *(pytest.param(it, marks=pytest.mark.long) for it in ("import openvino_telemetry", "import openvino"))],
-    )
+    @pytest.mark.parametrize("before", quick(["", "import openvino_telemetry", "import openvino"], ""))
     def test_nothing_is_sent_to_anybody(self, before):
         """Also if somebody else has imported OpenVINO or its messenger by then."""
         code = f"""
@@ -190,7 +188,6 @@ if {bool(before)}:
     for name in ("send_event", "start_session", "end_session", "send_error", "send_stack_trace"):
         setattr(openvino_telemetry.Telemetry, name, lambda *a, **k: sent.append(a))
 from atvg import Animator
-from tests.marks import quick
 engine = Animator.from_pretrained(engine="openvino").engine()
 assert engine.name == "openvino" and not sent, sent
 assert {bool(before)} or not sys.modules.get("openvino_telemetry")

@@ -10,6 +10,7 @@ from atvg.config import FPS, SAMPLE_RATE
 from atvg.errors import BadAudioError, BadSettingError
 from atvg.face.landmarks import mouth_opening
 from atvg.voice.audio import load_audio
+from tests.marks import quick
 
 
 def spoken(live: Live, wave: np.ndarray, step: int, rate: int = SAMPLE_RATE) -> list[Chunk]:
@@ -80,15 +81,11 @@ def test_what_will_be_said_does_not_matter(animator, face, wave):
 
 @pytest.mark.parametrize(
     ("ear", "most", "step"),
-    [
-        ("whisper", 0.3, 101),
-        ("whisper", 0.3, 40_000),
-        ("none", 0.1, 1600),
-        pytest.param("whisper", 0.3, 1600, marks=pytest.mark.long),
-        pytest.param("none", 0.1, 101, marks=pytest.mark.long),
-        pytest.param("none", 0.1, 40_000, marks=pytest.mark.long),
-    ],
-)
+    quick(
+        [(ear, most, step) for ear, most in (("whisper", 0.3), ("none", 0.1)) for step in (101, 1600, 40_000)],
+        ("whisper", 0.3, 101), ("whisper", 0.3, 40_000), ("none", 0.1, 1600),
+    ),
+)  # fmt: skip
 def test_the_size_of_the_pieces_hardly_matters(animator, face, wave, step, ear, most):
     live = landmarks(spoken(Live(animator, face, ear=ear), wave[:SAMPLE_RATE], step))
     recorded = landmarks([next(animator.stream(face, wave, chunk=25, ear=ear))])

@@ -18,6 +18,7 @@ from atvg.data.prepare import prepare
 from atvg.data.workers import Lost
 from atvg.errors import BadSettingError, PackError
 from tests.data import faulty
+from tests.marks import quick
 
 LONG = 300.0  # a limit that is never reached
 
@@ -112,13 +113,7 @@ class TestAddress:
         with refuses(BadSettingError, "pip install -e '.[scale]'"):
             prepare(tiny_clips, tmp_path / "pack", ray="auto")
 
-    @pytest.mark.parametrize(
-        "address",
-        [
-            "127.0.0.1:1",
-            *(pytest.param(other, marks=pytest.mark.long) for other in ("nohost.invalid:6379", "6379", "a:b")),
-        ],
-    )
+    @pytest.mark.parametrize("address", quick(["127.0.0.1:1", "nohost.invalid:6379", "6379", "a:b"], "127.0.0.1:1"))
     def test_where_there_is_no_cluster_that_is_one_line(self, address, tiny_clips, tmp_path, capfd):
         assert main(["prepare", str(tiny_clips), "-o", str(tmp_path / "pack"), "--ray", address]) == 2
         said = capfd.readouterr()

@@ -16,6 +16,7 @@ from atvg.evaluation.sentences import align, band_levels, bilabials, spelled
 from atvg.face.landmarks import INNER_LOWER, INNER_UPPER, eye_distance
 from atvg.voice import mel
 from tests import synthetic
+from tests.marks import quick
 
 FRAMES = 75
 EYES = 40.0  # pixels
@@ -204,7 +205,7 @@ class TestReport:
         printed = capsys.readouterr().out
         assert "| all: 5 | closed, up to 5% | 100% |" in printed and "before the sentence" in printed
 
-    @pytest.mark.parametrize(("key", "has"), [(KEY, True), pytest.param("interview", False, marks=pytest.mark.long)])
+    @pytest.mark.parametrize(("key", "has"), quick([(KEY, True), ("interview", False)], (KEY, True)))
     def test_of_the_whole_protocol_has_closures_where_clips_spell_sentences(self, key, has, tmp_path, monkeypatch):
         monkeypatch.setattr("atvg.evaluation.run.evaluate", lambda *_, **__: {"rows": {}})
         monkeypatch.setattr("atvg.evaluation.run.to_markdown", str)

@@ -6,6 +6,7 @@ import pytest
 from atvg.errors import BadSettingError
 from atvg.lab.failures import FAILURES, make
 from tests import synthetic
+from tests.marks import quick
 
 SIDE, STEP, LEFT, TOP = 256, 268, 16, 44  # of the tiles
 
@@ -31,9 +32,7 @@ def test_they_are_decided_by_the_seed(animator, face, voice):
     assert np.array_equal(first, same) and not np.array_equal(first, another)
 
 
-@pytest.mark.parametrize(
-    "name", ["misplaced", *(pytest.param(name, marks=pytest.mark.long) for name in FAILURES if name != "misplaced")]
-)
+@pytest.mark.parametrize("name", quick(FAILURES, "misplaced"))
 def test_silence_and_a_drawing_at_the_border_do_for_all_of_them(animator, name):
     drawing = synthetic.Drawing(3)
     x, y, width, height = drawing.box

@@ -13,6 +13,7 @@ from atvg.lab.measure import LABELS
 from atvg.lab.troubles import disturb
 from atvg.voice.audio import load_audio
 from tests.film.test_video import about, read
+from tests.marks import quick
 
 
 @pytest.fixture(scope="module")
@@ -124,10 +125,7 @@ class TestPhoto:
         assert result.quality.change > 0
 
 
-@pytest.mark.parametrize(
-    "name", ["shuffled", *(pytest.param(name, marks=pytest.mark.long) for name in TROUBLES if name != "shuffled")]
-)
-@pytest.mark.long
+@pytest.mark.parametrize("name", quick(TROUBLES, "shuffled"))
 def test_a_fifth_of_a_second_of_silence_is_enough(animator, face, name):
     result = disturb(animator, face, np.zeros(3200, np.float32), name)
     assert len(result.disturbed) == 5 and "nan" not in result.finding

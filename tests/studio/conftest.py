@@ -9,7 +9,7 @@ from gradio_client import Client, handle_file
 
 from atvg.studio.page import build
 from atvg.voice.audio import load_audio
-from tests.server import launched, write_wav
+from tests.server import launched, visitor, write_wav
 from tests.studio.files import SECONDS
 
 
@@ -32,7 +32,7 @@ def page(cache, animator) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def client(page) -> Iterator[Client]:
     """Gives files as the server names them instead of downloading copies."""
-    client = Client(page.local_url, download_files=False, verbose=False)
+    client = visitor(page.local_url)
     yield client
     client.close()
 
@@ -58,7 +58,7 @@ def syllable(voice_path, tmp_path_factory) -> Any:
 @pytest.fixture(scope="session")
 def job(page, photo, voice) -> Iterator[Any]:
     """Photo and audio alone, of a visitor who makes nothing else: so its recording is kept."""
-    client = Client(page.local_url, download_files=False, verbose=False)
+    client = visitor(page.local_url)
     job = client.submit(photo, voice, api_name="/animate")
     job.result()
     yield job

@@ -5,10 +5,11 @@ import json
 import pytest
 from PIL import Image
 
+from tests.marks import quick
 from tests.studio.files import path_of, size_of
 
 
-@pytest.mark.parametrize(("sweep", "tiles"), [pytest.param("noise", 8, marks=pytest.mark.long), ("pose", 6)])
+@pytest.mark.parametrize(("sweep", "tiles"), quick([("noise", 8), ("pose", 6)], ("pose", 6)))
 def test_one_thing_changes_at_a_time(client, photo, syllable, sweep, tiles):
     strip, curves, video = client.predict(photo, syllable, sweep, api_name="/ablate")
     assert Image.open(path_of(strip)).width > 500 and video is None

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from atvg.voice.audio import load_audio
+from tests.marks import quick
 from tests.server import write_wav
 from tests.synthetic import Robot
 
@@ -253,6 +254,7 @@ def test_five_clicks_place_a_face(visitor, tmp_path):
         visitor.hears(next_word, "#said")
 
 
+@pytest.mark.long
 def test_two_visitors_do_not_see_each_other(visitor, address, astronaut_path, hopper, voice, tmp_path):
     Image.fromarray(hopper).save(tmp_path / "hopper.png")
     other = browser.Visitor(address, tmp_path)
@@ -361,7 +363,7 @@ def test_tabs_can_be_reached_by_keyboard(visitor):
         visitor.until("document.querySelector(arguments[0])?.checkVisibility()", f"#tab-{tab}")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", quick(["light", "dark"], "dark"))
 def test_nothing_is_wider_than_a_phone(visitor, theme):
     visitor.resize(390, 844, 2)
     visitor.open(theme)

@@ -7,19 +7,19 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 
 from atvg.errors import RecordingError
 from atvg.studio.guests import Guests
 from atvg.studio.settings import RECORDING, STALLED
-from tests.server import leave, until, write_wav
+from tests.server import leave, until, visitor, write_wav
 from tests.studio.files import bring, path_of, size_of
 
 
 def test_they_never_see_each_others_results(page, photo, hopper, tmp_path):
     """Two at once, with different faces: each gets its own, and no key opens another's folder."""
-    clients = [Client(page.local_url, download_files=False, verbose=False) for _ in range(2)]
+    clients = [visitor(page.local_url) for _ in range(2)]
     photos = [photo, bring(hopper, tmp_path / "hopper.png")]
     voice = handle_file(write_wav(tmp_path / "voice.wav", np.zeros(3_200)))
     jobs = [c.submit(p, voice, api_name="/animate") for c, p in zip(clients, photos, strict=True)]
@@ -113,7 +113,7 @@ def test_files_outside_the_upload_folder_are_never_deleted(cache, tmp_path):
 
 
 def test_a_closed_page_takes_its_files_with_it(page, photo):
-    client = Client(page.local_url, download_files=False, verbose=False)
+    client = visitor(page.local_url)
     face = path_of(client.predict(photo, api_name="/check_face")[0])
     assert face.is_file()
     client.close()

@@ -23,7 +23,7 @@ from atvg.studio.broadcast import Broadcasts, sound_of
 from atvg.studio.live import Live
 from atvg.studio.studio import Studio
 from atvg.voice.audio import load_audio
-from tests.server import PATIENCE, leave, until
+from tests.server import PATIENCE, until, visitors
 from tests.studio.files import bring
 
 RATE, PIECE = 16_000, 3_200
@@ -32,14 +32,8 @@ RATE, PIECE = 16_000, 3_200
 @pytest.fixture
 def visit(page) -> Iterator[Any]:
     """Visitors, who leave when the test ends."""
-    clients: list[Client] = []
-
-    def come() -> Client:
-        clients.append(Client(page.local_url, download_files=False, verbose=False))
-        return clients[-1]
-
-    yield come
-    leave(*clients)
+    with visitors(page.local_url) as come:
+        yield come
     for key in list(page.broadcasts._on_air):
         page.broadcasts.close(key)
 

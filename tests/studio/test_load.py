@@ -25,7 +25,8 @@ from PIL import Image
 from atvg.animator import Animator
 from atvg.cli import main
 from atvg.scratch import MARK, under_way
-from tests.server import PATIENCE, ROOT, Server, Traces, encoders, leave, name_of, until, write_wav
+from tests.marks import quick
+from tests.server import PATIENCE, ROOT, Server, Traces, encoders, leave, name_of, until, visitor, visitors, write_wav
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in Linux's /proc")
 
@@ -111,14 +112,8 @@ def server(house) -> Server:
 @pytest.fixture
 def visit(server) -> Iterator[Callable[[], Client]]:
     """Visitors, who leave when the test ends."""
-    came: list[Client] = []
-
-    def visit() -> Client:
-        came.append(Client(server.address, download_files=False, verbose=False))
-        return came[-1]
-
-    yield visit
-    leave(*came)
+    with visitors(server.address) as come:
+        yield come
 
 
 def begin(client: Client, things: SimpleNamespace, number: int, voice: Path | None = None, **settings: Any) -> Any:
@@ -158,7 +153,7 @@ def nothing_left(server: Server) -> bool:
 
 def test_a_full_queue_is_busy_and_canceled_jobs_leave_nothing(page, cache, things):
     """One is drawn, as many wait as may, and the next is told; the last that waits is drawn when all others go."""
-    one, crowd, last = (Client(page.local_url, download_files=False, verbose=False) for _ in range(3))
+    one, crowd, last = (visitor(page.local_url) for _ in range(3))
     traces = Traces(cache, os.getpid())
     before, runs = set(traces.files()), set(traces.runs())
     drawn = begin(one, things, 62, things.slow, arrays=True)
@@ -305,7 +300,7 @@ class TestSuddenDeath:
             until(lambda: not killed.parent.exists(), "for the killed run to go", 10)
             assert others.is_dir()
         shutil.rmtree(others.parent)
-        client = Client(house.server.address, download_files=False, verbose=False)
+        client = visitor(house.server.address)
         assert is_own(begin(client, things, 9).result(timeout=PATIENCE), 9)
         client.close()
         until(lambda: nothing_hidden(house.cache), "for what is hidden to go", 10)
@@ -337,11 +332,7 @@ class TestTheCommandLine:
 
     @pytest.mark.parametrize(
         ("sign", "status"),
-        [
-            (signal.SIGTERM, 143),
-            pytest.param(signal.SIGINT, 130, marks=pytest.mark.long),
-            pytest.param(signal.SIGKILL, -signal.SIGKILL, marks=pytest.mark.long),
-        ],
+        quick([(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)], (signal.SIGTERM, 143)),
     )
     def test_a_killed_one_leaves_no_output(self, things, out, sign, status):
         """Nor anything else, but where it gets no chance to tidy: there the next one does."""
@@ -361,7 +352,7 @@ class TestTheCommandLine:
         assert sorted(path.name for path in out.iterdir()) == ["a.npz", "p.mp4", "v.mp4"]
         assert look(str(out / "v.mp4")) == (colour(12), frames(12))
 
-    @pytest.mark.parametrize("megabytes", [0.3, *(pytest.param(size, marks=pytest.mark.long) for size in (0, 1.2))])
+    @pytest.mark.parametrize("megabytes", quick([0, 0.3, 1.2], 0.3))
     def test_a_full_disk_is_one_line(self, things, tmp_path, megabytes, animator, monkeypatch, capsys):
         monkeypatch.setattr(Animator, "from_pretrained", lambda *_, **__: animator)  # twice, which takes seconds
         with disk(tmp_path / "out", 4) as own:

@@ -135,9 +135,7 @@ class TestKilled:
         (LOG_FILE, "is there"),
     ]
 
-    @pytest.mark.parametrize(
-        "stage, moments", [pytest.param("vg", MOMENTS, marks=pytest.mark.long), ("at", MOMENTS[1::3])]
-    )
+    @pytest.mark.parametrize("stage, moments", [("vg", MOMENTS), ("at", MOMENTS[1::3])])
     def test_whenever_it_comes_the_run_goes_on_as_if_never_killed(self, nursery, tiny_pack, tmp_path, stage, moments):
         folder, log = tmp_path / "killed", tmp_path / "output"
         steps = 18

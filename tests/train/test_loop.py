@@ -15,6 +15,7 @@ from atvg.train.run import setting_names, train
 from atvg.train.settings import RunSettings, VGSettings
 from atvg.train.state import STATE_FILE
 from atvg.train.vg_stage import VGStage
+from tests.marks import quick
 
 
 def state_of(folder):
@@ -61,7 +62,7 @@ class TestStopping:
 
 
 class TestResuming:
-    @pytest.mark.parametrize("discriminator", [pytest.param(0, marks=pytest.mark.long), 0.1])
+    @pytest.mark.parametrize("discriminator", quick([0, 0.1], 0.1))
     def test_two_steps_and_two_are_four(self, run_vg, tmp_path, one_minute_per_step, discriminator):
         settings = {"steps": 4, "discriminator": discriminator}
         run_vg(tmp_path / "whole", **settings)
