@@ -94,7 +94,10 @@ class ShapeModel:
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Offsets of codes, (..., K_z) → (..., 68, 3), normalised frame."""
-        return (codes @ self.motion_basis).reshape(*codes.shape[:-1], 68, 3)
+        # A product of its own for each: BLAS sums many rows in another order than few, and frames must not depend on
+        # how many are made at once.
+        offsets = codes[..., None, :] @ self.motion_basis
+        return offsets.reshape(*codes.shape[:-1], 68, 3)
 
     def opening_per_code(self) -> np.ndarray:
         """How far one unit of each code opens the inner lips, (K_z,): linear, so a loss can use it."""

@@ -1,5 +1,7 @@
 """Shapes without pose, and the PCA codes of who somebody is (e) and of how the mouth moves (z)."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -167,6 +169,13 @@ class TestCodes:
     def test_no_motion_is_the_zero_code(self, model):
         assert (model.encode(np.zeros((68, 3))) == 0).all()
         assert (model.decode(np.zeros(4)) == 0).all()
+
+    def test_a_frame_is_the_same_however_many_are_decoded_with_it(self, model):
+        codes = np.random.default_rng(0).normal(size=(40, 12)).astype(np.float32)
+        wide = replace(model, motion_basis=np.random.default_rng(1).normal(size=(12, 204)).astype(np.float32))
+        together = wide.decode(codes)
+        for count in (1, 3, 12, 15):
+            np.testing.assert_array_equal(wide.decode(codes[:count]), together[:count])
 
     def test_only_lips_and_jaw_move(self, model):
         moving = np.flatnonzero(np.abs(model.decode(np.ones(4))).sum(axis=1) > 1e-9)

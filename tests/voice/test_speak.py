@@ -28,6 +28,15 @@ def greeting(voice: str) -> str:
     return GREETINGS[VOICES[voice].split("+")[0]]
 
 
+def voice_pitch(wave: np.ndarray) -> float:
+    """Hz: the median over the loud half of its 64 ms pieces of where their autocorrelation peaks, 60..400 Hz."""
+    pieces = wave[: len(wave) // 1024 * 1024].reshape(-1, 1024)
+    loudness = (pieces**2).sum(axis=1)
+    spectra = np.abs(np.fft.rfft(pieces[loudness > np.median(loudness)], 2048)) ** 2
+    lags = slice(SAMPLE_RATE // 400, SAMPLE_RATE // 60)
+    return float(np.median(SAMPLE_RATE / (lags.start + np.fft.irfft(spectra)[:, lags].argmax(axis=1))))
+
+
 class TestSpeech:
     @pytest.mark.parametrize("voice", quick(VOICES, *list(VOICES)[:3]))
     def test_every_voice_speaks_at_a_normal_level(self, voice):
@@ -43,12 +52,7 @@ class TestSpeech:
         assert silent[:4].all() and silent[-4:].all() and not silent[5:8].any()
 
     def test_a_woman_speaks_higher_than_a_man(self):
-        import librosa
-
-        woman, man = (
-            np.nanmedian(librosa.pyin(say(HELLO, f"English (UK), {who}"), fmin=60, fmax=400, sr=SAMPLE_RATE)[0])
-            for who in ("woman", "man")
-        )
+        woman, man = (voice_pitch(say(HELLO, f"English (UK), {who}")) for who in ("woman", "man"))
         assert woman > 150 > 120 > man
 
     def test_speed_is_in_words_a_minute(self):
