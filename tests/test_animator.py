@@ -1,11 +1,15 @@
 """Photo + audio → frames, with the shipped weights."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
 
 from atvg import Animator, Pose, checkpoint
 from atvg.animate.chunk import Chunk
+from atvg.animate.pipeline import blend
 from atvg.animator import Result
 from atvg.bench.samples import sample_voice
 from atvg.config import SAMPLE_RATE, VGNetConfig
@@ -136,10 +140,23 @@ def test_beta_between_two_trained_ones_lies_between_them(animator):
     low, high = VGNet(base.config).eval(), VGNet(base.config).eval()
     family = Animator(animator.at_nets, animator.shape, {0.0: low, 2.0: high}, animator.detector)
     name = "attention_head.0.weight"  # the motion head begins at zero
-    middle = family._blend(0.5).state_dict()[name]
+    middle = blend(family.vg_nets, 0.5).state_dict()[name]
     expected = 0.75 * low.state_dict()[name] + 0.25 * high.state_dict()[name]
     assert np.allclose(middle, expected, atol=1e-6)
-    assert family._blend(2.0) is high
+    assert blend(family.vg_nets, 2.0) is high
+
+
+def test_one_that_is_let_go_takes_its_networks_along_at_once(animator, face, voice_path):
+    nets = VGNet(animator.vg_nets[min(animator.vg_nets)].config).eval()
+    other = Animator(animator.at_nets, animator.shape, {0.0: nets}, animator.detector)
+    next(other.stream(face, voice_path))
+    remembered = [weakref.ref(other), weakref.ref(other.engine())]
+    gc.disable()
+    try:
+        del other
+        assert [reference() for reference in remembered] == [None, None]
+    finally:
+        gc.enable()
 
 
 @pytest.fixture(scope="module")

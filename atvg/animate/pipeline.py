@@ -61,7 +61,9 @@ class Pipeline:
         self.at_nets = {ear: at_nets[ear].to(self.device) for ear in EARS if ear in at_nets}
         self.shape, self.detector = shape, detector
         self.vg_nets = {beta: channels_last(net.to(self.device)) for beta, net in vg_nets.items()}
-        self.engine_name, self._engines = engine, lru_cache(maxsize=_ENGINES)(self._make_engine)
+        self.engine_name = engine
+        # Of no method: the cycle would keep some 300 MB until the collector happens to come by.
+        self._engines = lru_cache(maxsize=_ENGINES)(partial(_compiled, engine, self.vg_nets))
         self._compiling = threading.Lock()
         self.load_ear = load_ear
         self._hearing: dict[str, tuple[Listens | None, Tensor]] = {}  # ears at work, and what they hear of silence
@@ -156,21 +158,22 @@ class Pipeline:
         with self._compiling:  # one compiler at a time, and none for what another thread compiles already
             return self._engines(float(beta))
 
-    def _make_engine(self, beta: float) -> Engine:
-        return make_engine(self.engine_name, self._blend(beta))
 
-    def _blend(self, beta: float) -> VGNet:
-        """The network for β: between the two nearest trained values the weights are interpolated."""
-        trained = sorted(self.vg_nets)
-        below = max((b for b in trained if b <= beta), default=trained[0])
-        above = min((b for b in trained if b >= beta), default=trained[-1])
-        if below == above:
-            return self.vg_nets[below]
-        share = (beta - below) / (above - below)
-        low, high = self.vg_nets[below].state_dict(), self.vg_nets[above].state_dict()
-        blend = channels_last(VGNet(self.vg_nets[below].config).to(self.device))
-        mixed = {k: v if not v.is_floating_point() else v.lerp(high[k], share) for k, v in low.items()}
-        if not all((net.input_ranges[:, 1] > 0).all() for net in (self.vg_nets[below], self.vg_nets[above])):
-            mixed["input_ranges"].zero_()  # half of a range is none
-        blend.load_state_dict(mixed)
-        return blend.eval().requires_grad_(False)
+def _compiled(name: str, nets: Mapping[float, VGNet], beta: float) -> Engine:
+    return make_engine(name, blend(nets, beta))
+
+
+def blend(nets: Mapping[float, VGNet], beta: float) -> VGNet:
+    """The network for a β, 0..2: between the two nearest that were trained the weights are interpolated."""
+    below = max((b for b in nets if b <= beta), default=min(nets))
+    above = min((b for b in nets if b >= beta), default=max(nets))
+    low, high = nets[below], nets[above]
+    if low is high:
+        return low
+    weights, share = high.state_dict(), (beta - below) / (above - below)
+    mixed = {k: v.lerp(weights[k], share) if v.is_floating_point() else v for k, v in low.state_dict().items()}
+    if not all((net.input_ranges[:, 1] > 0).all() for net in (low, high)):
+        mixed["input_ranges"].zero_()  # half of a range is none
+    between = channels_last(VGNet(low.config).to(low.input_ranges.device))
+    between.load_state_dict(mixed)
+    return between.eval().requires_grad_(False)

@@ -16,6 +16,7 @@ import torch
 from atvg.animate import engine, openvino_engine
 from atvg.animate.engine import make_engine
 from atvg.animate.int8 import calibrate
+from atvg.animate.pipeline import blend
 from atvg.animate.torch_engine import Drawn, TorchEngine
 from atvg.animator import Animator
 from atvg.config import VGNetConfig
@@ -207,7 +208,7 @@ assert {bool(before)} or not sys.modules.get("openvino_telemetry")
         bare = copy.deepcopy(net)
         bare.input_ranges.zero_()
         mixed = Animator(animator.at_nets, animator.shape, {0.5: net, 2.0: bare}, animator.detector)
-        assert not mixed._blend(1.5).input_ranges.any()
+        assert not blend(mixed.vg_nets, 1.5).input_ranges.any()
 
 
 class TestRanges:
