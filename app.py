@@ -1,23 +1,15 @@
 """The door to the app: a photo and a voice → a talking face, and what the networks computed on the way.
 
-Run ``python app.py``. ``ATVG_WEIGHTS`` names other weights than the shipped ones (a folder or a Hub id). The page is
-made in ``atvg/studio/``; every text and the look of every component are in ``assets/``.
+Run ``python app.py``, or ``atvg app``. ``ATVG_WEIGHTS`` names other weights than the shipped ones (a folder or a Hub id).
+The page is made in ``atvg/studio/``; every text and the look of every component are in ``assets/``.
 """
 
-import sys
-
 import atvg.studio  # noqa: F401  before what may import torch or Gradio: it prepares both
-from atvg.errors import ATVGError
 from atvg.face.mediapipe import silence_native_logs
-from atvg.studio.page import build
-from atvg.studio.serve import serve
+from atvg.studio.serve import built, serve
 
 if __name__ == "__main__":
     silence_native_logs()
-try:
-    demo = build()  # Gradio and Hugging Face Spaces look for this name
-except ATVGError as error:
-    print(f"error: {error}", file=sys.stderr)
-    raise SystemExit(2) from None
+demo = built()  # Gradio and Hugging Face Spaces look for this name
 if __name__ == "__main__":
     serve(demo)

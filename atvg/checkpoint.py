@@ -28,12 +28,13 @@ from atvg.nets.at_net import ATNet
 from atvg.nets.ear import Ear
 from atvg.nets.sync_net import SyncNet
 from atvg.nets.vg_net import VGNet
+from atvg.shipped import shipped
 from atvg.tensors import half, load_about, load_header, load_pair, load_single, save_pair
 
 AT_NET, VG_NET, DIRECT_NET, SYNC_NET, EAR, IDLE = "at_net", "vg_net", "direct_net", "sync_net", "ear", "idle"
 COMPARED = "compared"  # folder beside the weights that run, of networks that these are only compared with
 _SHAPE = "shape."
-_SHIPPED = Path(__file__).resolve().parent.parent / "checkpoints"
+_SHIPPED = shipped("checkpoints")
 
 _ALIKE = 1e-3  # pixels, and units of codes, by which shape models may differ and still be one
 _UNSAID = {VGNetConfig: {"layers": False}, ATNetConfig: {"ear": "none"}}  # what older weights do not say of themselves

@@ -18,7 +18,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # Each station of the way from a photo and a voice to a film, and then what is built around it. A file may import from
 # its own station and from those above it, wherever in the file the import stands.
 STATIONS = [
-    "errors", "scratch", "config",
+    "errors", "scratch", "shipped", "config",
     "voice", "face", "motion", "nets", "tensors", "checkpoint", "animate", "film", "animator",
     "data", "evaluation", "show", "lab", "train", "paper", "bench", "cli", "studio",
 ]  # fmt: skip

@@ -1,11 +1,8 @@
-"""``atvg app``: the Gradio app that stands beside the package."""
+"""``atvg app``: the Gradio app."""
 
 import argparse
 import os
 import sys
-from pathlib import Path
-
-from atvg.errors import OutputError
 
 
 def add_app(commands: argparse._SubParsersAction) -> None:
@@ -16,11 +13,8 @@ def add_app(commands: argparse._SubParsersAction) -> None:
 
 
 def _app(options: argparse.Namespace) -> None:
-    # The app stands beside the package, as Hugging Face Spaces wants it, and uses it; never the other way round.
-    path = Path(__file__).resolve().parents[2] / "app.py"
-    if not path.is_file():
-        raise OutputError("app.py is not beside the atvg package; run this from a clone of the repository")
+    # A process of its own: the app uses the package, never the other way round.
     environment = dict(os.environ)
     if options.port is not None:
         environment["GRADIO_SERVER_PORT"] = str(options.port)
-    os.execve(sys.executable, [sys.executable, str(path)], environment)
+    os.execve(sys.executable, [sys.executable, "-m", "atvg.studio"], environment)

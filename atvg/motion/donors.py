@@ -12,12 +12,13 @@ from PIL import Image
 from torch import Tensor
 
 from atvg.errors import CheckpointError
+from atvg.shipped import shipped
 
 INDEX = "teeth.json"
 FINE = 6  # texture pixels per crop pixel: faces of 1000 pixels have 6 or 7
 WIDTH = 36  # crop pixels that a row's picture spans
 UPPER_ROWS, LOWER_ROWS = (-12, 3), (-3, 10)  # crop pixels above and below the incisors' edge that it spans
-_SHIPPED = Path(__file__).resolve().parent.parent.parent / "assets" / "teeth"
+_SHIPPED = shipped("assets") / "teeth"
 
 
 class Donors(NamedTuple):

@@ -12,9 +12,10 @@ import gradio as gr
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 
+from atvg.errors import ATVGError
 from atvg.scratch import ROOM, has_room
 from atvg.studio.guests import Guests
-from atvg.studio.page import Page
+from atvg.studio.page import Page, build
 from atvg.studio.settings import ASSETS, MAX_SESSIONS, PAGE, PATIENCE
 
 
@@ -37,6 +38,15 @@ LAUNCH: dict[str, Any] = {
     "max_file_size": "50mb", "footer_links": ["api", "settings"], "enable_monitoring": False, "run_history": False,
     "mcp_server": True, "state_session_capacity": MAX_SESSIONS, "app_kwargs": {"middleware": [Middleware(Doorkeeper)]},
 }  # fmt: skip
+
+
+def built() -> Page:
+    """The page of the weights that the environment names; without them one line says why, and the program ends."""
+    try:
+        return build()
+    except ATVGError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 def serve(page: Page) -> None:

@@ -1,8 +1,9 @@
 """The page's limits, its texts, and the ways in which its events run."""
 
 import json
-from pathlib import Path
 from typing import Any
+
+from atvg.shipped import shipped
 
 MAX_SECONDS = 120  # of audio, so that the queue moves on
 MAX_SIDE = 1280  # of the photo, pixels: larger videos are not encoded in real time
@@ -21,7 +22,7 @@ LIVE_SECONDS, LIVE_PATIENCE = 60, 10  # how long one may last, and go on without
 LIVE_PIECE, LIVE_LONGEST = 0.2, 1.0  # seconds of sound that the page sends at once; of what waits longer, the newest
 LIVE_WAITING = 10  # frames that wait to be shown; of more, the oldest are left out to stay live
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"  # beside the package, as app.py is
+ASSETS = shipped("assets")
 
 
 def asset(name: str) -> str:
