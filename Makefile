@@ -1,7 +1,7 @@
 # make demo         installs what the app needs and opens it
 # make test         installs what the tests need and runs the quick ones: every feature, in five minutes on two cores
 # make test-all     runs all tests: also every made-up fault, setting and kill, which are marked `long` (20 minutes)
-# make lint         style, format and types
+# make lint         style, format and types, and the Dockerfile
 # make audit        known vulnerabilities of what is installed
 # make paper        the paper's table, figures and page: make paper PACK=/path/to/pack [OUT=paper] [WORKERS=2]
 # make ablations    trains the ablations that are not shipped, four minutes each: make ablations PACK=/path/to/pack
@@ -31,6 +31,7 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@test ! -x $(BIN)/hadolint || $(BIN)/hadolint Dockerfile
 
 # pip-audit has an environment of its own, so that it cannot change the versions of what it looks at.
 audit: $(VENV)/.test

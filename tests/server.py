@@ -61,13 +61,16 @@ class Traces:
 
 
 class Server(Traces):
-    """The app, started at once; `cache` is all that it may write to, its log lies in `folder`.
+    """The app, started at once by a command of Python's, in `cwd`; `cache` is all that it may write to, its log lies in
+    `folder`.
 
     Raises:
         RuntimeError: it ended instead of answering; with its log.
     """
 
-    def __init__(self, folder: Path, cache: Path | None = None):
+    def __init__(
+        self, folder: Path, cache: Path | None = None, command: tuple[str, ...] = ("app.py",), cwd: Path = ROOT
+    ):
         folder.mkdir(exist_ok=True)
         cache, self._log, port = cache or folder / "cache", folder / "log.txt", str(free_port())
         self.address = f"http://127.0.0.1:{port}/"
@@ -77,7 +80,7 @@ class Server(Traces):
         }  # fmt: skip
         with self._log.open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log
+                [sys.executable, *command], cwd=cwd, env=environment, stdout=log, stderr=log
             )
         super().__init__(cache, self.process.pid)
         until(lambda: self.process.poll() is not None or self.answers(), "for the app to start")

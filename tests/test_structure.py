@@ -20,7 +20,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 STATIONS = [
     "errors", "scratch", "shipped", "config",
     "voice", "face", "motion", "nets", "tensors", "checkpoint", "animate", "film", "animator",
-    "data", "evaluation", "show", "lab", "train", "paper", "bench", "cli", "studio",
+    "data", "evaluation", "show", "lab", "train", "paper", "bench", "doctor", "cli", "studio",
 ]  # fmt: skip
 LINES, CLASS_LINES = 300, 200
 LONG = "Long, because"  # how the text at the top of a longer file begins to say why it is

@@ -10,6 +10,8 @@ from typing import NoReturn
 from atvg.cli.animate import add_animate
 from atvg.cli.app import add_app
 from atvg.cli.bench import add_bench
+from atvg.cli.completion import add_completion
+from atvg.cli.doctor import add_doctor
 from atvg.cli.evaluate import add_evaluate
 from atvg.cli.paper import add_paper
 from atvg.cli.prepare import add_prepare
@@ -28,7 +30,7 @@ class _Parser(argparse.ArgumentParser):
 
 def program() -> int:
     """What the shell runs: `main`, without what native libraries write to the terminal."""
-    from atvg.face.mediapipe import silence_native_logs
+    from atvg.face.silence import silence_native_logs
 
     silence_native_logs()
     signal.signal(signal.SIGTERM, _terminated)
@@ -44,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns the exit status."""
     try:
         options = _parser().parse_args(arguments)
-        options.run(options)
+        return options.run(options) or 0
     except ATVGError as error:
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
         return 2
@@ -57,13 +59,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("error: stopped", file=sys.stderr)
         return 130
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="atvg", description="One face photo + speech → a video of that face saying it.")
     parser.add_argument("--version", action="version", version=f"atvg {VERSION}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
-    for add in (add_animate, add_prepare, add_train, add_evaluate, add_paper, add_teeth, add_bench, add_app):
+    for add in (
+        add_animate,
+        add_prepare,
+        add_train,
+        add_evaluate,
+        add_paper,
+        add_teeth,
+        add_bench,
+        add_app,
+        add_doctor,
+    ):
         add(commands)
+    add_completion(commands, parser)
     return parser

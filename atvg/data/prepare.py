@@ -185,7 +185,7 @@ def _in_one_line(reason: object) -> str:
 
 
 def _start_worker() -> None:
-    from atvg.face.mediapipe import silence_native_logs
+    from atvg.face.silence import silence_native_logs
 
     silence_native_logs()  # they would tear the progress bar
     cv2.setNumThreads(1)

@@ -41,7 +41,7 @@ def in_order(
 def _start(make_work: Callable[[], Callable], threads: int) -> None:
     import torch
 
-    from atvg.face.mediapipe import silence_native_logs
+    from atvg.face.silence import silence_native_logs
 
     silence_native_logs()
     torch.set_num_threads(threads)

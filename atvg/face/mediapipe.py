@@ -1,8 +1,6 @@
 """The offline default: MediaPipe face detector and 478-point face mesh, whose models lie in the wheel."""
 
 import contextlib
-import os
-import sys
 import threading
 from typing import Any
 
@@ -19,20 +17,6 @@ _MESH_SIDE = 512
 # On a new face the tracker takes some frames to settle: on stills the lip opening moves by half a pixel of a 128 px
 # crop (median) from its first to its later frames.
 _SETTLE = 8
-
-
-def silence_native_logs() -> None:
-    """Sends what C++ libraries write to file descriptor 2 to nowhere, for good; Python's own stderr goes on.
-
-    MediaPipe's threads report there whenever they like, and its log levels do not reach those lines. For whole
-    programs only: the command line, the app and worker processes call it first of all.
-    """
-    sys.stderr.flush()
-    own = os.dup(2)
-    sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, 2)
-    os.close(sink)
-    sys.stderr = os.fdopen(own, "w", buffering=1, encoding="utf-8", errors="backslashreplace")
 
 
 def _solution(name: str, **options: Any) -> Any:

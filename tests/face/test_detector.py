@@ -100,7 +100,8 @@ def test_a_program_can_silence_mediapipe_and_keep_its_own_voice():
     code = (
         "import sys\n"
         "from skimage import data\n"
-        "from atvg.face.mediapipe import MediaPipeDetector, MediaPipeTracker, silence_native_logs\n"
+        "from atvg.face.mediapipe import MediaPipeDetector, MediaPipeTracker\n"
+        "from atvg.face.silence import silence_native_logs\n"
         "silence_native_logs()\n"
         "assert MediaPipeDetector().detect(data.astronaut())\n"
         "MediaPipeTracker().track(data.astronaut()[None])\n"
