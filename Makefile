@@ -83,6 +83,8 @@ $(VENV)/.demo: $(VENV)/.python requirements.txt pyproject.toml
 	$(call install,-e .)
 	@touch $@
 
+# axe-core comes in a package for Playwright, which the tests do without: they have Selenium.
 $(VENV)/.test: $(VENV)/.python requirements.txt pyproject.toml
 	$(call install,-e '.[test]')
+	$(BIN)/python -m pip install --quiet --no-deps "axe-playwright-python==0.1.8"
 	@touch $@

@@ -1,4 +1,4 @@
-"""For which systems is there a wheel of everything in requirements.txt: ``python .ci/platforms.py > table.md``.
+"""For which systems there is a wheel of everything in requirements.txt: ``python .ci/platforms.py > table.md``.
 
 Asks pip, which reads the registry's metadata and downloads no wheel. A few minutes.
 """
@@ -20,6 +20,11 @@ PLATFORMS = {
     "Windows x86-64": ["win_amd64"],
     "Windows ARM": ["win_arm64"],
 }
+# Compiled packages that those bring along.
+ALONG = [
+    "jaxlib", "llvmlite", "opencv-contrib-python<4.12", "pandas", "pydantic-core", "scikit-image", "sentencepiece",
+    "soxr",
+]  # fmt: skip
 
 
 def requirements() -> list[str]:
@@ -46,7 +51,7 @@ def main() -> None:
     print("| package | " + " | ".join(PLATFORMS) + " |")
     print("|---|" + ":-:|" * len(PLATFORMS))
     with ThreadPoolExecutor(4) as pool:
-        for wish in requirements():
+        for wish in [*requirements(), *ALONG]:
             asked = [pool.submit(has_wheel, wish, python, tags) for tags in PLATFORMS.values() for python in PYTHONS]
             found = [asked[i : i + len(PYTHONS)] for i in range(0, len(asked), len(PYTHONS))]
             cells = [_cell([job.result() for job in jobs]) for jobs in found]

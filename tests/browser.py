@@ -1,6 +1,7 @@
 """``python app.py`` and visitors with a browser, for the browser tests and the screenshots."""
 
 import base64
+import importlib.util
 import json
 import shutil
 from collections.abc import Iterator
@@ -17,6 +18,15 @@ from tests.server import ROOT, Server, until
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
+
+_AXE = importlib.util.find_spec("axe_playwright_python")  # only its script is read
+AXE = Path(_AXE.origin).with_name("axe.min.js") if _AXE and _AXE.origin else None
+# WCAG 2.2 AA, and what axe-core calls best practice; → what stands in somebody's way.
+_BARRIERS = """
+axe.run(document, {resultTypes: ["violations"]}).then(found => found.violations
+  .filter(rule => ["serious", "critical"].includes(rule.impact))
+  .flatMap(rule => rule.nodes.map(node => `${rule.id}: ${node.target.join(" ")}: ${node.failureSummary}`)))
+""".strip()
 
 TABS = json.loads((ROOT / "assets" / "page.json").read_text(encoding="utf-8"))["tabs"]
 
@@ -85,6 +95,13 @@ class Visitor:
     def complaints(self) -> list[str]:
         """What the browser complained about since it was last asked."""
         return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+
+    def barriers(self) -> list[str]:
+        """What axe-core calls serious or critical on the page as it is seen now."""
+        assert AXE is not None, "axe-core is not installed; make test does it"
+        if not self.ask("!!window.axe"):
+            self.driver.execute_script(AXE.read_text(encoding="utf-8"))
+        return self.ask(_BARRIERS)
 
     def hosts(self) -> set[str]:
         """Whom the page asked for anything since it was last asked."""

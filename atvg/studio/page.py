@@ -50,7 +50,8 @@ def build(animator: Animator | None = None) -> Page:
         _add_tabs(studio)
         gr.Markdown(asset("footer.md"), elem_id="note")
         page.unload(studio.leave)
-        page.load(js=asset("names.js"), api_visibility="private")
+        for script in ("names.js", "access.js"):
+            page.load(js=asset(script), api_visibility="private")
     page.queue(max_size=2 * MAX_WAITING, api_open=False)  # closed: nobody gets past the queue
     studio.jobs = page._queue
     page.guests, page.broadcasts = studio.guests, studio.broadcasts
