@@ -14,14 +14,15 @@
   const mend = () => {
     set(".empty[aria-label]", {role: "img", "aria-label": "Nothing here yet"});
     set(".block.message", {role: "status"}); // what was found in the photo and heard in the voice
-    set("footer button > img", {alt: ""}); // its button says the same
-    all("pre").forEach((text) => (text.tabIndex = text.scrollWidth > text.clientWidth ? 0 : -1));
+    set("footer button > img", {alt: "", "aria-hidden": "true"}); // its button says the same
+    // Gradio gives each choice a name of its own, so arrow keys do not lead from one to the next.
+    all("fieldset[id] input[type=radio]").forEach((choice) => (choice.name = choice.closest("fieldset").id));
+    set("pre", {tabindex: "0"}); // where it is narrow it is scrolled
     if (calm.matches) all("video[autoplay], video[loop]").forEach((film) => (film.autoplay = film.loop = false));
   };
   let due = 0;
   const later = () => (due ||= requestAnimationFrame(() => ((due = 0), mend())));
   new MutationObserver(later).observe(document.body, {childList: true, subtree: true});
-  addEventListener("resize", later);
   later();
 
   // Work shows its progress many times a second; it is told now and then, and when it has ended.

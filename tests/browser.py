@@ -99,6 +99,7 @@ class Visitor:
     def barriers(self) -> list[str]:
         """What axe-core calls serious or critical on the page as it is seen now."""
         assert AXE is not None, "axe-core is not installed; make test does it"
+        self.find("#spoken")  # the page has finished itself
         if not self.ask("!!window.axe"):
             self.driver.execute_script(AXE.read_text(encoding="utf-8"))
         return self.ask(_BARRIERS)

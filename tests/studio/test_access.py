@@ -19,12 +19,16 @@ needs_axe = pytest.mark.skipif(not browser.AXE, reason="axe-core is not installe
 
 FOCUSED = "document.activeElement.matches(arguments[0])"
 OUTLINED = "getComputedStyle(document.activeElement).outlineStyle != 'none'"
-NOTE_WORDS = """
+WORK = """
+const work = document.querySelector('main').appendChild(document.createElement('figure'));
+work.className = 'working';
+work.appendChild(document.createElement('figcaption'));
+let frame = 0;
+const drawing = setInterval(() => (work.firstChild.innerText = `Frame ${++frame} of 999`), 40);
+setTimeout(() => { clearInterval(drawing); work.remove(); }, 1000 * arguments[0]);
 window.told = [];
-new MutationObserver(() => {
-  const text = document.querySelector('#spoken').innerText;
-  if (text && text != told.at(-1)?.[1]) told.push([performance.now(), text]);
-}).observe(document.querySelector('#spoken'), {childList: true, characterData: true, subtree: true});
+new MutationObserver(() => told.push([performance.now() / 1000, document.querySelector('#spoken').innerText]))
+  .observe(document.querySelector('#spoken'), {childList: true});
 """
 UNNAMED_FIELDS = """
 [...document.querySelectorAll('input:not([type=file], [type=hidden]), textarea, select')].filter(e =>
@@ -73,6 +77,12 @@ def _go_to(visitor: Any, where: str, *, back: bool = False, most: int = 150) -> 
 
 def _type(visitor: Any, *keys: str) -> None:
     ActionChains(visitor.driver).send_keys(*keys).perform()
+
+
+def _work(visitor: Any, seconds: float) -> None:
+    """Something that looks like a video that is being made."""
+    visitor.find("#spoken")
+    visitor.driver.execute_script(WORK, seconds)
 
 
 @needs_axe
@@ -125,7 +135,7 @@ def test_everything_can_be_done_with_a_keyboard(visitor, tmp_path):
         visitor.until("document.querySelector(arguments[0])?.checkVisibility()", f"#tab-{tab}")
 
 
-def test_a_face_among_several_is_chosen_and_placed_with_a_keyboard(visitor, astronaut, tmp_path):
+def test_a_face_among_several_is_chosen_with_a_keyboard(visitor, astronaut, tmp_path):
     import numpy as np
     from PIL import Image
 
@@ -136,21 +146,41 @@ def test_a_face_among_several_is_chosen_and_placed_with_a_keyboard(visitor, astr
     _go_to(visitor, "#which input")
     _type(visitor, Keys.ARROW_RIGHT)
     visitor.hears("Face found", "#said")
-    assert visitor.ask("document.querySelector('#box :is(input, textarea)').value")
+
+
+def test_a_face_is_placed_with_a_keyboard(visitor, astronaut_path):
+    """Clicks into the picture have fields beside them."""
+    visitor.bring(astronaut_path)
+    visitor.hears("Face found", "#said")
+    _go_to(visitor, "#place button")
+    _type(visitor, Keys.ENTER)
+    visitor.find("#box :is(input, textarea)")
+    _go_to(visitor, "#box :is(input, textarea)")
+    _type(visitor, "0, 0, 5, 5", Keys.ENTER)
+    visitor.hears("✗", "#said")
+    _type(visitor, *[Keys.BACKSPACE] * 10, "170, 80, 110, 110", Keys.ENTER)
+    visitor.hears("Face found", "#said")
 
 
 def test_progress_is_told_now_and_then(visitor):
-    visitor.driver.execute_script(NOTE_WORDS)
-    visitor.press("#portraits button")
-    visitor.hears("4.0 s", "#heard")
-    assert visitor.ask("document.querySelector('#said').closest('[role=status]') != null")
-    visitor.press("#generate")
-    visitor.film()
-    visitor.until("!document.querySelector('.working')")
-    told = visitor.until("(told.length < 2 || told.at(-1)[1] == 'Done.') && told")
-    times = [time for time, text in told if text != "Done."]
-    assert all(later - sooner > 4000 for sooner, later in zip(times, times[1:], strict=False))
+    """Of work that goes on for 14 seconds and shows 25 frames in each of them."""
+    _work(visitor, 14)
+    visitor.until("told.at(-1)?.[1] == 'Done.'")
+    (first, frame), *others, _ = visitor.ask("told")
+    assert frame.startswith("Frame ") and 1 <= len(others) <= 3
+    assert others[0][0] - first > 4.5
     assert visitor.ask("document.querySelector('#spoken').role") == "status"
+
+
+def test_what_is_quick_is_not_talked_about(visitor):
+    _work(visitor, 0.6)
+    visitor.until("!document.querySelector('.working')")
+    assert not visitor.ask("new Promise(wait => setTimeout(() => wait(told), 1200))")
+
+
+def test_what_was_found_is_told(visitor):
+    for where in ("#said", "#heard"):
+        visitor.until("document.querySelector(arguments[0]).role == 'status'", where)
 
 
 def test_who_wants_nothing_to_move_is_spared(visitor):

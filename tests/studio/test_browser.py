@@ -157,6 +157,12 @@ def test_settings_are_used_and_the_video_can_be_looked_into(visitor, astronaut_p
     visitor.until(f"{faded} > arguments[0]", before)
 
 
+@pytest.mark.skipif(not browser.AXE, reason="axe-core is not installed; make test does it")
+def test_nothing_stands_in_the_way_of_those_who_hear_the_page(visitor):
+    """More of it in `test_access`."""
+    assert not visitor.barriers()
+
+
 @pytest.mark.long
 def test_one_thing_changes_at_a_time(visitor, astronaut_path, voice):
     _bring(visitor, astronaut_path, voice)
