@@ -11,11 +11,13 @@ import re
 import subprocess
 import sys
 import unicodedata
+from typing import Any
 
 import numpy as np
 
 from atvg.config import MAX_SECONDS, SAMPLE_RATE
 from atvg.errors import BadSettingError, BadTextError, SpeechUnavailableError
+from atvg.voice.captions import Cue
 
 MAX_CHARACTERS = 1000
 
@@ -44,6 +46,7 @@ _SILENT = 300  # of 32767; a single vowel is 40 times as loud
 _REST = 0.2  # seconds of silence before and after, so that the mouth opens from rest and comes back to it
 _LONGEST_WORD = 40  # characters; 160 were enough to crash the engine
 _LONGEST_PIECE, _MOST_BYTES = 120, 240  # characters, and bytes; less than twice as much crashed it
+_LONGEST_CUE, _MOST_CUE_BYTES = 80, 120  # two lines of captions; letters that take three bytes are twice as wide
 _ENDS = (r"[.!?…।؟]\s|[。！？\n]", r"[,;:،؛–—]\s|[，、；：]", r"\s")  # where a text is best cut: sentence, clause, word
 # How the Unicode names of what a voice may be given begin. Of another script it would at best spell the letters.
 _ANY_VOICE = ("LATIN", "COMBINING", "DIGIT", "SUPERSCRIPT", "VULGAR")
@@ -70,19 +73,25 @@ def say(text: str, voice: str = _FIRST, speed: float = 160) -> np.ndarray:
         BadSettingError: an unknown voice, or a speed out of range.
         SpeechUnavailableError: the engine is not installed or does not work.
     """
+    return say_with_cues(text, voice, speed)[0]
+
+
+def say_with_cues(text: str, voice: str = _FIRST, speed: float = 160) -> tuple[np.ndarray, list[Cue]]:
+    """`say`, and captions of what is heard, in step with it; together they hold all words that are spoken."""
     if not isinstance(voice, str) or voice not in VOICES:
         raise BadSettingError(f"voice is {str(voice)[:80]!r}; choose from: {'; '.join(VOICES)}")
     number = isinstance(speed, (int, float, np.number)) and not isinstance(speed, bool)
     if not number or not _SLOWEST <= speed <= _FASTEST:
         raise BadSettingError(f"speed is {speed!r}; give words a minute from {_SLOWEST} to {_FASTEST}")
     pieces = _pieces(_words(text, VOICES[voice].partition("+")[0]))
-    samples, rate = _synthesise(pieces, VOICES[voice], round(speed))
+    samples, rate, times = _synthesise(pieces, VOICES[voice], round(speed))
     if not len(samples) or np.abs(samples).max() < _SILENT:
         raise BadTextError("nothing in the text has a sound in this voice; write words, or choose another voice")
     import librosa
 
     wave = librosa.resample(samples, orig_sr=rate, target_sr=SAMPLE_RATE)
-    return np.pad(wave * (_PEAK / np.abs(wave).max()), round(_REST * SAMPLE_RATE))
+    cues = [cue for piece, heard in zip(pieces, times, strict=True) for cue in _cues(piece, *heard)]
+    return np.pad(wave * (_PEAK / np.abs(wave).max()), round(_REST * SAMPLE_RATE)), cues
 
 
 def available() -> bool:
@@ -116,16 +125,37 @@ def _in_words(character: str) -> bool:
 
 
 def _pieces(words: str) -> list[str]:
-    """Cuts text where it hurts least; pieces with nothing but punctuation are left out."""
-    pieces = []
+    """What the engine is given at once; pieces with nothing but punctuation are left out."""
+    return [piece for piece in _cut(words, _LONGEST_PIECE, _MOST_BYTES) if any(map(_in_words, piece))]
+
+
+def _cut(words: str, longest: int, most_bytes: int) -> list[str]:
+    """Cuts text where it hurts least, into parts of so many characters and bytes at most; joined, they are the text."""
+    parts = []
     while words:
-        piece = words[:_LONGEST_PIECE].encode()[:_MOST_BYTES].decode(errors="ignore")
-        if len(piece) < len(words):
-            ends = ([found.end() for found in re.finditer(end, piece)] for end in _ENDS)
-            piece = piece[: next(found[-1] for found in ends if found)]
-        words = words[len(piece) :]
-        pieces.append(piece)
-    return [piece for piece in pieces if any(map(_in_words, piece))]
+        part = words[:longest].encode()[:most_bytes].decode(errors="ignore")
+        if len(part) < len(words):
+            ends = ([found.end() for found in re.finditer(end, part)] for end in _ENDS)
+            part = part[: next((found[-1] for found in ends if found), len(part))]
+        words = words[len(part) :]
+        parts.append(part)
+    return parts
+
+
+def _cues(piece: str, begin: float, end: float, starts: list[tuple[int, float]]) -> list[Cue]:
+    """Captions of a piece that is heard from `begin` to `end`, seconds.
+
+    Args:
+        starts: of each word, with which character of the piece it begins, and when it is heard.
+    """
+    first, found = 0, []
+    for part in _cut(piece, _LONGEST_CUE, _MOST_CUE_BYTES):
+        if any(map(_in_words, part)):
+            heard = next((when for where, when in starts if where >= first), end) if first else begin
+            found.append((heard, " ".join(part.split())))
+        first += len(part)
+    ends = [*(heard for heard, _ in found[1:]), end]
+    return [Cue(heard + _REST, until + _REST, text) for (heard, text), until in zip(found, ends, strict=True)]
 
 
 def _installed() -> tuple[str, str]:
@@ -141,8 +171,8 @@ def _installed() -> tuple[str, str]:
     return library, data
 
 
-def _synthesise(pieces: list[str], voice: str, speed: int) -> tuple[np.ndarray, int]:
-    """Samples float32 (N,) in 16-bit units, and their rate."""
+def _synthesise(pieces: list[str], voice: str, speed: int) -> tuple[np.ndarray, int, list[Any]]:
+    """Samples float32 (N,) in 16-bit units, their rate, and of each piece when it is heard, as `_cues` takes it."""
     job = json.dumps([*_installed(), voice, speed, pieces, MAX_SECONDS]).encode()
     try:
         done = subprocess.run(_COMMAND, input=job, capture_output=True, timeout=_PATIENCE)
@@ -156,14 +186,15 @@ def _synthesise(pieces: list[str], voice: str, speed: int) -> tuple[np.ndarray, 
         raise SpeechUnavailableError(f"the speech engine fails: {why[:200]}; run: {_INSTALL}")
     if code != 0:
         raise BadTextError("the speech engine breaks down over this text; change it")
-    rate, _, samples = done.stdout.partition(b"\n")
-    if len(samples) > 2 * int(rate) * MAX_SECONDS:
+    said, _, samples = done.stdout.partition(b"\n")
+    rate, times = json.loads(said)
+    if len(samples) > 2 * rate * MAX_SECONDS:
         raise BadTextError(f"the text takes longer than {MAX_SECONDS:g} s to speak; shorten it or speak faster")
-    return np.frombuffer(samples, np.int16).astype(np.float32), int(rate)
+    return np.frombuffer(samples, np.int16).astype(np.float32), rate, times
 
 
 def _speak() -> None:
-    """The engine's whole process: a job from stdin, the rate and the samples to stdout, or why not to stderr.
+    """The engine's whole process: a job from stdin, rate, times and samples to stdout, or why not to stderr.
 
     It is run as text, so it can use nothing else of this module.
     """
@@ -174,7 +205,14 @@ def _speak() -> None:
 
     # From espeak-ng's speak_lib.h.
     synchronous, return_errors, words_a_minute, utf8, end_pause = 2, 0x8000, 1, 1, 0x1000
-    callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+    end_of_list, word = 0, 1
+
+    class Event(ctypes.Structure):
+        whole = ("kind", "message", "character", "length", "milliseconds", "sample")
+        _fields_ = [*((name, ctypes.c_int) for name in whole), ("user", ctypes.c_void_p), ("id", ctypes.c_char * 8)]
+
+    kinds = ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(Event)
+    callback = ctypes.CFUNCTYPE(ctypes.c_int, *kinds)
 
     library, data, voice, speed, pieces, seconds = json.load(sys.stdin)
     engine = ctypes.CDLL(library)
@@ -184,10 +222,15 @@ def _speak() -> None:
     if engine.espeak_SetVoiceByName(voice.encode()) or engine.espeak_SetParameter(words_a_minute, speed, 0):
         sys.exit(f"it lacks the voice {voice}")
     engine.espeak_ng_SetRandSeed(ctypes.c_long(1))  # it is the time of day otherwise
-    made = bytearray()
+    made, times = bytearray(), []
 
     @callback
-    def collect(samples, count, _events):
+    def collect(samples, count, events):
+        i = 0
+        while events and events[i].kind != end_of_list:
+            if events[i].kind == word:  # it counts characters from 1, and time from the piece's begin
+                times[-1][2].append((events[i].character - 1, times[-1][0] + events[i].milliseconds / 1000))
+            i += 1
         if samples:
             made.extend(ctypes.string_at(samples, 2 * count))
         return len(made) > 2 * rate * seconds  # whether to stop
@@ -196,9 +239,11 @@ def _speak() -> None:
     engine.espeak_Synth.argtypes = [ctypes.c_char_p, ctypes.c_size_t, *[ctypes.c_uint] * 4, *[ctypes.c_void_p] * 2]
     for piece in pieces:
         text = piece.encode() + b"\0"
+        times.append([len(made) / 2 / rate, 0, []])
         if engine.espeak_Synth(text, len(text), 0, 0, 0, utf8 | end_pause, None, None):
             sys.exit("it broke off")
-    sys.stdout.buffer.write(b"%d\n" % rate + made)
+        times[-1][1] = len(made) / 2 / rate
+    sys.stdout.buffer.write(json.dumps([rate, times]).encode() + b"\n" + made)
 
 
 # As text, and without site-packages, it starts in 0.03 s; importing this module would take ten times as long.

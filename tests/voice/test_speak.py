@@ -163,7 +163,7 @@ class TestRefusals:
             say(text)
 
     def test_sounds_that_nobody_hears(self, refuses, monkeypatch):
-        monkeypatch.setattr(speak, "_synthesise", lambda *_: (np.full(9999, 50, np.float32), 22050))
+        monkeypatch.setattr(speak, "_synthesise", lambda *_: (np.full(9999, 50, np.float32), 22050, []))
         with refuses(BadTextError, "no"):
             say(HELLO)
 
