@@ -26,12 +26,18 @@ def label(frames: np.ndarray) -> np.ndarray:
 
 def stamp(frames: np.ndarray) -> None:
     """`label` into the frames themselves."""
-    opacity, ink = _plate(*frames.shape[1:3])
-    height, width = opacity.shape[:2]
-    margin = min(height // 6, frames.shape[1] - height, frames.shape[2] - width)
-    bottom, right = frames.shape[1] - margin, frames.shape[2] - margin
-    spot = frames[:, bottom - height : bottom, right - width : right]
+    opacity, ink, (rows, columns) = _placed(*frames.shape[1:3])
+    spot = frames[:, rows, columns]
     spot[:] = (spot * (1 - opacity) + ink + 0.5).astype(np.uint8)
+
+
+def label_layer(height: int, width: int) -> np.ndarray:
+    """The label alone, uint8 RGBA (height, width, 4), to be laid over pictures of this size."""
+    opacity, ink, spot = _placed(height, width)
+    layer = np.zeros((height, width, 4), np.uint8)
+    colour = np.repeat(ink / np.maximum(opacity, 1e-6), 3, axis=2)
+    layer[spot] = (np.dstack([colour, 255 * opacity]) + 0.5).clip(0, 255)
+    return layer
 
 
 def sign(picture: np.ndarray) -> np.ndarray:
@@ -40,6 +46,15 @@ def sign(picture: np.ndarray) -> np.ndarray:
     band = max(2 * _MIN_TEXT, round(_BAND_SHARE * (height * width) ** 0.5))
     ground = np.broadcast_to(picture[-1, -1], (band, width, 3))
     return label(np.concatenate([picture, ground])[None])[0]
+
+
+def _placed(height: int, width: int) -> tuple[np.ndarray, np.ndarray, tuple[slice, slice]]:
+    """`_plate`, and the rows and columns of the picture where it lies."""
+    opacity, ink = _plate(height, width)
+    high, wide = opacity.shape[:2]
+    margin = min(high // 6, height - high, width - wide)
+    bottom, right = height - margin, width - margin
+    return opacity, ink, (slice(bottom - high, bottom), slice(right - wide, right))
 
 
 @lru_cache(maxsize=32)

@@ -1,11 +1,65 @@
-"""Whether a result can be written where it is wanted."""
+"""Which files are wanted, and whether they can be written there."""
 
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
-from atvg.errors import DiskFullError, OutputError
+from atvg.errors import BadSettingError, DiskFullError, OutputError
 from atvg.scratch import is_full
+
+FRAMES = ("full", "face", "crop")
+Target = str | os.PathLike | None
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """All that can be written of one pass over the frames; what is None is not.
+
+    Attributes:
+        full: MP4 of the whole photo.
+        face: MP4 of a square close-up of the face at the photo's own resolution, at most 512 px; see
+            `atvg.film.close_up`.
+        crop: MP4 of the network's 128×128 crop.
+        panels: MP4 of landmarks, attention, motion and result side by side.
+        gif, webp: animations of the close-up, without sound, small enough to be sent.
+        webm: WebM of the head alone, on nothing, at the close-up's size; see `atvg.film.cutout`.
+        arrays: NPZ of all frames, attention, motion, landmarks and codes; the only output whose memory grows with time.
+    """
+
+    full: Target = None
+    face: Target = None
+    crop: Target = None
+    panels: Target = None
+    gif: Target = None
+    webp: Target = None
+    webm: Target = None
+    arrays: Target = None
+
+    def __post_init__(self) -> None:
+        """Says before the work starts what cannot be written.
+
+        Raises:
+            OutputError: of a file.
+            BadSettingError: two of them are the same, or there are none.
+        """
+        endings = {"arrays": ".npz", "gif": ".gif", "webp": ".webp", "webm": ".webm"}
+        wanted = {name: check_output(path, endings.get(name, ".mp4")) for name, path in vars(self).items() if path}
+        if not wanted:
+            raise BadSettingError("nothing is to be written; name a file")
+        if len({path.resolve() for path in wanted.values()}) < len(wanted):
+            raise BadSettingError("two of the files to be written are the same; give two names")
+
+
+def outputs(path: str | os.PathLike, frame: str = "full", **others: Target) -> Outputs:
+    """A video of the picture that is named ``frame``, and others.
+
+    Raises:
+        BadSettingError, OutputError: unknown ``frame``; and what `Outputs` says.
+    """
+    if frame not in FRAMES:
+        raise BadSettingError(f"frame is {frame!r}; choose from: {', '.join(FRAMES)}")
+    return Outputs(**{frame: path}, **others)
 
 
 def check_output(path: str | os.PathLike, ending: str = ".mp4") -> Path:

@@ -4,26 +4,18 @@ import contextlib
 import os
 import zipfile
 from collections.abc import Iterable, Iterator
-from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 
 from atvg.animate.chunk import Chunk, join
 from atvg.config import FPS
-from atvg.errors import BadSettingError
 from atvg.face.face import Face
 from atvg.film.ahead import ahead
-from atvg.film.close_up import CloseUp
-from atvg.film.composition import Composition
-from atvg.film.label import label, stamp
-from atvg.film.output import check_output, unwritable
-from atvg.film.panels import PanelRenderer
-from atvg.film.paste import Paster
-from atvg.film.video import VideoWriter
+from atvg.film.output import Outputs, outputs, unwritable
+from atvg.film.reel import Reel
 from atvg.voice.audio import Audio, load_audio
 
-FRAMES = ("full", "face", "crop")
 _SAVED = ("frames", "attention", "motion", "landmarks", "codes")
 
 
@@ -31,7 +23,7 @@ def render(
     face: Face,
     chunks: Iterable[Chunk],
     audio: Audio,
-    path: str | os.PathLike,
+    path: str | os.PathLike | Outputs,
     frame: str = "full",
     panels: str | os.PathLike | None = None,
     arrays: str | os.PathLike | None = None,
@@ -41,17 +33,15 @@ def render(
     Args:
         face: the face the chunks were drawn from, already turned.
         audio: the sound of the video; a path keeps its own quality.
-        path: MP4 of the whole photo (``frame="full"``), of a square close-up of the face at the photo's own resolution,
-            at most 512 px (``"face"``, see `atvg.film.close_up`), or of the network's 128×128 crop (``"crop"``).
-        panels: MP4 of landmarks, attention, motion and result side by side.
-        arrays: NPZ of all frames, attention, motion, landmarks and codes; the only output whose memory grows with time.
+        path: MP4 of the whole photo (``frame="full"``), of the face's close-up (``"face"``) or of the network's crop
+            (``"crop"``); or all `Outputs`, which say what those are, and what panels and arrays are.
 
     Returns:
         the number of frames.
 
     Raises:
         OutputError: a file cannot be written.
-        BadSettingError: unknown ``frame``.
+        BadSettingError: unknown ``frame``, or one name for two files.
     """
     return max(done for done, _ in rendering(face, chunks, audio, path, frame, panels, arrays))
 
@@ -60,56 +50,39 @@ def rendering(
     face: Face,
     chunks: Iterable[Chunk],
     audio: Audio,
-    path: str | os.PathLike,
+    path: str | os.PathLike | Outputs,
     frame: str = "full",
     panels: str | os.PathLike | None = None,
     arrays: str | os.PathLike | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """`render`, step by step: after each chunk the number of frames done, and the newest picture, (H, W, 3) uint8 RGB.
 
-    The files are whole when the iterator has ended; if it is closed before, none of them stays.
+    Of several pictures it is the close-up, or else the whole photo. The files are whole when the iterator has ended; if
+    it is closed before, none of them stays.
     """
-    if frame not in FRAMES:
-        raise BadSettingError(f"frame is {frame!r}; choose from: {', '.join(FRAMES)}")
+    wanted = path if isinstance(path, Outputs) else outputs(path, frame, panels=panels, arrays=arrays)
     sound = load_audio(audio) if isinstance(audio, tuple) else audio
-    paths = [check_output(path), *([check_output(panels)] if panels else [])]
-    arrays = check_output(arrays, ".npz") if arrays else None
-    if len({p.resolve() for p in paths}) < len(paths):
-        raise BadSettingError("the video and the panels cannot be the same file; give two names")
-    close_up = CloseUp.of(face)
-    square = (close_up.side, close_up.side)
-    width, height = {"full": face.photo.shape[1::-1], "face": square, "crop": face.crop.shape[1::-1]}[frame]
-    paster = Paster(face) if panels or frame != "crop" else None
-    drawer = PanelRenderer(face) if panels else None
+    reel = Reel(face, wanted, sound)
     kept: list[Chunk] = []
     made: list[Path] = []
     done = 0
     with contextlib.ExitStack() as stack:
         # Pushed first and so asked last: if one file fails at its very end, the others go again.
         stack.push(lambda kind, error, trace: _remove(made) if kind else None)
-        video = stack.enter_context(VideoWriter(path, (width, height), sound))
-        if panels:  # noted when it is whole, which is before the video is
-            stack.push(lambda kind, error, trace: None if kind else made.append(Path(panels)))
-        side = stack.enter_context(VideoWriter(panels, PanelRenderer.size, sound)) if panels else None
+        for writer in reel.writers.values():
+            # Noted when it is whole, which is before those that were opened earlier are.
+            stack.push(lambda kind, error, trace, path=writer.path: None if kind else made.append(path))
+            stack.enter_context(writer)
         for chunk in stack.enter_context(contextlib.closing(ahead(iter(chunks)))):
-            crops = zip(chunk.frames, repeat(None), strict=False)
-            composing: Iterable[tuple[np.ndarray, Composition | None]] = paster.frames(chunk) if paster else crops
-            for t, (pasted, composed) in enumerate(composing):
-                if side is not None and drawer is not None:
-                    side.write(label(drawer.render(chunk, t, pasted, composed)[None]))
-                if frame == "crop":
-                    picture = chunk.frames[t].copy()
-                else:
-                    picture = pasted if frame == "full" else close_up.shrunk(pasted)
-                stamp(picture[None])
-                video.write(picture[None])
-            if arrays:
+            picture = reel.write(chunk)
+            if wanted.arrays:
                 kept.append(chunk)
             done += len(chunk)
             yield done, picture
-        if arrays:
-            save_arrays(arrays, face, kept)
-            made.append(arrays)
+        if wanted.arrays:
+            path = Path(wanted.arrays)
+            save_arrays(path, face, kept)
+            made.append(path)
 
 
 def _remove(files: list[Path]) -> None:

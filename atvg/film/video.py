@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import imageio_ffmpeg
 import numpy as np
@@ -21,6 +22,9 @@ from atvg.errors import BadAudioError, OutputError
 from atvg.film.output import check_output, disk_full, unwritable
 from atvg.scratch import has_room, remove_abandoned, under_way
 from atvg.voice.audio import PATIENCE, ffmpeg_input
+
+if TYPE_CHECKING:
+    from moviepy.video.io.ffmpeg_writer import FFMPEG_VideoWriter
 
 Sound = str | os.PathLike | np.ndarray
 
@@ -38,7 +42,7 @@ _HARDWARE = (
 _LEAST, _MOST = 160, 4096  # pixels of a side: what all of them can encode
 _PATIENCE = 20  # seconds for one to prove itself
 _failed: set[str] = set()  # those that did, but failed later: they take few videos at once
-_SOUND, _SILENT, _FINISHED = "sound.flac", "silent.mp4", "finished.mp4"
+_SOUND = "sound.flac"
 _MAX_SOUND = 2**29  # bytes of the FLAC; ten minutes of 192 kHz stereo have 460 MB before they are packed
 # The matrix of BT.601 is what OpenCV and old players assume; the tags keep the others from guessing BT.709.
 _COLOUR = (
@@ -73,6 +77,11 @@ class VideoWriter:
         BadAudioError: `audio` holds no sound.
     """
 
+    ending = ".mp4"
+    channels = 3  # of a frame
+    hears = True  # or the file is without sound, whatever is given
+    silent = "silent.mp4"  # what the frames are encoded into
+
     def __init__(
         self,
         path: str | os.PathLike,
@@ -80,16 +89,13 @@ class VideoWriter:
         audio: Sound | None = None,
         metadata: Mapping[str, str] | None = None,
     ):
-        self.path = check_output(path)
+        self.path = check_output(path, self.ending)
         self.width, self.height = size
         self.frames_written = 0
-        self._audio = audio
+        self._audio = audio if self.hears else None
         self._tags = {"title": "AI-generated video", **(metadata or {}), "comment": COMMENT}
 
     def __enter__(self) -> "VideoWriter":
-        # Imported here because moviepy costs half a second, and `label` alone does not need it.
-        from moviepy.video.io.ffmpeg_writer import FFMPEG_VideoWriter
-
         with contextlib.ExitStack() as stack:
             try:  # beside the output, so that the finished file only has to be renamed
                 remove_abandoned(self.path.parent, ".atvg-*")  # of runs that were killed; others are left alone
@@ -108,25 +114,23 @@ class VideoWriter:
                         raise
                 if not has_room(self._folder):  # the beginning of the sound may have fitted
                     raise disk_full(self.path)
-            size = (self.width + self.width % 2, self.height + self.height % 2)
-            self._codec, preset, quality = _encoder(*size)
-            self._ffmpeg = FFMPEG_VideoWriter(
-                str(self._folder / _SILENT), size, FPS, codec=self._codec, preset=preset, logfile=self._log,
-                ffmpeg_params=["-hide_banner", "-loglevel", "error", *quality, "-vf", _COLOUR],
-            )  # fmt: skip
+            self._ffmpeg = self._encode((self.width + self.width % 2, self.height + self.height % 2))
             stack.callback(self._stop)
             self._cleanup = stack.pop_all()
         return self
 
     def write(self, frames: np.ndarray) -> None:
-        """Appends uint8 RGB frames (T, H, W, 3).
+        """Appends uint8 frames (T, H, W, channels); RGB.
 
         Raises:
             ValueError: another type or size.
             OutputError: ffmpeg failed.
         """
-        if frames.dtype != np.uint8 or frames.shape[1:] != (self.height, self.width, 3):
-            raise ValueError(f"frames are {frames.dtype} {frames.shape}, not uint8 (T, {self.height}, {self.width}, 3)")
+        expected = (self.height, self.width, self.channels)
+        if frames.dtype != np.uint8 or frames.shape[1:] != expected:
+            raise ValueError(
+                f"frames are {frames.dtype} {frames.shape}, not uint8 (T, {', '.join(map(str, expected))})"
+            )
         missing = ((0, self.height % 2), (0, self.width % 2), (0, 0))
         for frame in frames:
             if np.any(missing):
@@ -149,21 +153,62 @@ class VideoWriter:
         if self._ffmpeg.proc.returncode != 0 or self._join() != 0:
             raise self._failure()
         try:
-            os.replace(self._folder / _FINISHED, self.path)
+            os.replace(self._finished, self.path)
         except OSError as error:
             raise unwritable(self.path, error) from None
 
+    @property
+    def _finished(self) -> Path:
+        return self._folder / f"finished{self.ending}"
+
+    def _encode(self, size: tuple[int, int]) -> "FFMPEG_VideoWriter":
+        """Starts the encoder for pictures (width, height); what it writes is `silent`."""
+        self._codec, preset, quality = _encoder(*size)
+        return self._encoding(size, self._codec, preset, [*quality, "-vf", _COLOUR])
+
+    def _encoding(self, size: tuple[int, int], codec: str, preset: str, options: list[str]) -> "FFMPEG_VideoWriter":
+        # Imported here because moviepy costs half a second, and `label` alone does not need it.
+        from moviepy.video.io.ffmpeg_writer import FFMPEG_VideoWriter
+
+        return FFMPEG_VideoWriter(
+            str(self._folder / self.silent), size, FPS, codec=codec, preset=preset, logfile=self._log,
+            with_mask=self.channels == 4, ffmpeg_params=["-hide_banner", "-loglevel", "error", *options],
+        )  # fmt: skip
+
     def _join(self) -> int:
         """Adds sound and tags, and moves the index to the front. Returns ffmpeg's exit status."""
-        sound = []
-        if self._audio is not None:  # cut here because ffmpeg's own -shortest lets it run on by up to a second
-            exact = f"apad,atrim=end={self.frames_written / FPS}"
-            sound = ["-i", self._folder / _SOUND, "-map", "0:v:0", "-map", "1:a:0", "-c:a", "aac", "-af", exact]
-        tags = [part for key, value in self._tags.items() for part in ("-metadata", f"{key}={value}")]
-        command = [
-            imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", "-i", self._folder / _SILENT, *sound,
-            "-c:v", "copy", "-map_metadata", "-1", *tags, "-movflags", "+faststart", self._folder / _FINISHED,
-        ]  # fmt: skip
+        return self._run(
+            "-i", self._folder / self.silent, *self._heard("aac"), *self._tagged(), "-movflags", "+faststart"
+        )
+
+    def _heard(self, codec: str) -> list[str | Path]:
+        """Options that put the sound beside the first input's frames."""
+        if self._audio is None:
+            return ["-c:v", "copy"]
+        # Cut here because ffmpeg's own -shortest lets it run on by up to a second.
+        exact = f"apad,atrim=end={self.frames_written / FPS}"
+        sound: list[str | Path] = [
+            "-i",
+            self._folder / _SOUND,
+            "-map",
+            "0:v:0",
+            "-map",
+            "1:a:0",
+            "-c:a",
+            codec,
+            "-af",
+            exact,
+        ]
+        return [*sound, "-c:v", "copy"]
+
+    def _tagged(self) -> list[str]:
+        """Options that leave no tags but ours."""
+        tags = (part for key, value in self._tags.items() for part in ("-metadata", f"{key}={value}"))
+        return ["-map_metadata", "-1", *tags]
+
+    def _run(self, *options: str | Path, to: Path | None = None) -> int:
+        """Has ffmpeg make the finished file, or another one. Returns its exit status."""
+        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", *options, to or self._finished]
         return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._log).returncode
 
     def _stop(self) -> None:
@@ -173,7 +218,7 @@ class VideoWriter:
     def _failure(self) -> OutputError:
         if not has_room(self._folder):
             return disk_full(self.path)
-        if self._codec != _SOFTWARE[0]:
+        if self._codec in (name for _, (name, *_) in _HARDWARE):
             _failed.add(self._codec)
             return OutputError(f"the encoder {self._codec} could not write {self.path.name}; try again without it")
         self._log.seek(0)

@@ -222,7 +222,8 @@ def _speak() -> None:
     if engine.espeak_SetVoiceByName(voice.encode()) or engine.espeak_SetParameter(words_a_minute, speed, 0):
         sys.exit(f"it lacks the voice {voice}")
     engine.espeak_ng_SetRandSeed(ctypes.c_long(1))  # it is the time of day otherwise
-    made, times = bytearray(), []
+    made = bytearray()
+    times: list = []
 
     @callback
     def collect(samples, count, events):

@@ -1,0 +1,48 @@
+"""The still that stands for a video until it is played: the face as it speaks, not as it rests."""
+
+import os
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+from PIL import Image
+
+from atvg.config import FPS
+from atvg.errors import OutputError
+from atvg.face.landmarks import mouth_opening
+from atvg.film.output import check_output, unwritable
+from atvg.film.video import COMMENT
+
+_SOON = 3 * FPS  # frames among which it is chosen, so that it belongs to the beginning
+
+
+def speaking(landmarks: np.ndarray) -> int:
+    """Of the first three seconds the frame with the widest mouth.
+
+    Args:
+        landmarks: (T, 68, 2).
+    """
+    return int(mouth_opening(landmarks[:_SOON]).argmax())
+
+
+def save_poster(path: str | os.PathLike, video: str | os.PathLike, frame: int) -> Path:
+    """Writes one frame of a video of ours as a JPEG, with its label, and returns the absolute path.
+
+    Raises:
+        OutputError: `path` does not end in ``.jpg`` or cannot be written, or the video has no such frame.
+    """
+    path = check_output(path, ".jpg")
+    # A quarter of a frame early, for times are rounded.
+    reader = imageio_ffmpeg.read_frames(str(video), input_params=["-ss", f"{max(0, frame - 0.25) / FPS:.3f}"])
+    try:
+        width, height = next(reader)["size"]
+        picture = np.frombuffer(next(reader), np.uint8).reshape(height, width, 3)
+    except (StopIteration, RuntimeError, OSError):
+        raise OutputError(f"{Path(video).name} has no frame {frame}; make it again") from None
+    finally:
+        reader.close()
+    try:
+        Image.fromarray(picture).save(path, quality=88, comment=COMMENT)
+    except OSError as error:
+        raise unwritable(path, error) from None
+    return path
