@@ -52,14 +52,14 @@ class Outputs:
 
 
 def outputs(path: str | os.PathLike, frame: str = "full", **others: Target) -> Outputs:
-    """A video of the picture that is named ``frame``, and others.
+    """A video of the picture that is named ``frame``, and others by the names that `Outputs` gives them.
 
     Raises:
         BadSettingError, OutputError: unknown ``frame``; and what `Outputs` says.
     """
     if frame not in FRAMES:
         raise BadSettingError(f"frame is {frame!r}; choose from: {', '.join(FRAMES)}")
-    return Outputs(**{frame: path}, **others)
+    return Outputs(**(others | {frame: path}))
 
 
 def check_output(path: str | os.PathLike, ending: str = ".mp4") -> Path:

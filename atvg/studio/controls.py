@@ -1,5 +1,7 @@
 """The controls on the Talk tab: the head's pose, and how a video is drawn."""
 
+from typing import Any
+
 import gradio as gr
 
 from atvg.studio.settings import PAGE
@@ -23,6 +25,14 @@ class Controls:
             ears = self._animator.ears
             self.ear = gr.Radio([(PAGE["ears"][ear], ear) for ear in ears], value=ears[0], **PAGE["ear"])
             self.seed, self.arrays = gr.Number(**PAGE["seed"]), gr.Checkbox(**PAGE["arrays"])
+
+    def named(self) -> dict[str, Any]:
+        """Those that a link carries, by the names that they have in `animate`."""
+        head = dict(zip(("yaw", "pitch", "roll", "mouth_gain"), self.head, strict=True))
+        return head | {
+            "natural": self.natural, "frame": self.frame, "smoothing": self.smoothing, "beta": self.beta,
+            "teeth": self.teeth, "ear": self.ear, "seed": self.seed,
+        }  # fmt: skip
 
     def _beta(self) -> gr.Slider:
         """Says what it does with these weights."""

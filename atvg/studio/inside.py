@@ -47,7 +47,7 @@ class Inside:
     def wire(self, talk: Talk, made: gr.events.Dependency) -> None:
         """The sliders; and whenever a video is `made`, it is opened."""
         looking: dict[str, Any] = {
-            "fn": self.look_inside, "inputs": [talk.run, self.moment, self.weight_beta],
+            "fn": self.look_inside, "inputs": [talk.result.run, self.moment, self.weight_beta],
             "outputs": [*self.maps, *self.equations, self.moment_said, *self.layers],
             "concurrency_id": "looking", "show_progress": "hidden",
         } | RAW  # fmt: skip
@@ -55,10 +55,10 @@ class Inside:
         self.weight_beta.input(**looking, api_visibility="private", trigger_mode="always_last")
         self.moment.input(None, self.moment, None, js=asset("seek.js"), **PRIVATE)
         beta = talk.controls.beta
-        opened = made.success(self.open_inside, [talk.run, beta], [self.moment, self.weight_beta], **QUICK)
+        opened = made.success(self.open_inside, [talk.result.run, beta], [self.moment, self.weight_beta], **QUICK)
         opened.success(**looking, api_visibility="private").success(
-            self.trajectory, talk.run, [self.curves, self.paths], api_name="trajectory", concurrency_id="looking",
-            show_progress="hidden",
+            self.trajectory, talk.result.run, [self.curves, self.paths], api_name="trajectory",
+            concurrency_id="looking", show_progress="hidden",
         )  # fmt: skip
 
     def look_inside(self, run: str, frame: int = 0, beta: float = 0.5) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from atvg.studio.compare import Compare
 from atvg.studio.examples import FREE, PORTRAITS
 from atvg.studio.guests import Guests
 from atvg.studio.inside import Inside
+from atvg.studio.link import Link
 from atvg.studio.live import Live
 from atvg.studio.settings import MAX_AGE, MAX_WAITING, PAGE, PRIVATE, TIDY_EVERY, asset
 from atvg.studio.studio import Studio
@@ -47,7 +48,7 @@ def build(animator: Animator | None = None) -> Page:
     _warm_up(studio.animator)
     with Page(title=PAGE["title"], delete_cache=(TIDY_EVERY, MAX_AGE), analytics_enabled=False) as page:
         gr.HTML(asset("header.html"))
-        _add_tabs(studio)
+        _add_tabs(studio, page)
         gr.Markdown(asset("footer.md"), elem_id="note")
         page.unload(studio.leave)
         for script in ("names.js", "access.js"):
@@ -66,7 +67,7 @@ def _warm_up(animator: Animator) -> None:
     trajectory(first.landmarks, first.codes, np.zeros(len(first)))
 
 
-def _add_tabs(studio: Studio) -> None:
+def _add_tabs(studio: Studio, page: Page) -> None:
     """All are shown before the first is wired, for what one tab does may need what another shows.
 
     The API's documentation lists the endpoints in the order in which they are wired.
@@ -91,7 +92,9 @@ def _add_tabs(studio: Studio) -> None:
         tab.wire(talk)
     for tab in (ablations, trouble):
         tab.wire_choice()
+    talk.result.wire_formats()
     tabs.select(js=asset("resize.js"), api_visibility="private")
+    Link(talk).wire(page, tabs)
 
 
 def _wire_consent(talk: Talk, live: Live, trouble: Trouble) -> None:

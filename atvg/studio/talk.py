@@ -8,6 +8,7 @@ import gradio as gr
 import numpy as np
 
 from atvg.config import EARS
+from atvg.film.output import outputs
 from atvg.film.provenance import provenance, write_provenance
 from atvg.film.recording import Recorder
 from atvg.film.render import rendering
@@ -20,9 +21,10 @@ from atvg.studio.explaining import explaining
 from atvg.studio.files import Upload, open_photo, open_voice, typed_place
 from atvg.studio.photo import Photo
 from atvg.studio.progress import Progress, preview
-from atvg.studio.settings import DRAWING, PAGE, PRIVATE, QUICK, RAW, RECORDING
+from atvg.studio.result import VIDEO, Result, save_posters, videos
+from atvg.studio.settings import DRAWING, PAGE, PRIVATE, QUICK, RECORDING
 from atvg.studio.studio import Studio
-from atvg.studio.voice import Voice
+from atvg.studio.voice import Voice, cues_of, save_captions
 from atvg.voice.audio import n_video_frames
 
 
@@ -32,6 +34,7 @@ class Talk:
     def __init__(self, studio: Studio):
         self._studio, self._animator, self._guests = studio, studio.animator, studio.guests
         self.photo, self.voice, self.controls = Photo(studio), Voice(studio), Controls(studio)
+        self.result = Result(studio)
         self._draw_anywhere = on_gpu(self._draw)
 
     def show(self) -> None:
@@ -49,10 +52,7 @@ class Talk:
                 with gr.Row(elem_id="start"):
                     self.consent, self.generate = gr.Checkbox(**PAGE["consent"]), gr.Button(**PAGE["generate"])
                 self.progress = gr.HTML(**PAGE["progress"])
-                self.video = gr.Video(**PAGE["video"])
-                self.files = gr.File(**PAGE["downloads"])
-                self.npz, self.settings = (gr.File(visible=False, label=PAGE[name]) for name in ("npz", "settings"))
-                self.run = gr.Textbox(visible=False, label=PAGE["run"])
+                self.result.show()
 
     @property
     def _source(self) -> list[gr.components.Component]:
@@ -66,16 +66,18 @@ class Talk:
     def wire(self, panels: gr.Video) -> gr.events.Dependency:
         """The buttons; returns the event of a video that is made, whose `panels` another tab shows."""
         self.voice.wire_speak()
-        controls, files = self.controls, [self.video, panels, self.npz, self.settings]
+        controls, result = self.controls, self.result
         made = self.on_press(
             self.generate, self.animate,
             [controls.beta, *controls.head, controls.smoothing, controls.frame, controls.seed, controls.arrays,
              *self.photo.place, controls.natural, controls.teeth, controls.ear],
-            [*files, self.run, self.progress],
+            [result.video, panels, result.npz, result.settings, result.run, self.progress, result.close_up,
+             result.whole, result.posters, result.captions],
             show_progress="minimal", show_progress_on=self.progress,
         )  # fmt: skip
         made.failure(lambda: "", None, self.progress, **PRIVATE)
-        return made.success(self.downloads, files, self.files, **PRIVATE | RAW)
+        result.wire(self.generate, made, panels)
+        return made
 
     def on_press(
         self, button: gr.Button, action: Callable, more: list, outputs: Any, others: list | tuple = (), **options: Any
@@ -121,29 +123,33 @@ class Talk:
         Returns:
             The finished MP4, labelled as AI-generated; an MP4 of landmarks, attention, motion and result; the arrays
             (NPZ), if asked for; all settings and versions (JSON); the key of this run, for `look_inside` and
-            `trajectory`; and, while it is drawn, the newest frame with a progress bar (HTML), at the end nothing.
+            `trajectory`; while it is drawn, the newest frame with a progress bar (HTML), at the end nothing; the MP4s
+            of the close-up and of the whole photo, one of which is the first again; of both a still that speaks (JPEG);
+            and captions (SRT and WebVTT), if the voice is one that `say` made.
         """
         key, folder = self._guests.new_run(request, photo, audio)
         settings = {
             "beta": beta, "yaw": yaw, "pitch": pitch, "roll": roll, "mouth_gain": mouth_gain, "smoothing": smoothing,
             "teeth": teeth, "ear": ear, "natural": natural, "seed": seed, "frame": frame,
         }  # fmt: skip
-        kept = (gr.skip(),) * 5
+        kept, later = (gr.skip(),) * 5, (gr.skip(),) * 4
         with self._guests.removed_on_error(folder), explaining():
             picture, scale = open_photo(photo)
             place = typed_place(box, points, scale)
             speech, wave = open_voice(audio)
-            yield *kept, PAGE["listening"]
+            yield *kept, PAGE["listening"], *later
             progress = Progress(n_video_frames(wave))
             for done, newest in self._draw_anywhere(picture, speech, wave, place, settings, arrays, folder):
-                yield *kept, progress.show(done, newest)
+                yield *kept, progress.show(done, newest), *later
             original = {name: [value / scale for value in numbers] for name, numbers in place.items()}
             data = provenance(self._animator, settings | {"box": None, "points": None} | original, picture, wave)
             data["photo"]["shrunk_by"] = scale
             write_provenance(folder / "settings.json", data)
+            more = save_posters(folder, frame), save_captions(cues_of(speech, folder.parent), folder)
             self._guests.forget_recordings(folder)
-        names = ("talking-face.mp4", "panels.mp4", "arrays.npz" if arrays else None, "settings.json")
-        yield *(name and str(folder / name) for name in names), key, ""
+        names = (VIDEO, "panels.mp4", "arrays.npz" if arrays else None, "settings.json")
+        found = videos(folder, frame)
+        yield *(name and str(folder / name) for name in names), key, "", found["face"], found["full"], *more
 
     def _draw(
         self, picture: np.ndarray, speech: str, wave: np.ndarray, place: dict[str, list[float]],
@@ -155,11 +161,7 @@ class Talk:
         face = turn_face(self._animator.read_face(picture, **place), pose)
         chunks = self._animator.stream(face, wave, **settings)
         chunks = Recorder(folder / RECORDING, wave, settings["beta"], n_video_frames(wave), face).watch(chunks)
-        files = (folder / name for name in ("talking-face.mp4", "panels.mp4", "arrays.npz"))
-        video, panels, npz = map(str, files)
-        for done, newest in rendering(face, chunks, speech, video, frame, panels, npz if arrays else None):
+        npz = folder / "arrays.npz" if arrays else None
+        wanted = outputs(folder / VIDEO, frame, **videos(folder, frame), panels=folder / "panels.mp4", arrays=npz)
+        for done, newest in rendering(face, chunks, speech, wanted):
             yield done, preview(newest)
-
-    def downloads(self, *files: Upload) -> Any:
-        """All that can be taken home."""
-        return gr.update(value=[file.get("video", file)["path"] for file in files if file], visible=True)

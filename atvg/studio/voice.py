@@ -1,5 +1,9 @@
 """The voice on the Talk tab: its field, what is heard in it, and a typed text to be spoken."""
 
+import hashlib
+import json
+from pathlib import Path
+
 import gradio as gr
 import numpy as np
 from scipy.io import wavfile
@@ -12,7 +16,8 @@ from atvg.studio.files import Upload, open_voice
 from atvg.studio.settings import PAGE, RAW
 from atvg.studio.studio import Studio
 from atvg.voice.audio import n_video_frames, silence
-from atvg.voice.speak import VOICES, available, say
+from atvg.voice.captions import Cue, to_srt, to_vtt
+from atvg.voice.speak import VOICES, available, say_with_cues
 
 
 class Voice:
@@ -85,6 +90,31 @@ class Voice:
         """
         _, folder = self._guests.new_run(request)
         with self._guests.removed_on_error(folder), explaining():
-            wave = say(text, voice, speed)
-            wavfile.write(folder / "speech.wav", SAMPLE_RATE, (wave * 32767).astype(np.int16))
-            return str(folder / "speech.wav")
+            wave, cues = say_with_cues(text, voice, speed)
+            path = folder / "speech.wav"
+            wavfile.write(path, SAMPLE_RATE, (wave * 32767).astype(np.int16))
+            (folder / _cues_file(path)).write_text(json.dumps(cues), encoding="utf-8")
+            return str(path)
+
+
+def cues_of(speech: str, folder: Path) -> list[Cue]:
+    """Captions of a voice that this visitor typed; of any other, and of one that was cut since, there are none.
+
+    Args:
+        folder: of the visitor, with one folder a run.
+    """
+    found = next(folder.glob(f"*/{_cues_file(Path(speech))}"), None)
+    return [Cue(*cue) for cue in json.loads(found.read_text(encoding="utf-8"))] if found else []
+
+
+def _cues_file(speech: Path) -> str:
+    """Named after the sound itself: clients upload it again, to wherever Gradio likes."""
+    return f"cues-{hashlib.sha256(speech.read_bytes()).hexdigest()}.json"
+
+
+def save_captions(cues: list[Cue], folder: Path) -> list[str] | None:
+    """Writes them as SubRip and as WebVTT; None if there are none."""
+    files = {folder / "captions.srt": to_srt, folder / "captions.vtt": to_vtt}
+    for path, text in files.items() if cues else ():
+        path.write_text(text(cues), encoding="utf-8")
+    return [str(path) for path in files] if cues else None

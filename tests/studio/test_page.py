@@ -14,7 +14,7 @@ from atvg.studio.settings import PAGE, asset
 
 ENDPOINTS = {
     "/check_face", "/check_voice", "/say", "/animate", "/look_inside", "/trajectory", "/ablate", "/compare",
-    "/break_it", "/show_failures", "/live_start", "/live", "/live_stop",
+    "/break_it", "/show_failures", "/live_start", "/live", "/live_stop", "/convert",
 }  # fmt: skip
 
 

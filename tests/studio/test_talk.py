@@ -25,10 +25,13 @@ def test_photo_and_audio_alone_give_a_finished_video(first):
 
 
 def test_everything_else_comes_in_its_order(first, voice):
-    video, panels, arrays, settings, run, progress = first
+    video, panels, arrays, settings, run, progress, close_up, whole, posters, captions = first
     assert size_of(path_of(video)) == (512, 512)
     assert size_of(path_of(panels))[0] > 4 * 256
     assert arrays is None and progress == ""
+    assert path_of(whole) == path_of(video) and size_of(path_of(close_up)) == (156, 156)
+    assert [Image.open(poster["path"]).size for poster in posters] == [(156, 156), (512, 512)]
+    assert captions is None, "nobody typed what this voice says"
     assert len(run) == 48
     made = json.loads(path_of(settings).read_text(encoding="utf-8"))
     assert made["settings"]["beta"] == 0.5 and made["settings"]["natural"] is True
