@@ -18,6 +18,7 @@ from atvg.errors import BadSettingError
 from atvg.face.face import Face, read_face
 from atvg.face.image import Photo
 from atvg.face.placing import Numbers
+from atvg.film.output import Outputs
 from atvg.film.render import render
 from atvg.motion.carry import Carried
 from atvg.motion.pose import Pose
@@ -132,12 +133,14 @@ class Result(Chunk):
     face: Face
     audio: speech.Audio
 
-    def save(self, path: str | os.PathLike, frame: str = "full", panels: str | os.PathLike | None = None) -> None:
+    def save(
+        self, path: str | os.PathLike | Outputs, frame: str = "full", panels: str | os.PathLike | None = None
+    ) -> None:
         """Writes an MP4 with the sound; ``frame`` is ``"full"`` (the whole photo), ``"face"`` or ``"crop"``.
 
-        See `atvg.film.render.render` for what those are.
+        Or several files at once, also GIF, WebP and WebM: `atvg.film.output.Outputs` says what there is.
 
         Raises:
-            OutputError: the file cannot be written.
+            OutputError: a file cannot be written.
         """
         render(self.face, [self], self.audio, path, frame=frame, panels=panels)

@@ -1,16 +1,23 @@
 """``atvg animate``: a photo and a voice → a video."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from atvg.cli.weights import add_weights
 from atvg.config import EARS
+
+if TYPE_CHECKING:
+    from atvg.voice.audio import Audio
+    from atvg.voice.captions import Cue
 
 
 def add_animate(commands: argparse._SubParsersAction) -> None:
     """Adds the command and its options."""
     command = commands.add_parser("animate", help="make a photo speak", description="Makes a photo speak.")
     command.add_argument("photo", metavar="PHOTO", help="a picture with one face")
-    command.add_argument("audio", metavar="AUDIO", help="speech: any sound or video file")
+    command.add_argument("audio", metavar="AUDIO", nargs="?", help="speech: any sound or video file")
+    command.add_argument("--say", metavar="TEXT", help="speak this text instead, with a synthetic voice, offline")
+    command.add_argument("--speaker", metavar="NAME", help="who says it; a wrong name lists all (default: English)")
     command.add_argument("-o", "--output", metavar="OUT.mp4", required=True)
     command.add_argument(
         "--frame", default="full",
@@ -36,6 +43,11 @@ def add_animate(commands: argparse._SubParsersAction) -> None:
         "--points", metavar="X1,Y1,…,X5,Y5", help="or its eyes, nose tip and mouth corners; left as seen comes first"
     )
     command.add_argument("--panels", metavar="P.mp4", help="landmarks, attention, motion and result side by side")
+    command.add_argument("--close-up", metavar="C.mp4", help="the face alone too, beside the whole photo")
+    command.add_argument("--gif", metavar="G.gif", help="an animation of the close-up, small enough to be sent")
+    command.add_argument("--webp", metavar="W.webp", help="the same, smaller, in more colours")
+    command.add_argument("--webm", metavar="H.webm", help="the head alone on a transparent ground, with sound")
+    command.add_argument("--srt", metavar="S.srt", help="captions of what --say says")
     command.add_argument("--arrays", metavar="A.npz", help="every frame, map, landmark and code")
     command.add_argument(
         "--ear", default=EARS[0], help="'whisper': AT-net hears through the trained ear (default); 'none': MFCC windows"
@@ -50,10 +62,11 @@ def _animate(options: argparse.Namespace) -> None:
     from atvg.animate.settings import make_settings
     from atvg.animator import Animator
     from atvg.face.placing import parse_place
-    from atvg.film.output import check_output
+    from atvg.film.output import check_output, outputs, write_text
     from atvg.film.render import render
     from atvg.motion.pose import Pose
     from atvg.motion.turn import turn_face
+    from atvg.voice.captions import to_srt
 
     pose = Pose(options.yaw, options.pitch, options.roll)
     settings = {
@@ -62,12 +75,29 @@ def _animate(options: argparse.Namespace) -> None:
     }  # fmt: skip
     make_settings(settings)
     place = parse_place(options.box, options.points)
-    check_output(options.output)
+    more = {name: getattr(options, name) for name in ("panels", "gif", "webp", "webm", "arrays")}
+    close_up = {"face": options.close_up} if options.close_up else {}
+    wanted = outputs(options.output, options.frame, **close_up, **more)
+    srt = check_output(options.srt, ".srt") if options.srt else None
+    audio, cues = _voice(options)
     animator = Animator.from_pretrained(options.weights, detector=options.detector, engine=options.engine)
     face = turn_face(animator.read_face(options.photo, **place), pose)
-    chunks = animator.stream(face, options.audio, **settings)
-    frames = render(
-        face, chunks, options.audio, options.output,
-        frame=options.frame, panels=options.panels, arrays=options.arrays,
-    )  # fmt: skip
+    frames = render(face, animator.stream(face, audio, **settings), audio, wanted)
+    if srt:
+        write_text(srt, to_srt(cues))
     print(f"{options.output}: {frames} frames")
+
+
+def _voice(options: argparse.Namespace) -> "tuple[Audio, list[Cue]]":
+    """What is heard, and captions of it if it is a text."""
+    from atvg.errors import BadSettingError
+    from atvg.voice.speak import VOICES, say_with_cues
+
+    if (options.audio is None) == (options.say is None):
+        raise BadSettingError("give either a voice, AUDIO, or a text, --say TEXT")
+    if options.say is not None:
+        return say_with_cues(options.say, options.speaker or next(iter(VOICES)))
+    for name in ("srt", "speaker"):
+        if getattr(options, name):
+            raise BadSettingError(f"--{name} goes with --say TEXT: nobody knows what AUDIO says")
+    return options.audio, []

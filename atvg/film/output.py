@@ -84,6 +84,22 @@ def check_output(path: str | os.PathLike, ending: str = ".mp4") -> Path:
     return path
 
 
+def write_text(path: Path, text: str) -> None:
+    """Writes a file whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    half = path.with_name(f".{path.name}.half")
+    try:
+        half.write_text(text, encoding="utf-8")
+        half.replace(path)
+    except OSError as error:
+        raise unwritable(path, error) from None
+    finally:
+        half.unlink(missing_ok=True)
+
+
 def unwritable(path: Path, error: Exception) -> OutputError:
     """What to raise when a file cannot be written."""
     if is_full(error):

@@ -16,7 +16,7 @@ import numpy as np
 
 from atvg.animate.pipeline import Pipeline
 from atvg.config import SAMPLE_RATE, VERSION
-from atvg.film.output import check_output
+from atvg.film.output import check_output, write_text
 from atvg.motion.donors import load_donors
 
 _LIBRARIES = ("torch", "openvino", "numpy", "scipy", "mediapipe", "librosa")
@@ -54,12 +54,7 @@ def write_provenance(path: str | os.PathLike, data: Mapping[str, Any]) -> Path:
         OutputError: `path` does not end in ``.json`` or cannot be written.
     """
     path = check_output(path, ".json")
-    half = path.with_name(f".{path.name}.half")
-    try:
-        half.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        half.replace(path)
-    finally:
-        half.unlink(missing_ok=True)
+    write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
     return path
 
 

@@ -227,3 +227,34 @@ def test_bad_input_is_one_line_exit_2_and_no_file(case, astronaut_path, half_sec
 def test_an_output_that_cannot_be_written_is_known_first(name, astronaut_path, half_second, tmp_path, capsys):
     assert main(["animate", str(astronaut_path), str(half_second), "-o", str(tmp_path / name)]) == 2
     assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_a_text_is_spoken_and_every_format_comes_of_one_rendering(astronaut_path, tmp_path, capsys):
+    files = {name: tmp_path / f"o.{name}" for name in ("gif", "webp", "webm", "srt")}
+    options = [part for name, path in files.items() for part in (f"--{name}", str(path))]
+    out, close_up = str(tmp_path / "out.mp4"), str(tmp_path / "close.mp4")
+    status = main(["animate", str(astronaut_path), "--say", "Hello.", "-o", out, "--close-up", close_up, *options])
+    assert status == 0, capsys.readouterr().err
+    frames, _ = count_frames(out)
+    assert frames > 15 and count_frames(close_up) == (frames, (156, 156))
+    assert "Hello." in files["srt"].read_text(encoding="utf-8")
+    assert {path.name for path in tmp_path.iterdir()} == {"out.mp4", "close.mp4", *(p.name for p in files.values())}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ([], "--say"),
+        (["voice.wav", "--say", "Hello."], "either"),
+        (["voice.wav", "--srt", "s.srt"], "--say"),
+        (["--say", "Hello.", "--speaker", "Klingon"], "choose from"),
+        (["--say", "Hello.", "--gif", "a.png"], ".gif"),
+        (["--say", "Hello.", "--close-up", "out.mp4"], "the same"),
+    ],
+)
+def test_what_goes_not_together_is_said_at_once(astronaut_path, tmp_path, monkeypatch, capsys, given, words):
+    monkeypatch.chdir(tmp_path)
+    assert main(["animate", str(astronaut_path), *given, "-o", "out.mp4"]) == 2
+    said = capsys.readouterr().err
+    assert words in said and said.count("\n") == 1
+    assert not list(tmp_path.iterdir())

@@ -22,6 +22,12 @@ pytestmark = pytest.mark.skipif(
 )
 
 EXPLAINED = "#tab-trouble .caption"
+# Those of the result, as they are seen and heard.
+PICTURES = """
+[...document.querySelectorAll('#video video')].map(e => ({
+  name: e.ariaLabel, shown: !e.hidden, plays: !e.paused, at: e.currentTime, speed: e.playbackRate
+}))
+""".strip()
 # What is seen, can be used or looked at, and has no name that could be read aloud.
 NAMELESS = """
 (() => {
@@ -161,6 +167,77 @@ def test_settings_are_used_and_the_video_can_be_looked_into(visitor, astronaut_p
 def test_nothing_stands_in_the_way_of_those_who_hear_the_page(visitor):
     """More of it in `test_access`."""
     assert not visitor.barriers()
+
+
+def _choose(visitor: Any, name: str) -> None:
+    label = f"[...document.querySelectorAll('#video label')].find(e => e.innerText.trim() == '{name}')"
+    visitor.driver.execute_script(f"{label}.querySelector('input').click()")
+
+
+@pytest.mark.long
+def test_all_pictures_of_a_result_have_one_clock(visitor):
+    visitor.press("#portraits button")
+    visitor.hears("Face found", "#said")
+    visitor.hears(" s,", "#heard")
+    visitor.press("#generate")
+    visitor.film()
+    assert [p["name"] for p in visitor.ask(PICTURES) if p["shown"]] == ["Close-up"]
+    assert visitor.ask("document.querySelector('#video video').poster").endswith(".jpg")
+    visitor.driver.execute_script("document.querySelector('#video video').play()")
+    visitor.until("document.querySelector('#video video').currentTime > 0.4")
+    _choose(visitor, "0.5×")
+    _choose(visitor, "Loop")
+    _choose(visitor, "Whole photo")
+    visitor.until(f"{PICTURES}.find(e => e.name == 'Whole photo').plays")
+    close, whole, panels = visitor.ask(PICTURES)
+    assert whole["shown"] and whole["at"] > 0.35 and whole["speed"] == 0.5
+    assert not close["shown"] and not close["plays"] and not panels["plays"]
+    _choose(visitor, "Steps")
+    visitor.until("Math.abs(document.querySelector('#video').dataset.off) < 0.06")
+    assert visitor.ask("[...document.querySelectorAll('#video video')].at(-1).muted")
+    before = visitor.ask(PICTURES)[1]["at"]
+    visitor.until(f"{PICTURES}[1].at < {before} && {PICTURES}[2].at < {before}")  # it began again, and the panels too
+    visitor.driver.execute_script("document.querySelectorAll('#video video')[1].pause()")
+    visitor.until(f"!{PICTURES}[2].plays")
+    _, whole, panels = visitor.ask(PICTURES)
+    assert whole["at"] == pytest.approx(panels["at"], abs=0.04)
+
+    visitor.unfold("More formats")
+    visitor.press("#make")
+    assert visitor.ask("arguments[0].download", visitor.find("#made a")) == "talking-face.gif"
+
+
+@pytest.mark.long
+def test_a_typed_text_is_shown_as_it_is_said(visitor, astronaut_path):
+    visitor.bring(astronaut_path)
+    visitor.hears("Face found", "#said")
+    visitor.unfold("Or type what to say")
+    visitor.find("#text textarea").send_keys("Hello there.")
+    visitor.press("#speak")
+    visitor.hears(" s,", "#heard")
+    visitor.press("#consent input")
+    visitor.press("#generate")
+    visitor.film()
+    visitor.driver.execute_script("document.querySelector('#video video').play()")
+    visitor.until("document.querySelector('#video video').textTracks[0].activeCues?.[0]?.text == 'Hello there.'")
+    assert visitor.ask("!!document.querySelector('#downloads a[download=\"captions.srt\"]')")
+
+
+def test_a_link_carries_the_settings(visitor):
+    visitor.unfold("Head and mouth")
+    visitor.slide("Turn (yaw)", *[Keys.ARROW_RIGHT] * 3)
+    visitor.press("#portraits button")
+    visitor.until("location.search.includes('photo=astronaut')")
+    link = visitor.until("location.search.includes('yaw=3') && location.href")
+    assert "natural" not in link, "what is as always is not in it"
+    visitor.find("#copy").send_keys(Keys.ENTER)
+    visitor.hears("Link copied", ".toast-wrap")
+    visitor.driver.get(link + "&pitch=steep&seed=7&tab=talk")
+    visitor.hears("pitch", ".toast-wrap")
+    visitor.hears("Face found", "#said")
+    visitor.unfold("Head and mouth")
+    assert visitor.ask("document.querySelector(\"input[aria-label='range slider for Turn (yaw)']\").value") == "3"
+    visitor.until("location.search.includes('seed=7') && !location.search.includes('pitch')")
 
 
 @pytest.mark.long
