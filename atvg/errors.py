@@ -26,6 +26,21 @@ class NoFaceError(ATVGError):
     """The detector found no face."""
 
 
+class LyingPhotoError(NoFaceError):
+    """The photo lies on its side or stands upside down, and its EXIF does not say so.
+
+    Attributes:
+        turn: degrees counter-clockwise that make it upright: 90, 180 or 270.
+    """
+
+    def __init__(self, message: str, turn: int):
+        super().__init__(message)
+        self.turn = turn
+
+    def __reduce__(self) -> tuple:  # or it could not be sent from one process to another
+        return type(self), (str(self), self.turn)
+
+
 class SeveralFacesError(ATVGError):
     """Several faces compete for the picture.
 

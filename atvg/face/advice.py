@@ -27,9 +27,9 @@ _MESSAGES = {
     "blurred": "the face is blurred; use a sharper photo",
     "dark": "the face is too dark; use a photo with more light on it, or brighten this one",
     "bright": "the face is overexposed; use a photo with less or softer light on it",
-    "small": "the face has few pixels and will look soft; use a larger or closer photo",
+    "small": "the face has few pixels and will look soft; use a larger or closer photo, or look at the close-up frame",
     "open": "the mouth is wide open; use a photo where it is closed, or nearly so",
-    "tilted": "the head is tilted far, or the photo lies on its side; rotate it until the eyes are level",
+    "tilted": "the head is tilted far; rotate the photo until the eyes are level",
 }
 KINDS = tuple(_MESSAGES)
 

@@ -1,18 +1,25 @@
 """A face that was found in a photo: all that the rest of the pipeline needs to know of it."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from atvg.errors import BadSettingError, FaceTooSmallError, NoFaceError, SeveralFacesError
+from atvg.errors import BadSettingError, FaceTooSmallError, LyingPhotoError, NoFaceError, SeveralFacesError
 from atvg.face import geometry
 from atvg.face.crop import canonical_transform, warp_to_crop
 from atvg.face.detection import Detection, FaceDetector
 from atvg.face.image import Photo, load_image
 from atvg.face.placing import Numbers, place_at_points, place_in_box
 
-MIN_EYE_DISTANCE = 18.0  # pixels between the outer eye corners; below it the crop is a blur
+MIN_EYE_DISTANCE = 12.0  # pixels between the outer eye corners; below it the crop is a blur, and points are guessed
+_LYING = 60.0  # degrees; whoever is tilted farther lies, or the photo does
+_TURNS = {  # degrees counter-clockwise
+    90: ("lies on its side", "a quarter to the left"),
+    180: ("stands upside down", "by half"),
+    270: ("lies on its side", "a quarter to the right"),
+}
 _RIVAL = 0.6  # a second face at least this wide, compared to the first, competes with it
 
 
@@ -64,6 +71,7 @@ def read_face(
     Raises:
         BadImageError: unreadable photo.
         BadSettingError: a box or points that no face of this photo can have, or both.
+        LyingPhotoError: the only face lies, so that the photo has to be turned; one placed by hand may lie.
         NoFaceError, SeveralFacesError, FaceTooSmallError: what they say.
     """
     image = load_image(photo)
@@ -73,7 +81,7 @@ def read_face(
         return _checked(image, place_in_box(image, detector, box, template))
     if points is not None:
         return _checked(image, place_at_points(image, detector, points, template))
-    return _checked(image, _only(detector.detect(image)))
+    return _checked(image, _upright(_only(detector.detect(image))))
 
 
 def _only(found: list[Detection]) -> Detection:
@@ -91,8 +99,21 @@ def _only(found: list[Detection]) -> Detection:
     return face
 
 
+def _upright(face: Detection) -> Detection:
+    across = face.landmarks[45, :2] - face.landmarks[36, :2]
+    tilt = math.degrees(math.atan2(across[1], across[0]))  # clockwise
+    if abs(tilt) > _LYING:
+        turn = round(tilt / 90) * 90 % 360
+        said, how = _TURNS[turn]
+        raise LyingPhotoError(f"the photo {said}; turn it {how}, or place the face by hand (box) to keep it so", turn)
+    return face
+
+
 def _checked(image: np.ndarray, found: Detection) -> Face:
     eyes = float(np.linalg.norm(found.landmarks[36, :2] - found.landmarks[45, :2]))
     if eyes < MIN_EYE_DISTANCE:
-        raise FaceTooSmallError(f"the face is too small ({eyes:.0f} px across the eyes); use a larger or closer photo")
+        raise FaceTooSmallError(
+            f"the face is too small: {eyes:.0f} px across the eyes, at least {MIN_EYE_DISTANCE:.0f} are needed; "
+            "use a larger or closer photo"
+        )
     return Face(image, found.landmarks, found.mesh)

@@ -5,12 +5,17 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Union
 
 import numpy as np
+from pi_heif import register_heif_opener
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from atvg.errors import BadImageError, existing_file
+from atvg.face.colour import to_srgb
+from atvg.face.kinds import RAW, kind_of
 
 MAX_PIXELS = 35_000_000  # the largest picture H.264 knows (level 6.2): a video is made of it
 MIN_SIDE = 32
@@ -18,7 +23,10 @@ MIN_SIDE = 32
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # what is wrong is said by the error, once
 
 # The formats of photos. Pillow knows many more, among them EPS, which it would hand to Ghostscript to be run.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM")
+# AVIF comes before HEIF, for some files say of themselves no more than that they are of that family.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF", "JPEG2000", "PPM")
+register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+_REDUCED, _SUB_IFDS, _DNG = 254, 330, 50706  # tags of TIFF
 
 Photo = Union[str, os.PathLike, Image.Image, np.ndarray]
 
@@ -26,9 +34,10 @@ Photo = Union[str, os.PathLike, Image.Image, np.ndarray]
 def load_image(source: Photo) -> np.ndarray:
     """Reads a path, PIL image or array as uint8 RGB, (H, W, 3).
 
-    EXIF rotation is applied, transparency laid over white, 16-bit and float greys are scaled, CMYK and
-    palettes are converted, and of an animation the first frame is taken. Sizes are checked on the header,
-    before any pixel is decoded.
+    EXIF rotation is applied, colours are converted to sRGB by the embedded profile, transparency is laid over white,
+    16-bit and float greys are scaled, CMYK and palettes are converted. Of an animation the first frame is taken, of a
+    HEIC the main picture, of a photo with a gain map the base. Sizes are checked on the header, before any pixel is
+    decoded.
 
     Raises:
         BadImageError: not readable as an image, too large or too small.
@@ -61,37 +70,63 @@ def _opened(source: Union[str, os.PathLike]) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own bomb warning; the size is checked by who decodes
             with Image.open(path, formats=FORMATS) as image:
+                if _is_raw(image):
+                    raise _refused(path, *RAW)
                 yield image
     except BadImageError:
         raise
     except Image.DecompressionBombError:
         raise BadImageError(f"{path.name} has too many pixels; the limit is {MAX_PIXELS:,}, shrink it") from None
     except UnidentifiedImageError:
+        if kind := kind_of(path):
+            raise _refused(path, *kind) from None
         raise BadImageError(f"{path.name} is not an image; give a JPEG, PNG or WebP photo") from None
     except Exception as error:  # Pillow's forty decoders raise nearly every kind there is
         raise _damaged(error) from None
 
 
+def _refused(path: Path, what: str, advice: str) -> BadImageError:
+    return BadImageError(f"{path.name} is {what}; {advice}")
+
+
+def _is_raw(image: Image.Image) -> bool:
+    """Whether it is the thumbnail of a raw file, which looks like a TIFF to Pillow."""
+    if not isinstance(image, TiffImageFile):
+        return False
+    tags = image.tag_v2
+    return _DNG in tags or bool(tags.get(_REDUCED, 0) & 1 and _SUB_IFDS in tags)
+
+
 def _from_pil(image: Image.Image) -> np.ndarray:
     _check_size(image.width, image.height)
     try:
-        image.seek(0)
+        if image.format != "HEIF":  # there the main picture need not be the first
+            image.seek(0)
         image.load()
+        profile = image.info.get("icc_profile")
         image = _upright(image)
         if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-            return _from_array(np.asarray(image))
+            image = Image.fromarray(_grey(image))
+        if image.mode in ("P", "PA", "RGBa") or "transparency" in image.info:
+            image = image.convert("RGBA")
         if image.mode == "La":
             image = image.convert("LA")
-        if image.mode in ("P", "PA", "LA", "RGBa") or "transparency" in image.info:
-            image = image.convert("RGBA")
-        if image.mode == "RGBA":
-            ground = Image.new("RGBA", image.size, "white")
-            image = Image.alpha_composite(ground, image)
-        return np.array(image.convert("RGB"))
+        if image.mode not in ("LA", "RGBA"):
+            return np.array(to_srgb(image, profile))
+        colours = to_srgb(image.convert(image.mode.removesuffix("A")), profile)
+        return np.array(Image.composite(colours, Image.new("RGB", image.size, "white"), image.getchannel("A")))
     except BadImageError:
         raise
     except Exception as error:  # as above
         raise _damaged(error) from None
+
+
+def _grey(image: Image.Image) -> np.ndarray:
+    """Greys of 16 or 32 bits, or floats → (H, W) uint8."""
+    values = np.asarray(image)
+    if image.mode.startswith("I;16"):
+        values = values / np.float32(65535)
+    return _from_array(values)[..., 0]
 
 
 def _upright(image: Image.Image) -> Image.Image:
