@@ -1,8 +1,8 @@
 () => {
-  const names = ["Eileen Collins, with a woman's voice", "Grace Hopper, with a woman's voice"];
+  const names = $NAMES;
   const name = () => {
     const faces = document.querySelectorAll("#portraits img");
-    faces.forEach((face, i) => (face.alt = names[i]));
+    faces.forEach((face, i) => (face.alt = face.title = names[i]));
     if (!faces.length) requestAnimationFrame(name);
   };
   name();

@@ -94,9 +94,7 @@ def heic(items: Sequence[Item], primary: int = 1, brand: bytes = b"heic") -> byt
             + full_box(b"iloc", struct.pack(">HH", 0x4400, len(items)) + places)
             + full_box(b"iinf", struct.pack(">H", len(items)) + entries)
             + (full_box(b"iref", links) if links else b"")
-            + box(
-                b"iprp", box(b"ipco", b"".join(properties)) + full_box(b"ipma", struct.pack(">I", len(items)) + shares)
-            ),
+            + box(b"iprp", box(b"ipco", b"".join(properties)) + associations),
         )
 
     data = b"".join(item.data for item in items)

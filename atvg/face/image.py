@@ -62,6 +62,16 @@ def image_size(path: Union[str, os.PathLike]) -> tuple[int, int]:
         return image.size
 
 
+def image_format(path: Union[str, os.PathLike]) -> str:
+    """Which of `FORMATS` a file has, by its content.
+
+    Raises:
+        BadImageError: not an image.
+    """
+    with _opened(path) as image:
+        return "JPEG" if image.format == "MPO" else str(image.format)  # some photos with a gain map or a second view
+
+
 @contextlib.contextmanager
 def _opened(source: Union[str, os.PathLike]) -> Iterator[Image.Image]:
     """The picture of a file, not decoded yet; whatever goes wrong with it becomes a `BadImageError`."""

@@ -10,11 +10,11 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from atvg.errors import ATVGError, BadAudioError, BadImageError
-from atvg.face.image import load_image
+from atvg.face.image import image_format, load_image
 from atvg.face.placing import parse_place
 from atvg.film.label import LABEL
 from atvg.studio.explaining import sorry
-from atvg.studio.settings import MAX_SECONDS, MAX_SIDE, PAGE
+from atvg.studio.settings import MAX_SECONDS, MAX_SIDE, PAGE, SHOWN
 from atvg.voice.audio import load_audio
 
 Upload = dict[str, Any] | None  # how Gradio names a file, before it would open it itself
@@ -37,6 +37,27 @@ def open_photo(photo: Upload) -> tuple[np.ndarray, float]:
     width = image.width
     image.thumbnail((MAX_SIDE, MAX_SIDE))
     return np.array(image), image.width / width
+
+
+def is_shown(photo: Upload) -> bool:
+    """Whether browsers show a photo as it was brought.
+
+    Raises:
+        BadImageError, gr.Error: as `open_photo`.
+    """
+    return image_format(_allowed(photo, BadImageError(PAGE["no_photo"]))) in SHOWN
+
+
+def turned_copy(photo: Upload, quarters: int, folder: Path) -> str:
+    """A JPEG of a photo in all its pixels, turned so many quarters counter-clockwise.
+
+    Raises:
+        BadImageError, gr.Error: as `open_photo`.
+    """
+    image = load_image(_allowed(photo, BadImageError(PAGE["no_photo"])))
+    path = folder / "photo.jpg"
+    Image.fromarray(np.ascontiguousarray(np.rot90(image, quarters))).save(path, quality=95, subsampling=0)
+    return str(path)
 
 
 def open_voice(audio: Upload) -> tuple[str, np.ndarray]:

@@ -1,5 +1,6 @@
 """The page: all tabs, and the events that reach across them."""
 
+import json
 import os
 from typing import Protocol
 
@@ -51,8 +52,9 @@ def build(animator: Animator | None = None) -> Page:
         _add_tabs(studio, page)
         gr.Markdown(asset("footer.md"), elem_id="note")
         page.unload(studio.leave)
-        for script in ("names.js", "access.js"):
-            page.load(js=asset(script), api_visibility="private")
+        names = [portrait["name"] for portrait in PAGE["portraits"].values()]
+        page.load(js=asset("names.js").replace("$NAMES", json.dumps(names)), api_visibility="private")
+        page.load(js=asset("access.js"), api_visibility="private")
     page.queue(max_size=2 * MAX_WAITING, api_open=False)  # closed: nobody gets past the queue
     studio.jobs = page._queue
     page.guests, page.broadcasts = studio.guests, studio.broadcasts

@@ -1,16 +1,17 @@
 """The photo on the Talk tab: its field, the check beside it, and where in it the face is."""
 
+from contextlib import suppress
 from typing import Any
 
 import gradio as gr
 import numpy as np
 
-from atvg.errors import ATVGError, NoFaceError, SeveralFacesError
+from atvg.errors import ATVGError, LyingPhotoError, NoFaceError, SeveralFacesError
 from atvg.face.advice import advise
 from atvg.face.detection import Detection
 from atvg.show.sketch import sketch_boxes, sketch_face, sketch_points
 from atvg.studio.explaining import explaining
-from atvg.studio.files import Upload, open_photo, save_png, typed_place
+from atvg.studio.files import Upload, is_shown, open_photo, save_png, turned_copy, typed_place
 from atvg.studio.settings import PAGE, POINTS, PRIVATE, QUICK, RAW
 from atvg.studio.studio import Studio
 
@@ -27,6 +28,7 @@ class Photo:
         with gr.Row(elem_id="faces"):
             self.field, self.check = gr.Image(**PAGE["photo"]), gr.Image(**PAGE["check"])
         self.said = gr.Markdown(PAGE["face_hint"], **PAGE["said"])
+        self.turn = gr.Button(**PAGE["turn"])
         self.report = gr.JSON(visible=False, label=PAGE["report"])
         self.faces = gr.Radio([], **PAGE["faces"])
         self.examples = gr.Column()
@@ -40,10 +42,10 @@ class Photo:
             "fn": self.check_face, "inputs": [self.field, *self.place],
             "outputs": [self.check, self.said, self.report], "show_progress": "minimal", "concurrency_id": "checks",
         } | RAW  # fmt: skip
-        choosing = {"fn": self.choices, "inputs": self.report, "outputs": self.faces} | PRIVATE
+        choosing = {"fn": self.choices, "inputs": self.report, "outputs": [self.faces, self.turn]} | PRIVATE
         # A place belongs to one photo: the next one begins without.
-        emptied = self.field.change(lambda: ("", ""), None, self.place, **PRIVATE)
-        emptied.then(**checking, api_name="check_face").then(**choosing)
+        begun = self.field.change(self.begin, self.field, [self.field, *self.place], **PRIVATE | RAW)
+        begun.then(**checking, api_name="check_face").then(**choosing)
         gr.on([field.submit for field in self.place], **checking, api_visibility="private").then(**choosing)
         chosen = self.faces.input(lambda box: (box, ""), self.faces, self.place, **PRIVATE)
         chosen.then(**checking, api_visibility="private").then(**choosing)
@@ -51,6 +53,24 @@ class Photo:
             self.mark, [self.field, self.report, self.place[1]],
             [*self.place, self.check, self.said, self.report], **QUICK,
         ).then(**choosing)  # fmt: skip
+        self.turn.click(self.turn_photo, [self.field, self.report], self.field, **QUICK)
+
+    def begin(self, photo: Upload, request: gr.Request | None = None) -> tuple[Any, str, str]:
+        """A new photo has no place yet, and is shown as a JPEG if browsers do not know its format, as with HEIC."""
+        with suppress(ATVGError):  # the check says what is wrong
+            if photo and not is_shown(photo):
+                return self._turned(photo, 0, request), "", ""
+        return gr.skip(), "", ""
+
+    def turn_photo(self, photo: Upload, report: dict[str, Any], request: gr.Request | None = None) -> str:
+        """The photo as the check found that it has to be turned."""
+        with explaining():
+            return self._turned(photo, report["turned"] // 90, request)
+
+    def _turned(self, photo: Upload, quarters: int, request: gr.Request | None) -> str:
+        _, folder = self._guests.new_run(request, photo)
+        with self._guests.removed_on_error(folder):
+            return turned_copy(photo, quarters, folder)
 
     def check_face(
         self, photo: Upload, box: str = "", points: str = "", request: gr.Request | None = None
@@ -65,9 +85,9 @@ class Photo:
         Returns:
             A picture: the crop with its landmarks, or else the photo, with all faces if there are several. What was
             found, in words. And the same as data: whether a face was found, boxes of the faces (x, y, width, height in
-            pixels of the photo), and warnings.
+            pixels of the photo), warnings, and by how many degrees counter-clockwise the photo must be turned.
         """
-        report: dict[str, Any] = {"found": False, "faces": [], "warnings": []}
+        report: dict[str, Any] = {"found": False, "faces": [], "warnings": [], "turned": 0}
         if not photo:
             return None, PAGE["face_hint"], report
         _, folder = self._guests.new_run(request, photo)
@@ -84,6 +104,9 @@ class Photo:
             report["faces"] = [_unscaled(found, scale) for found in error.boxes]
             assert shown is not None  # in which several were found
             shown, said = sketch_boxes(shown, error.boxes), PAGE["faces_several"].format(len(error.boxes))
+        except LyingPhotoError as error:
+            report["turned"] = error.turn
+            said = PAGE["face_lying"].format(error)
         except NoFaceError as error:
             said = PAGE["face_missing"].format(error)
         except ATVGError as error:
@@ -91,11 +114,11 @@ class Photo:
         with self._guests.removed_on_error(folder):
             return None if shown is None else save_png(shown, folder / "face.png", made=False), said, report
 
-    def choices(self, report: dict[str, Any]) -> Any:
-        """The faces to choose from, by their boxes."""
+    def choices(self, report: dict[str, Any]) -> tuple[Any, Any]:
+        """The faces to choose from, by their boxes, and the button that turns a photo which lies."""
         boxes = [] if report["found"] else report["faces"]
         names = [(PAGE["face_number"].format(i), ", ".join(map(str, box))) for i, box in enumerate(boxes, 1)]
-        return gr.update(choices=names, value=None, visible=bool(boxes))
+        return gr.update(choices=names, value=None, visible=bool(boxes)), gr.update(visible=bool(report["turned"]))
 
     def mark(
         self,

@@ -13,6 +13,7 @@ MAX_WAITING = 12  # jobs; whoever comes then is told at once that the studio is 
 MAX_SESSIONS = 100  # whose page Gradio keeps in memory, 0.2 MB each, also for an hour after they have left
 STALLED = 600  # an upload of which nothing has come for so many seconds will never be whole
 PATIENCE = 4  # seconds that running jobs get to notice that the process is told to end
+SHOWN = {"JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF"}  # formats that every browser shows
 POINTS = 5  # that place a face by hand
 RECORDING, KEPT_RECORDINGS = "recording", 3  # of a visitor; two minutes take 0.8 gigabytes
 BETA_SECONDS = 6  # of the video that shows every β at once

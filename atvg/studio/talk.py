@@ -16,7 +16,7 @@ from atvg.motion.pose import Pose
 from atvg.motion.turn import turn_face
 from atvg.studio import on_gpu
 from atvg.studio.controls import Controls
-from atvg.studio.examples import PORTRAITS, VOICES_AT_HAND
+from atvg.studio.examples import PAIRS
 from atvg.studio.explaining import explaining
 from atvg.studio.files import Upload, open_photo, open_voice, typed_place
 from atvg.studio.photo import Photo
@@ -44,8 +44,10 @@ class Talk:
                 self.photo.show()
                 self.voice.show()
                 with self.photo.examples:
-                    pairs = [[str(face), str(VOICES_AT_HAND[i])] for i, face in enumerate(PORTRAITS)]
-                    gr.Examples(pairs, self._source, label=PAGE["try_both"], elem_id="portraits", visible_columns=[0])
+                    gr.Examples(
+                        PAIRS, self._source, label=PAGE["try_both"], elem_id="portraits", visible_columns=[0],
+                        examples_per_page=len(PAIRS),
+                    )  # fmt: skip
                 self.controls.show()
             with gr.Column(scale=7, min_width=320, elem_id="column-result"):
                 gr.Markdown(PAGE["step_result"], elem_classes="step")
