@@ -53,6 +53,7 @@ def build(animator: Animator | None = None) -> Page:
         gr.Markdown(asset("footer.md"), elem_id="note")
         page.unload(studio.leave)
         names = [portrait["name"] for portrait in PAGE["portraits"].values()]
+        page.load(js=asset("bring.js"), api_visibility="private")
         page.load(js=asset("names.js").replace("$NAMES", json.dumps(names)), api_visibility="private")
         page.load(js=asset("access.js"), api_visibility="private")
     page.queue(max_size=2 * MAX_WAITING, api_open=False)  # closed: nobody gets past the queue
