@@ -1,5 +1,6 @@
 """The app as visitors use it: ``python app.py`` in a real browser, and nothing leaves this machine."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from atvg.voice.audio import load_audio
+from tests import heic
 from tests.marks import quick
 from tests.server import write_wav
 from tests.synthetic import Robot
@@ -453,3 +455,63 @@ def test_nothing_is_wider_than_a_phone(visitor, theme):
     for tab in browser.TABS:
         visitor.turn_to(tab)
         assert visitor.ask("document.documentElement.scrollWidth") <= 391, tab
+
+
+@pytest.mark.long
+def test_a_heic_is_seen_checked_and_spoken_with(visitor, astronaut, voice, tmp_path):
+    """Its name as iPhones write it; browsers cannot show it, and know no type for it."""
+    path = tmp_path / "IMG_0042.HEIC"
+    path.write_bytes(heic.heic([heic.picture(np.ascontiguousarray(np.rot90(astronaut, -1)), heic.turned(1))]))
+    _bring(visitor, path, voice)
+    visitor.until("document.querySelector('#photo img')?.naturalWidth == 512")
+    visitor.press("#generate")
+    assert visitor.film() == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["kein Anhängsel 写真", "n" * 180 + ".png", "wrong.heic", "a  b.JPEG"])
+def test_a_photo_may_have_any_name(visitor, astronaut_path, tmp_path, name):
+    visitor.bring(Path(shutil.copy(astronaut_path, tmp_path / name)))
+    visitor.hears("Face found", "#said")
+    visitor.until("document.querySelector('#photo img')?.naturalWidth == 512")
+
+
+@pytest.mark.long
+def test_what_is_no_photo_is_named_and_nothing_looks_broken(visitor, tmp_path):
+    (tmp_path / "clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(500))
+    visitor.bring(tmp_path / "clip.mp4")
+    visitor.hears("is a video; take a still picture", "#said")
+    visitor.until("document.querySelector('#photo img').style.visibility == 'hidden'")
+
+
+@pytest.mark.long
+def test_a_lying_photo_is_turned_by_a_button(visitor, astronaut, tmp_path):
+    Image.fromarray(np.ascontiguousarray(np.rot90(astronaut[:, 60:]))).save(tmp_path / "lying.png")
+    visitor.bring(tmp_path / "lying.png")
+    visitor.hears("turn it a quarter to the right", "#said")
+    visitor.until("document.querySelector('#turn')?.checkVisibility()")
+    visitor.press("#turn")
+    visitor.hears("Face found", "#said")
+    visitor.until("(i => i.naturalWidth == 452 && i.naturalHeight == 512)(document.querySelector('#photo img'))")
+    visitor.until("!document.querySelector('#turn')?.checkVisibility()")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("width", [1400, 390])
+def test_one_of_a_group_is_chosen_by_a_click(visitor, width, tmp_path):
+    """Three people beside each other; the one in the middle is clicked."""
+    folder = browser.ROOT / "assets" / "examples"
+    people = [np.asarray(Image.open(folder / f"{name}.jpg")) for name in ("f_white", "m_african", "f_easian")]
+    Image.fromarray(np.concatenate(people, axis=1)).save(tmp_path / "group.jpg")
+    visitor.resize(width, 1300)
+    visitor.unfold("Place the face by hand")
+    visitor.bring(tmp_path / "group.jpg")
+    visitor.hears("3 faces found", "#said")
+    picture = visitor.find("#check img")
+    visitor.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", picture)
+    ActionChains(visitor.driver).move_to_element(picture).click().perform()
+    visitor.hears("Face found", "#said")
+    box = visitor.ask("document.querySelector('#box input, #box textarea').value")
+    x, _, across, _ = map(int, box.split(","))
+    assert 640 < x < x + across < 1280
+    assert not visitor.ask("document.querySelector('#which')?.checkVisibility()")

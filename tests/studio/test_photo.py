@@ -60,8 +60,16 @@ def test_a_bad_place_is_explained(client, photo, voice, place):
 def test_a_photo_without_a_face_gets_advice(client, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
     _, message, report = client.predict(bring(noise, tmp_path / "noise.png"), api_name="/check_face")
-    assert report == {"found": False, "faces": [], "warnings": []}
+    assert report == {"found": False, "faces": [], "warnings": [], "turned": 0}
     assert "no face" in message and "use one where" in message and "\n" not in message
+
+
+def test_a_photo_that_lies_on_its_side_says_how_to_turn_it(client, astronaut, voice, tmp_path):
+    lying = bring(np.ascontiguousarray(np.rot90(astronaut, -1)), tmp_path / "lying.png")
+    _, message, report = client.predict(lying, api_name="/check_face")
+    assert "turn it a quarter to the left" in message and report["turned"] == 90 and not report["found"]
+    with pytest.raises(AppError, match="turn it a quarter to the left"):
+        client.predict(lying, voice, api_name="/animate")
 
 
 def test_several_faces_are_shown(client, astronaut, tmp_path):
