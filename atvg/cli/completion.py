@@ -41,7 +41,7 @@ def _words(name: str) -> tuple[str, ...]:
     from atvg.animate.engine import ENGINES
     from atvg.config import EARS
     from atvg.face.detector import DETECTORS
-    from atvg.film.render import FRAMES
+    from atvg.film.output import FRAMES
 
     return {"engine": ENGINES, "ear": EARS, "detector": DETECTORS, "frame": FRAMES}.get(name, ())
 
