@@ -1,7 +1,6 @@
 """How long work takes, and how much memory a process has taken."""
 
 import multiprocessing
-import resource
 import statistics
 import sys
 import time
@@ -40,6 +39,12 @@ def peak_memory_mb() -> float:
     status = Path("/proc/self/status")
     if status.is_file():  # Linux passes the other figure on to child processes
         return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")) / 1024
+    if sys.platform == "win32":
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset / 1024**2
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1024**2 if sys.platform == "darwin" else 1024)
 
