@@ -35,6 +35,7 @@ from atvg.errors import (
     BadImageError,
     CheckpointError,
     FaceTooSmallError,
+    LyingPhotoError,
     NoFaceError,
     SeveralFacesError,
     TooLongError,
@@ -174,6 +175,7 @@ def mute(kit: Kit, wave: np.ndarray) -> None:
 PHOTOS: list[Case] = []
 BAD = (BadImageError,)
 NOBODY = (NoFaceError, FaceTooSmallError)
+LYING = (LyingPhotoError,)
 
 
 def photo(
@@ -293,7 +295,7 @@ photo(
     "PostScript that would be run by Ghostscript",
     lambda kit: kit.file("a.jpg", "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 200 200\n%%EndComments\nshowpage\n"),
     BAD,
-    words="not an image",
+    words="vector drawing",
 )
 photo("film as png", lambda kit: shutil.copy(kit.sound("a.mp4"), kit.folder / "film.png"), BAD)
 photo("sound as jpg", lambda kit: kit.wav("a.jpg", voice()), BAD)
@@ -457,8 +459,18 @@ photo(
     words="9 faces",
 )
 photo("half a face", lambda kit: kit.image("a.png", kit.portrait[:, : SIDE // 2]), NOBODY, valid)
-photo("upside down", lambda kit: kit.image("a.png", np.ascontiguousarray(kit.portrait[::-1])), NOBODY, valid)
-photo("on its side", lambda kit: kit.image("a.png", np.ascontiguousarray(np.rot90(kit.portrait))), NOBODY, valid)
+photo(
+    "upside down",
+    lambda kit: kit.image("a.png", np.ascontiguousarray(kit.portrait[::-1])),
+    LYING,
+    words="by half",
+)
+photo(
+    "on its side",
+    lambda kit: kit.image("a.png", np.ascontiguousarray(np.rot90(kit.portrait))),
+    LYING,
+    words="quarter",
+)
 photo("squeezed to a profile", lambda kit: kit.image("a.png", kit.picture.resize((70, SIDE))), NOBODY, valid)
 
 

@@ -1,18 +1,19 @@
 """The photo on the Talk tab: its field, the check beside it, and where in it the face is."""
 
+import math
 from contextlib import suppress
 from typing import Any
 
 import gradio as gr
 import numpy as np
 
-from atvg.errors import ATVGError, LyingPhotoError, NoFaceError, SeveralFacesError
+from atvg.errors import ATVGError, FaceTooSmallError, LyingPhotoError, NoFaceError, SeveralFacesError
 from atvg.face.advice import advise
 from atvg.face.detection import Detection
 from atvg.show.sketch import sketch_boxes, sketch_face, sketch_points
 from atvg.studio.explaining import explaining
 from atvg.studio.files import Upload, is_shown, open_photo, save_png, turned_copy, typed_place
-from atvg.studio.settings import PAGE, POINTS, PRIVATE, QUICK, RAW
+from atvg.studio.settings import MAX_SIDE, PAGE, POINTS, PRIVATE, QUICK, RAW
 from atvg.studio.studio import Studio
 
 
@@ -92,6 +93,7 @@ class Photo:
             return None, PAGE["face_hint"], report
         _, folder = self._guests.new_run(request, photo)
         shown: np.ndarray | None = None
+        scale, small = 1.0, False
         try:
             shown, scale = open_photo(photo)
             face = self._animator.read_face(shown, **typed_place(box, points, scale))
@@ -99,7 +101,7 @@ class Photo:
             seen = Detection(face.landmarks, face.mesh).box
             report |= {"found": True, "faces": [_unscaled(seen, scale)], "warnings": [vars(a) for a in advice]}
             said = "\n\n".join([PAGE["face_found"], *(PAGE["face_warning"].format(a.message) for a in advice)])
-            shown = sketch_face(face)
+            shown, small = sketch_face(face), "small" in {a.kind for a in advice}
         except SeveralFacesError as error:
             report["faces"] = [_unscaled(found, scale) for found in error.boxes]
             assert shown is not None  # in which several were found
@@ -110,7 +112,9 @@ class Photo:
         except NoFaceError as error:
             said = PAGE["face_missing"].format(error)
         except ATVGError as error:
-            said = PAGE["face_problem"].format(error)
+            said, small = PAGE["face_problem"].format(error), isinstance(error, FaceTooSmallError)
+        if small and scale < 1:
+            said += "\n\n" + PAGE["face_shrunk"].format(MAX_SIDE)
         with self._guests.removed_on_error(folder):
             return None if shown is None else save_png(shown, folder / "face.png", made=False), said, report
 
@@ -136,9 +140,11 @@ class Photo:
             picture, scale = open_photo(photo)
             x, y = (value / scale for value in click.index)
             if report["faces"]:
-                hit = [b for b in report["faces"] if b[0] <= x <= b[0] + b[2] and b[1] <= y <= b[1] + b[3]]
-                box = ", ".join(map(str, hit[0])) if hit else ""
-                return (box, "", *self.check_face(photo, box, "", request)) if hit else stay
+                away = {math.dist((x, y), (b[0] + b[2] / 2, b[1] + b[3] / 2)) / max(b[2:]): b for b in report["faces"]}
+                if min(away) > 1:  # on a phone small faces are hard to hit
+                    return stay
+                box = ", ".join(map(str, away[min(away)]))
+                return box, "", *self.check_face(photo, box, "", request)
             numbers = [*(typed_place(None, points, 1).get("points", [])[: 2 * (POINTS - 1)]), round(x), round(y)]
             points = ", ".join(f"{number:g}" for number in numbers)
             if len(numbers) == 2 * POINTS:
