@@ -53,7 +53,7 @@ class GifWriter(_AnimationWriter):
     """Writes a GIF that begins again when it has ended; its comment says that it is AI-generated."""
 
     ending = ".gif"
-    bytes_per_pixel = 0.35
+    bytes_per_pixel = 0.25
 
     def _animate(self, inputs: list[str | Path], drawn: str) -> int:
         colours = self._folder / "palette.png"  # of all frames: found in one pass and used in another, or memory grows

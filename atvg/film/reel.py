@@ -23,7 +23,7 @@ class Reel:
     """The writers of all files but the arrays, which are to be opened, and the drawing of what they write."""
 
     def __init__(self, face: Face, wanted: Outputs, sound: Sound):
-        self._close_up, self._cutout = CloseUp.of(face), Cutout(face)
+        self._close_up = CloseUp.of(face)
         square = (self._close_up.side, self._close_up.side)
         height, width = face.photo.shape[:2]
         kinds: dict[str, tuple[type[VideoWriter], tuple[int, int]]] = {
@@ -36,6 +36,7 @@ class Reel:
             name: kinds[name][0](path, kinds[name][1], sound) for name, path in asked
         }
         self._panels = PanelRenderer(face) if wanted.panels else None
+        self._cutout = Cutout(face) if wanted.webm else None
         self._paster = Paster(face) if self.writers.keys() - {"crop"} else None
 
     def write(self, chunk: Chunk) -> np.ndarray:
@@ -58,7 +59,7 @@ class Reel:
         if self.writers.keys() & {"face", "gif", "webp", "webm"}:
             square = self._close_up.shrunk(pasted).copy()
             shown |= {"gif": square, "webp": square, "face": label(square[None])[0]}
-            if "webm" in self.writers:
+            if self._cutout:
                 shown["webm"] = self._cutout.cut(square, chunk.landmarks[t])
         if "crop" in self.writers:
             shown["crop"] = label(chunk.frames[t][None])[0]
