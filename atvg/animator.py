@@ -37,10 +37,14 @@ class Animator(Pipeline):
         """
         return read_face(photo, self.detector, box=box, points=points, template=self.shape.mean)
 
-    def stream(self, face: Face, audio: speech.Audio, chunk: int = CHUNK, **settings: Any) -> Iterator[Chunk]:
+    def stream(
+        self, face: Face, audio: speech.Audio, chunk: int = CHUNK, start: float = 0, end: float | None = None,
+        **settings: Any,
+    ) -> Iterator[Chunk]:  # fmt: skip
         """Animates a face, chunk by chunk; the frames do not depend on ``chunk`` and memory not on the length.
 
-        Everything is checked before the iterator is returned. ``settings`` are the fields of `Settings`.
+        Everything is checked before the iterator is returned. Of the voice what lies between ``start`` and ``end`` is
+        heard, in seconds, to its end for 0 or None. ``settings`` are the fields of `Settings`.
 
         Raises:
             BadAudioError, TooLongError, BadSettingError: what they say.
@@ -48,14 +52,17 @@ class Animator(Pipeline):
         chosen = self.settings(settings)
         if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
             raise BadSettingError(f"chunk is {shown(chunk)}; give a whole number of frames, at least 1")
-        wave = speech.load_audio(audio)
+        wave = speech.load_audio(audio, start=start, end=end)
         # Always drawn in the same stretches: sums of other lengths end in other last digits, and 8 bits round those up.
         face = turn_face(face, chosen.pose)
         chunks = self._stream(face, self.listener(face.crop_landmarks, chosen.ear), wave, chosen)
         return chunks if chunk == CHUNK else regroup(chunks, chunk)
 
-    def __call__(self, photo: Photo | Face, audio: speech.Audio, **settings: Any) -> "Result":
+    def __call__(
+        self, photo: Photo | Face, audio: speech.Audio, start: float = 0, end: float | None = None, **settings: Any
+    ) -> "Result":
         """Animates a photo and collects every frame; for long audio use `stream`, whose memory stays flat."""
+        audio = speech.Cut(audio, start, end) if start or end else audio
         face = photo if isinstance(photo, Face) else self.read_face(photo)
         chosen = make_settings(settings)
         turned = turn_face(face, chosen.pose)

@@ -195,9 +195,9 @@ def test_ffmpeg_opens_foreign_files_through_one_fence_only():
             assert not re.search(r"'-i', (?!self\._folder / |'pipe:|'color=)", said), f"{path}: {said}"
         for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.Constant) and node.value == "-protocol_whitelist":
-                assert name_of(path) == "atvg.voice.audio"
+                assert name_of(path) == "atvg.voice.decoding"
     assert fenced >= 2
-    from atvg.voice.audio import ffmpeg_input
+    from atvg.voice.decoding import ffmpeg_input
 
     options = ffmpeg_input("voice.wav", 9)
     before = options[: options.index("-i")]

@@ -103,7 +103,7 @@ def silence_for(net: ATNet, ear: Listens | None) -> Tensor:
 
 def sound_rows(net: ATNet, wave: np.ndarray) -> Rows:
     """What AT-net, or its ear, reads of a recording whose level is evened out; row 0 is the first it wants."""
-    gain = speech.even_gain(speech.speech_level(wave))
+    gain = speech.gain_of(wave)
     if net.config.ear == "none":
         count = net.config.first_mfcc + net.config.n_mfcc
         return lambda first, rows: speech.plain_rows(wave, first - speech.LEAD_ROWS, rows, gain, count)

@@ -17,6 +17,7 @@ from atvg.errors import BadAudioError
 from atvg.face.face import Face
 from atvg.motion.turn import turn_face
 from atvg.voice import audio as speech
+from atvg.voice import level as loudness
 from atvg.voice.hearing import LIVE_AFTER, LIVE_BEFORE, window
 from atvg.voice.mel import mfcc80_rows
 
@@ -25,7 +26,9 @@ _RATES = (8_000, 192_000)  # Hz
 # Frames before and after the new ones that are heard with them: the ear is nearly as good with these as with all.
 _WINDOW = {"whisper": (LIVE_BEFORE, LIVE_AFTER), "none": (3, 3)}
 _MEMORY = 10 * FPS  # frames over which the speaker's level is measured
-_QUIETEST = 0.01  # level, RMS: before anybody speaks, a room's noise must not be taken for a voice
+_QUIETEST = 0.01  # level, RMS, of what is taken for a voice at once, ...
+_ROOM = 1.1e-3  # and of what is not until somebody is heard
+_SWAYS = 12.0  # dB between loud and soft frames of a second or more that somebody softer speaks in
 _AROUND = (1, 3)  # frames before and after one that must all be silent for it to be at rest; the reach holds them
 _CALMING = 0.4  # share of the way into or out of rest that a frame goes
 
@@ -57,7 +60,8 @@ class Live:
 
     A frame is drawn as soon as the sound up to `look_ahead` seconds after its end has been fed. Its landmarks differ
     from those made of the finished recording in four ways: the ear hears 1.6 s before and 0.2 s after it, the speaker's
-    level is that of the last ten seconds of speech, silence is known only a little ahead, and smoothing looks one frame
+    level is that of the last ten seconds of speech (one below −40 dBFS is known after a second), silence is known
+    only a little ahead, and smoothing looks one frame
     ahead. Memory does not grow.
 
     Args:
@@ -83,6 +87,7 @@ class Live:
         self._wave, self._begin = np.zeros(0, np.float32), 0  # the newest samples, 16 kHz, and the index of the first
         self._ended = False
         self._levels: deque[float] = deque(maxlen=_MEMORY)  # RMS of the newest frames
+        self._details: deque[float] = deque(maxlen=_MEMORY)  # and their `details`
         self._loud: deque[float] = deque(maxlen=_MEMORY)  # and of the newest that may be speech
         self._known, self._understood, self._shown = 0, 0, 0  # frames whose level, whose codes are known; that are seen
         self._calm = 1.0
@@ -137,23 +142,23 @@ class Live:
             self._wave = np.concatenate([self._wave, samples[first : first + SAMPLE_RATE]])
             while (self._known + 1) * _FRAME <= self._heard:
                 start = self._known * _FRAME - self._begin
-                self._levels.append(float(np.sqrt(np.mean(self._wave[start : start + _FRAME] ** 2))))
+                frame = self._wave[start : start + _FRAME]
+                self._levels.append(float(np.sqrt(np.mean(frame**2))))
+                self._details.append(float(loudness.details(frame, 1)[0]))
                 if self._levels[-1] > _QUIETEST:  # a long pause does not make a speaker quieter
                     self._loud.append(self._levels[-1])
                 self._known += 1
-            self._understand(min(most, (self._heard - self._reach) // _FRAME + 1))
+            self._understand(min(most, (self._heard - self._reach) // _FRAME + 1), max(0, self._known - most))
 
-    def _understand(self, frames: int) -> None:
+    def _understand(self, frames: int, added: int) -> None:
+        """Up to so many frames; the newest `added` of the known ones are silence after the end."""
         first, count = self._understood, frames - self._understood
         if count <= 0:
             return
-        level = float(np.percentile(self._loud, 90)) if self._loud else _QUIETEST
+        level, hushed = self._speaker(added)
         before, after = _AROUND
         oldest = self._known - len(self._levels)
-        silent = [
-            t < 0 or self._levels[t - oldest] < speech.silent_below(level)
-            for t in range(first - before, frames + after)
-        ]
+        silent = [t < 0 or hushed[t - oldest] for t in range(first - before, frames + after)]
         calm = np.empty(count)
         for t in range(count):
             self._calm += _CALMING * (all(silent[t : t + before + 1 + after]) - self._calm)
@@ -165,6 +170,23 @@ class Live:
         back = _WINDOW[self._settings.ear][0] + 1  # the first row reaches beyond the first frame
         begin = max(0, (frames - back) * _FRAME)
         self._wave, self._begin = self._wave[begin - self._begin :], begin
+
+    def _speaker(self, added: int) -> tuple[float, np.ndarray]:
+        """The level of who speaks, and which of the newest frames are silent beside it, as of `atvg.voice.audio`."""
+        all_levels, all_details = np.array(self._levels), np.array(self._details)
+        levels, details = (known[: len(known) - added] for known in (all_levels, all_details))
+        level, below = _QUIETEST, _ROOM
+        if self._loud:
+            level = float(np.percentile(self._loud, 90))
+            below = speech.silent_below(level)
+        elif len(levels) >= FPS:
+            rare = loudness.rare_words(details)
+            if rare.any() or np.subtract(*np.percentile(details, [90, 10])) > _SWAYS:
+                level = float(np.percentile(levels[rare] if rare.any() else levels, 90))
+                below = speech.silent_below(level)
+        steady = len(levels) >= FPS and loudness.is_steady(details)
+        noise = loudness.noise_below(details) if len(details) else -np.inf
+        return level, steady | (all_levels < below) | (all_details < noise)
 
     def _sound(self, first: int, last: int, gain: float) -> Tensor:
         """What AT-net wants for the frames first..last − 1, of which the sound is at hand."""

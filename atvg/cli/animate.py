@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from atvg.cli.weights import add_weights
-from atvg.config import EARS
+from atvg.config import EARS, SAMPLE_RATE
 
 if TYPE_CHECKING:
     from atvg.voice.audio import Audio
@@ -54,19 +54,42 @@ def add_animate(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument("--natural", action="store_true", help="let the head move a little and the eyes blink")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of the natural motion (default 0)")
+    for edge, default in (("start", "the beginning"), ("end", "the end")):
+        command.add_argument(
+            f"--{edge}", type=seconds, default=0.0, metavar="T",
+            help=f"the {edge} of what is used of the voice, seconds or M:SS (default {default})",
+        )  # fmt: skip
     add_weights(command)
     command.set_defaults(run=_animate)
 
 
+def seconds(text: str) -> float:
+    """Seconds, or minutes and seconds, or hours too, with colons between them.
+
+    Raises:
+        argparse.ArgumentTypeError: it is neither.
+    """
+    try:
+        parts = [float(part) for part in text.split(":")]
+        if len(parts) > 3 or any(not 0 <= part < 60 for part in parts[1:]):
+            raise ValueError
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; give seconds, as 75.5, or M:SS, as 1:15.5") from None
+    return sum(part * 60**power for power, part in enumerate(reversed(parts)))
+
+
 def _animate(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
     from atvg.animate.settings import make_settings
     from atvg.animator import Animator
     from atvg.face.placing import parse_place
     from atvg.film.output import check_output, outputs, write_text
-    from atvg.film.render import render
+    from atvg.film.render import rendering
     from atvg.motion.pose import Pose
     from atvg.motion.turn import turn_face
-    from atvg.voice.captions import to_srt
+    from atvg.voice.audio import Cut, load_audio, n_video_frames
+    from atvg.voice.captions import to_srt, within
 
     pose = Pose(options.yaw, options.pitch, options.roll)
     settings = {
@@ -80,12 +103,17 @@ def _animate(options: argparse.Namespace) -> None:
     wanted = outputs(options.output, options.frame, **close_up, **more)
     srt = check_output(options.srt, ".srt") if options.srt else None
     audio, cues = _voice(options)
+    voice = Cut(audio, options.start, options.end)
+    wave = load_audio(voice)
     animator = Animator.from_pretrained(options.weights, detector=options.detector, engine=options.engine)
     face = turn_face(animator.read_face(options.photo, **place), pose)
-    frames = render(face, animator.stream(face, audio, **settings), audio, wanted)
+    steps = rendering(face, animator.stream(face, wave, **settings), voice, wanted)
+    with tqdm(total=n_video_frames(wave), unit=" frames", disable=None, leave=False) as bar:  # on a terminal only
+        for done, _ in steps:
+            bar.update(done - bar.n)
     if srt:
-        write_text(srt, to_srt(cues))
-    print(f"{options.output}: {frames} frames")
+        write_text(srt, to_srt(within(cues, voice.start, voice.start + len(wave) / SAMPLE_RATE)))
+    print(f"{options.output}: {done} frames")
 
 
 def _voice(options: argparse.Namespace) -> "tuple[Audio, list[Cue]]":

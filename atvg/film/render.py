@@ -14,7 +14,7 @@ from atvg.face.face import Face
 from atvg.film.ahead import ahead
 from atvg.film.output import Outputs, outputs, unwritable
 from atvg.film.reel import Reel
-from atvg.voice.audio import Audio, load_audio
+from atvg.voice.audio import Audio, sound_of
 
 _SAVED = ("frames", "attention", "motion", "landmarks", "codes")
 
@@ -32,7 +32,7 @@ def render(
 
     Args:
         face: the face the chunks were drawn from, already turned.
-        audio: the sound of the video; a path keeps its own quality.
+        audio: the sound of the video; a path, or a `Cut` of one, keeps its own quality.
         path: MP4 of the whole photo (``frame="full"``), of the face's close-up (``"face"``) or of the network's crop
             (``"crop"``); or all `Outputs`, which say what those are, and what panels and arrays are.
 
@@ -61,8 +61,7 @@ def rendering(
     it is closed before, none of them stays.
     """
     wanted = path if isinstance(path, Outputs) else outputs(path, frame, panels=panels, arrays=arrays)
-    sound = load_audio(audio) if isinstance(audio, tuple) else audio
-    reel = Reel(face, wanted, sound)
+    reel = Reel(face, wanted, sound_of(audio))
     kept: list[Chunk] = []
     made: list[Path] = []
     done = 0

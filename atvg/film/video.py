@@ -21,12 +21,13 @@ from atvg.config import FPS, MAX_SECONDS, SAMPLE_RATE
 from atvg.errors import BadAudioError, OutputError
 from atvg.film.output import check_output, disk_full, unwritable
 from atvg.scratch import has_room, remove_abandoned, under_way
-from atvg.voice.audio import PATIENCE, ffmpeg_input
+from atvg.voice.audio import Cut
+from atvg.voice.decoding import PATIENCE, ffmpeg_input, find_voice
 
 if TYPE_CHECKING:
     from moviepy.video.io.ffmpeg_writer import FFMPEG_VideoWriter
 
-Sound = str | os.PathLike | np.ndarray
+Sound = str | os.PathLike | np.ndarray | Cut
 
 COMMENT = "AI-generated video (ATVG)"
 
@@ -68,8 +69,8 @@ class VideoWriter:
     Args:
         path: ends in ``.mp4``; its folder exists.
         size: (width, height) of the frames, pixels.
-        audio: a file whose first audio stream is used as it is, float32 samples in [−1, 1] (N,) at 16 kHz, or None
-            for a silent film.
+        audio: a file whose voice (see `atvg.voice.decoding.find_voice`) is used as it is, or a `Cut` of one; float32
+            samples in [−1, 1] (N,) at 16 kHz; or None for a silent film.
         metadata: further tags, such as ``{"title": …}``. The comment that says AI-generated cannot be replaced.
 
     Raises:
@@ -248,15 +249,17 @@ def _works(name: str, preset: str, quality: tuple[str, ...]) -> bool:
 
 
 def _extract_sound(audio: Sound, flac: Path) -> None:
-    """First audio stream of a file, or 16 kHz samples → FLAC, mono or stereo, without a lead-in, tags or pictures."""
+    """The voice of a file, or 16 kHz samples → FLAC, mono or stereo, without a lead-in, tags or pictures."""
     if isinstance(audio, np.ndarray):
         source = ["-f", "f32le", "-ar", str(SAMPLE_RATE), "-ac", "1", "-i", "pipe:0"]
         samples, stdin = np.ascontiguousarray(audio, np.float32).tobytes(), None
     else:
-        source = ffmpeg_input(audio, MAX_SECONDS)
+        cut = audio if isinstance(audio, Cut) else Cut(audio)
+        path, place = find_voice(cut.audio)
+        source = [*ffmpeg_input(path, cut.seconds(MAX_SECONDS), cut.start, place.arguments), *place.mapped]
         samples, stdin = None, subprocess.DEVNULL
     command = [
-        imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", *source, "-map", "0:a:0", "-fs", str(_MAX_SOUND),
+        imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", *source, "-fs", str(_MAX_SOUND),
         "-af", "aformat=channel_layouts=mono|stereo", "-c:a", "flac", "-map_metadata", "-1", "-map_chapters", "-1",
         flac,
     ]  # fmt: skip

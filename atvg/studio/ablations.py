@@ -41,7 +41,7 @@ class Ablations:
     def wire(self, talk: Talk) -> None:
         """The button."""
         outputs = [self.strip, self.curves, self.video]
-        talk.on_press(self.button, self.ablate, [self.sweep, *talk.photo.place], outputs)
+        talk.on_press(self.button, self.ablate, [self.sweep, *talk.photo.place, *talk.voice.part], outputs)
 
     def wire_choice(self) -> None:
         """Only β is also a video."""
@@ -49,17 +49,19 @@ class Ablations:
 
     def ablate(
         self, photo: Upload, audio: Upload, sweep: str = "noise", box: str = "", points: str = "",
-        request: gr.Request | None = None,
+        start: float = 0, end: float = 0, request: gr.Request | None = None,
     ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
         """Draws one input many times while one thing changes. You say that you may use this face and this voice.
 
         Args:
             photo: a picture with one face.
-            audio: speech of up to two minutes; the most spoken second or two are used.
+            audio: speech; up to two minutes of it can be used; the most spoken second or two are used.
             sweep: "noise": the landmarks that VG-net is given are disturbed; "pose": the head turns; "snr": noise is
                 added to the voice; "beta": the loss that the weights were trained with.
             box: where the face is, if it is not found: x, y, width, height in pixels of the photo.
             points: or x, y of its eyes, nose tip and mouth corners; left as seen comes first.
+            start: where the part of the voice that is used begins, seconds.
+            end: where it ends; 0 for the end of the recording.
 
         Returns:
             The faces side by side; curves of the measured quality; for "beta" also an MP4 of all in sync. They grow as
@@ -69,7 +71,7 @@ class Ablations:
         with self._guests.removed_on_error(folder), explaining():
             if sweep not in list(SWEEPS):  # what is no name may not be hashable
                 raise BadSettingError(f"sweep is {str(sweep)[:80]!r}; choose from: {', '.join(SWEEPS)}")
-            face, wave = self._studio.read_face(photo, box, points), open_voice(audio)[1]
+            face, wave = self._studio.read_face(photo, box, points), open_voice(audio, start, end)[1]
             strip, figure, video = None, None, None
             for step, growing in enumerate(SWEEPS[sweep](self._animator, face, wave)):
                 strip = save_png(sign(growing.strip()), folder / f"{sweep}-{step}.png")

@@ -41,14 +41,15 @@ class Compare:
         controls = talk.controls
         talk.on_press(
             self.button, self.compare,
-            [controls.beta, *controls.head, controls.smoothing, *talk.photo.place, controls.teeth, controls.ear],
+            [controls.beta, *controls.head, controls.smoothing, *talk.photo.place, controls.teeth, controls.ear,
+             *talk.voice.part],
             [self.video, self.figures, self.lips],
         )  # fmt: skip
 
     def compare(
         self, photo: Upload, audio: Upload, beta: float = 0.5, yaw: float = 0, pitch: float = 0, roll: float = 0,
         mouth_gain: float = 1, smoothing: float = 0.8, box: str = "", points: str = "", teeth: float = 1,
-        ear: str = EARS[0], request: gr.Request | None = None,
+        ear: str = EARS[0], start: float = 0, end: float = 0, request: gr.Request | None = None,
     ) -> Iterator[tuple[str | None, list[list[str]], Figure]]:  # fmt: skip
         """Draws one input with ATVG and three compared systems. You say that you may use this face and this voice.
 
@@ -56,7 +57,7 @@ class Compare:
 
         Args:
             photo: a picture with one face.
-            audio: speech of up to two minutes; the most spoken six seconds are used.
+            audio: speech; up to two minutes of it can be used; the most spoken six seconds are used.
             beta: β of ATVG's weights, 0..2.
             yaw: turn of the head in degrees, −45..45; + to the viewer's right. All systems get the turned photo.
             pitch: nod, −30..30; + looks down.
@@ -67,6 +68,8 @@ class Compare:
             points: or x, y of its eyes, nose tip and mouth corners; left as seen comes first.
             teeth: how much shows of those that the photo hides, 0..1; of ATVG's mouth.
             ear: ATVG's: "whisper" hears through the trained ear, "none" reads windows of MFCC, as in the paper.
+            start: where the part of the voice that is used begins, seconds.
+            end: where it ends; 0 for the end of the recording.
 
         Returns:
             An MP4 of the photo, ATVG and the others in sync, with their mouths enlarged; a table of measures, one
@@ -74,7 +77,7 @@ class Compare:
         """
         _, folder = self._guests.new_run(request, photo, audio)
         with self._guests.removed_on_error(folder), explaining():
-            face, wave = self._studio.read_face(photo, box, points), open_voice(audio)[1]
+            face, wave = self._studio.read_face(photo, box, points), open_voice(audio, start, end)[1]
             pose = Pose(yaw, pitch, roll)
             for comparison in compare.compare(
                 self._animator, face, wave, pose=pose, beta=beta, mouth_gain=mouth_gain, smoothing=smoothing,

@@ -15,7 +15,7 @@ from atvg.face.placing import parse_place
 from atvg.film.label import LABEL
 from atvg.studio.explaining import sorry
 from atvg.studio.settings import MAX_SECONDS, MAX_SIDE, PAGE, SHOWN
-from atvg.voice.audio import load_audio
+from atvg.voice.audio import Cut, load_audio
 
 Upload = dict[str, Any] | None  # how Gradio names a file, before it would open it itself
 
@@ -60,16 +60,19 @@ def turned_copy(photo: Upload, quarters: int, folder: Path) -> str:
     return str(path)
 
 
-def open_voice(audio: Upload) -> tuple[str, np.ndarray]:
-    """The path of the sound, and the sound itself: float32 samples (N,) at 16 kHz.
+def open_voice(audio: Upload, start: float | None = None, end: float | None = None) -> tuple[Cut, np.ndarray]:
+    """The sound from `start` to `end`, seconds, as a part of its file, and its float32 samples (N,) at 16 kHz.
+
+    Fields that were left empty say nothing.
 
     Raises:
         BadAudioError: it is none, or there is none.
         TooLongError: it is longer than `MAX_SECONDS`.
+        BadSettingError: start and end are no seconds, or the wrong way round.
         gr.Error: it is no upload.
     """
-    path = _allowed(audio, BadAudioError(PAGE["no_voice"]))
-    return path, load_audio(path, MAX_SECONDS)
+    voice = Cut(_allowed(audio, BadAudioError(PAGE["no_voice"])), start or 0, end)
+    return voice, load_audio(voice, MAX_SECONDS)
 
 
 def _allowed(upload: Any, missing: ATVGError) -> str:

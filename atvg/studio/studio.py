@@ -1,7 +1,7 @@
 """What all tabs share: the networks, the visitors' files, the live faces, and who is let in."""
 
 import asyncio
-from collections.abc import Sized
+from collections.abc import Callable, Sized
 from typing import Any
 
 import gradio as gr
@@ -39,7 +39,15 @@ class Studio:
         if own and not consent:
             raise sorry(PAGE["no_consent"])
 
-    async def validate(self, request: gr.Request, *inputs: Any) -> list[dict[str, Any]]:
+    def validator(self, at: int) -> Callable:
+        """`validate` for inputs of which those at `at` and after it are start and end of what is used of the voice."""
+
+        async def validate(request: gr.Request, *inputs: Any) -> list[dict[str, Any]]:
+            return await self.validate(request, *inputs, part=inputs[at : at + 2])
+
+        return validate
+
+    async def validate(self, request: gr.Request, *inputs: Any, part: tuple = ()) -> list[dict[str, Any]]:
         """Turns a job away before it waits for its turn: too many do, or the voice, the second input, is too long.
 
         In the event loop, one job after the other: of many that come at once each must see those before it.
@@ -51,7 +59,7 @@ class Studio:
             return verdicts
         self._entering += 1
         try:
-            await asyncio.to_thread(open_voice, inputs[1])
+            await asyncio.to_thread(open_voice, inputs[1], *part)
         except TooLongError as error:
             verdicts[1] = gr.validate(False, str(error))
         except (ATVGError, gr.Error, OSError):

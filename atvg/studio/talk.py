@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from atvg.config import EARS
+from atvg.config import EARS, SAMPLE_RATE
 from atvg.film.output import outputs
 from atvg.film.provenance import provenance, write_provenance
 from atvg.film.recording import Recorder
@@ -25,7 +25,7 @@ from atvg.studio.result import VIDEO, Result, save_posters, videos
 from atvg.studio.settings import DRAWING, PAGE, PRIVATE, QUICK, RECORDING
 from atvg.studio.studio import Studio
 from atvg.studio.voice import Voice, cues_of, save_captions
-from atvg.voice.audio import n_video_frames
+from atvg.voice.audio import Cut, n_video_frames
 
 
 class Talk:
@@ -72,7 +72,7 @@ class Talk:
         made = self.on_press(
             self.generate, self.animate,
             [controls.beta, *controls.head, controls.smoothing, controls.frame, controls.seed, controls.arrays,
-             *self.photo.place, controls.natural, controls.teeth, controls.ear],
+             *self.photo.place, controls.natural, controls.teeth, controls.ear, *self.voice.part],
             [result.video, panels, result.npz, result.settings, result.run, self.progress, result.close_up,
              result.whole, result.posters, result.captions],
             show_progress="minimal", show_progress_on=self.progress,
@@ -87,12 +87,14 @@ class Talk:
         """Has a button do what is drawn of photo and voice, for those who may use them; also on other tabs.
 
         Args:
-            action: an endpoint of its own name, which gets photo, voice and then `more`.
+            action: an endpoint of its own name, which gets photo, voice and then `more`, the voice's `part` among it.
             others: components with faces of still other people.
         """
+        inputs = [*self._source, *more]
+        starts = next(at for at, field in enumerate(inputs) if field is self.voice.part[0])
         admitted = button.click(self._studio.admit, [self.consent, *self._source, *others], None, **QUICK)
         return admitted.success(
-            action, [*self._source, *more], outputs, api_name=action.__name__, validator=self._studio.validate,
+            action, inputs, outputs, api_name=action.__name__, validator=self._studio.validator(starts),
             **DRAWING, **options,
         )  # fmt: skip
 
@@ -100,13 +102,13 @@ class Talk:
         self, photo: Upload, audio: Upload, beta: float = 0.5, yaw: float = 0, pitch: float = 0, roll: float = 0,
         mouth_gain: float = 1, smoothing: float = 0.8, frame: str = "full", seed: int = 0, arrays: bool = False,
         box: str = "", points: str = "", natural: bool = True, teeth: float = 1, ear: str = EARS[0],
-        request: gr.Request | None = None,
+        start: float = 0, end: float = 0, request: gr.Request | None = None,
     ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
         """Makes the face in a photo speak. By calling this you say that you may use this face and this voice.
 
         Args:
             photo: a picture with one face, seen from the front.
-            audio: speech of up to two minutes.
+            audio: speech; of a longer recording up to two minutes are chosen with `start` and `end`.
             beta: β of the weights, 0..2.
             yaw: turn of the head in degrees, −45..45; + to the viewer's right.
             pitch: nod, −30..30; + looks down.
@@ -121,6 +123,8 @@ class Talk:
             natural: let the head move a little and the eyes blink.
             teeth: how much shows of those that the photo hides, 0..1.
             ear: "whisper" hears through the trained ear, "none" reads windows of MFCC, as in the paper.
+            start: where the part of the voice that is used begins, seconds.
+            end: where it ends; 0 for the end of the recording.
 
         Returns:
             The finished MP4, labelled as AI-generated; an MP4 of landmarks, attention, motion and result; the arrays
@@ -134,27 +138,29 @@ class Talk:
             "beta": beta, "yaw": yaw, "pitch": pitch, "roll": roll, "mouth_gain": mouth_gain, "smoothing": smoothing,
             "teeth": teeth, "ear": ear, "natural": natural, "seed": seed, "frame": frame,
         }  # fmt: skip
+        part = {"start": start or 0, "end": end or 0}
         kept, later = (gr.skip(),) * 5, (gr.skip(),) * 4
         with self._guests.removed_on_error(folder), explaining():
             picture, scale = open_photo(photo)
             place = typed_place(box, points, scale)
-            speech, wave = open_voice(audio)
+            speech, wave = open_voice(audio, start, end)
             yield *kept, PAGE["listening"], *later
             progress = Progress(n_video_frames(wave))
             for done, newest in self._draw_anywhere(picture, speech, wave, place, settings, arrays, folder):
                 yield *kept, progress.show(done, newest), *later
             original = {name: [value / scale for value in numbers] for name, numbers in place.items()}
-            data = provenance(self._animator, settings | {"box": None, "points": None} | original, picture, wave)
+            data = provenance(self._animator, settings | part | {"box": None, "points": None} | original, picture, wave)
             data["photo"]["shrunk_by"] = scale
             write_provenance(folder / "settings.json", data)
-            more = save_posters(folder, frame), save_captions(cues_of(speech, folder.parent), folder)
+            cues = cues_of(speech, len(wave) / SAMPLE_RATE, folder.parent)
+            more = save_posters(folder, frame), save_captions(cues, folder)
             self._guests.forget_recordings(folder)
         names = (VIDEO, "panels.mp4", "arrays.npz" if arrays else None, "settings.json")
         found = videos(folder, frame)
         yield *(name and str(folder / name) for name in names), key, "", found["face"], found["full"], *more
 
     def _draw(
-        self, picture: np.ndarray, speech: str, wave: np.ndarray, place: dict[str, list[float]],
+        self, picture: np.ndarray, speech: Cut, wave: np.ndarray, place: dict[str, list[float]],
         settings: dict[str, Any], arrays: bool, folder: Path,
     ) -> Iterator[tuple[int, bytes]]:  # fmt: skip
         """The part that a GPU may do; all that goes in and out can be sent to another process."""

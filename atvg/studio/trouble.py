@@ -42,12 +42,12 @@ class Trouble:
 
     def wire(self, talk: Talk) -> None:
         """Both buttons."""
-        place = talk.photo.place
+        place, part = talk.photo.place, talk.voice.part
         talk.on_press(
-            self.break_button, self.break_it, [self.trouble, self.snr, self.size, self.other, *place],
+            self.break_button, self.break_it, [self.trouble, self.snr, self.size, self.other, *place, *part],
             [self.compared, self.finding, self.measures], others=[self.other],
         )  # fmt: skip
-        talk.on_press(self.fail_button, self.show_failures, place, self.gallery)
+        talk.on_press(self.fail_button, self.show_failures, [*place, *part], self.gallery)
 
     def wire_choice(self) -> None:
         """Every trouble is explained, and asks for what it needs."""
@@ -62,13 +62,14 @@ class Trouble:
 
     def break_it(
         self, photo: Upload, audio: Upload, trouble: str = "silence", snr: float = 5, size: float = 0.5,
-        other: Upload = None, box: str = "", points: str = "", request: gr.Request | None = None,
+        other: Upload = None, box: str = "", points: str = "", start: float = 0,
+        end: float = 0, request: gr.Request | None = None,
     ) -> tuple[str, str, list[list[str]]]:  # fmt: skip
         """Disturbs one stage and measures what changes. You say that you may use this face and this voice.
 
         Args:
             photo: a picture with one face.
-            audio: speech of up to two minutes; the most spoken seconds are used.
+            audio: speech; up to two minutes of it can be used; the most spoken seconds are used.
             trouble: one of shuffled, reversed, silence, music, noise, babble, other_landmarks, frozen, attention_0,
                 attention_1, occluded.
             snr: of noise and babble, dB, −20..60.
@@ -76,28 +77,39 @@ class Trouble:
             other: the photo of another person, whose landmarks are used; an example portrait if there is none.
             box: where the face is, if it is not found: x, y, width, height in pixels of the photo.
             points: or x, y of its eyes, nose tip and mouth corners; left as seen comes first.
+            start: where the part of the voice that is used begins, seconds.
+            end: where it ends; 0 for the end of the recording.
 
         Returns:
             An MP4, undisturbed beside disturbed; what was found, in words; a table of measures.
         """
         _, folder = self._guests.new_run(request, photo, audio, other)
         with self._guests.removed_on_error(folder), explaining():
-            face, wave = self._studio.read_face(photo, box, points), open_voice(audio)[1]
+            face, wave = self._studio.read_face(photo, box, points), open_voice(audio, start, end)[1]
             stranger = self._studio.read_face(other or STRANGER) if trouble == "other_landmarks" else None
             outcome = troubles.disturb(self._animator, face, wave, trouble, snr=snr, box=size, other=stranger)
             video = troubles.compare_video(folder / "compared.mp4", outcome)
             return str(video), outcome.finding, troubles.table(outcome)
 
     def show_failures(
-        self, photo: Upload, audio: Upload, box: str = "", points: str = "", request: gr.Request | None = None
+        self,
+        photo: Upload,
+        audio: Upload,
+        box: str = "",
+        points: str = "",
+        start: float = 0,
+        end: float = 0,
+        request: gr.Request | None = None,
     ) -> Iterator[list[tuple[str, str]]]:
         """Makes the known failures happen to a face. You say that you may use this face and this voice.
 
         Args:
             photo: a picture with one face.
-            audio: speech of up to two minutes.
+            audio: speech; up to two minutes of it can be used.
             box: where the face is, if it is not found: x, y, width, height in pixels of the photo.
             points: or x, y of its eyes, nose tip and mouth corners; left as seen comes first.
+            start: where the part of the voice that is used begins, seconds.
+            end: where it ends; 0 for the end of the recording.
 
         Returns:
             Pictures, each with its cause and what helps.
@@ -105,7 +117,7 @@ class Trouble:
         _, folder = self._guests.new_run(request, photo, audio)
         made: list[tuple[str, str]] = []
         with self._guests.removed_on_error(folder), explaining():
-            face, wave = self._studio.read_face(photo, box, points), open_voice(audio)[1]
+            face, wave = self._studio.read_face(photo, box, points), open_voice(audio, start, end)[1]
             for name, failure in failures.FAILURES.items():
                 picture = failures.make(self._animator, face, wave, name)
                 path = save_png(sign(picture), folder / f"{name}.png")

@@ -3,20 +3,22 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import numpy as np
 from scipy.io import wavfile
 
 from atvg.config import SAMPLE_RATE
-from atvg.errors import ATVGError
+from atvg.errors import ATVGError, TooLongError
 from atvg.studio.examples import VOICES_AT_HAND
 from atvg.studio.explaining import explaining
 from atvg.studio.files import Upload, open_voice
-from atvg.studio.settings import PAGE, RAW
+from atvg.studio.settings import MAX_SECONDS, PAGE, RAW
 from atvg.studio.studio import Studio
-from atvg.voice.audio import n_video_frames, silence
-from atvg.voice.captions import Cue, to_srt, to_vtt
+from atvg.voice.advice import advise
+from atvg.voice.audio import Cut, n_video_frames, silence
+from atvg.voice.captions import Cue, to_srt, to_vtt, within
 from atvg.voice.speak import VOICES, available, say_with_cues
 
 
@@ -30,6 +32,8 @@ class Voice:
         """The voice, what was heard, examples, and a text to be spoken."""
         gr.Markdown(PAGE["step_voice"], elem_classes="step")
         self.field = gr.Audio(**PAGE["voice"])
+        with gr.Row(elem_id="voice-part"):
+            self.part = [gr.Number(**PAGE[edge]) for edge in ("start", "end")]
         self.heard = gr.Markdown(PAGE["voice_hint"], **PAGE["heard"])
         names = list(PAGE["voices"].values())
         gr.Examples(
@@ -43,37 +47,56 @@ class Voice:
             self.speak = gr.Button(**PAGE["speak"])
 
     def wire_check(self) -> None:
-        """Every new voice is listened to."""
-        self.field.change(
-            self.check_voice, self.field, self.heard, api_name="check_voice", show_progress="hidden",
-            concurrency_id="checks", **RAW,
-        )  # fmt: skip
+        """Every new voice is listened to, and whenever another part of it is chosen."""
+        quiet: dict[str, Any] = {"show_progress": "hidden", "concurrency_id": "checks"} | RAW
+        self.field.change(self._choose_part, self.field, [self.heard, *self.part], api_visibility="private", **quiet)
+        chosen = [event for field in self.part for event in (field.submit, field.blur)]
+        gr.on(chosen, self.check_voice, [self.field, *self.part], self.heard, api_name="check_voice", **quiet)
 
     def wire_speak(self) -> None:
         """A spoken text takes the place of the voice."""
         typed = [self.text, self.speaker, self.speed]
         self.speak.click(self.say, typed, self.field, api_name="say", concurrency_id="checks", **RAW)
 
-    def check_voice(self, audio: Upload, request: gr.Request | None = None) -> str:
+    def check_voice(self, audio: Upload, start: float = 0, end: float = 0, request: gr.Request | None = None) -> str:
         """Listens to a voice before any work is done.
 
         Args:
-            audio: speech of up to two minutes.
+            audio: speech; up to two minutes of it can be used.
+            start: where the part to be used begins, seconds.
+            end: where it ends; 0 for the end of the recording.
 
         Returns:
-            How long it is, or what is wrong with it.
+            How long it is and what will harm the result, or what is wrong with it.
         """
         if not audio:
             return PAGE["voice_hint"]
         try:
             self._guests.new_run(request, audio)
-            _, wave = open_voice(audio)
+            return self._said_of(open_voice(audio, start, end)[1])
         except ATVGError as error:
             return PAGE["voice_problem"].format(error)
+
+    def _choose_part(self, audio: Upload, request: gr.Request | None = None) -> tuple[str, float, float]:
+        """What is heard in a new voice, and which part of it is used: all, or of a long one the beginning."""
+        if audio:
+            try:
+                self._guests.new_run(request, audio)
+                return self._said_of(open_voice(audio)[1]), 0, 0
+            except TooLongError as error:
+                said = PAGE["voice_long"].format(error, MAX_SECONDS), self.check_voice(audio, 0, MAX_SECONDS, request)
+                return "\n\n".join(said), 0, MAX_SECONDS
+            except ATVGError as error:
+                return PAGE["voice_problem"].format(error), 0, 0
+        return PAGE["voice_hint"], 0, 0
+
+    @staticmethod
+    def _said_of(wave: np.ndarray) -> str:
         frames = n_video_frames(wave)
         seconds, spoken = len(wave) / SAMPLE_RATE, 1 - silence(wave, frames).mean()
         said = PAGE["voice_found" if spoken > 0.2 else "voice_silent" if spoken == 0 else "voice_quiet"]
-        return said.format(f"{seconds:.1f}", f"{100 * spoken:.0f}")
+        found = said.format(f"{seconds:.1f}", f"{100 * spoken:.0f}")
+        return "\n\n".join([found, *(PAGE["voice_warning"].format(warning.message) for warning in advise(wave))])
 
     def say(
         self, text: str, voice: str = next(iter(VOICES)), speed: float = 160, request: gr.Request | None = None
@@ -97,14 +120,15 @@ class Voice:
             return str(path)
 
 
-def cues_of(speech: str, folder: Path) -> list[Cue]:
-    """Captions of a voice that this visitor typed; of any other, and of one that was cut since, there are none.
+def cues_of(speech: Cut, seconds: float, folder: Path) -> list[Cue]:
+    """Captions of so many seconds of a voice that this visitor typed; of any other there are none.
 
     Args:
         folder: of the visitor, with one folder a run.
     """
-    found = next(folder.glob(f"*/{_cues_file(Path(speech))}"), None)
-    return [Cue(*cue) for cue in json.loads(found.read_text(encoding="utf-8"))] if found else []
+    found = next(folder.glob(f"*/{_cues_file(Path(str(speech.audio)))}"), None)
+    cues = [Cue(*cue) for cue in json.loads(found.read_text(encoding="utf-8"))] if found else []
+    return within(cues, speech.start, speech.start + seconds)
 
 
 def _cues_file(speech: Path) -> str:

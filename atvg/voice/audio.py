@@ -5,15 +5,14 @@ rows of a clip run from 4·0 − 12 to 4·T + 11.
 """
 
 import os
-import subprocess
+from dataclasses import dataclass
 from numbers import Real
-from typing import Union
+from typing import Any, Union
 
 import numpy as np
 
 from atvg.config import (
     EXTRA_ROWS,
-    FPS,
     MAX_SECONDS,
     MFCC_HOP,
     MFCC_WINDOW,
@@ -24,103 +23,118 @@ from atvg.config import (
     WINDOW_ROWS,
     check_number,
 )  # fmt: skip
-from atvg.errors import BadAudioError, TooLongError, existing_file
+from atvg.errors import BadAudioError, BadSettingError, TooLongError
+from atvg.voice.decoding import decode, find_voice, mixed, refusal, seconds_of
+from atvg.voice.level import SAMPLES_PER_FRAME, details, frame_levels, is_steady, noise_below, rare_words
 
-Audio = Union[str, os.PathLike, "tuple[int, np.ndarray]", np.ndarray]
+Audio = Union[str, os.PathLike, "tuple[int, np.ndarray]", np.ndarray, "Cut"]
 
 LEAD_ROWS = EXTRA_ROWS // 2  # rows before the first frame: 12
 
-# What a foreign file may be: sound and films that lie in one file, by the names of ffmpeg's demuxers. It knows hundreds
-# more, and of those some are lists (concat, hls, dash, imf, …) that would make it open other files, or addresses.
-_CONTAINERS = "aac,ac3,aiff,amr,amrnb,amrwb,asf,au,avi,caf,eac3,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,w64,wav,wv"
-_MAX_BLOCK = 2**28  # bytes ffmpeg may ask for at once; an index of ten hours takes a tenth
-PATIENCE = 60.0  # seconds for one file; ten minutes of an MP3 take 1
 _RATES = (1_000, 400_000)  # Hz
+_DAY = 86_400.0  # seconds
 
 _SPEECH_RMS = 0.1  # level speech is brought to
-_MAX_GAIN = 30.0  # a recording that needs more is noise, not speech
+_MAX_GAIN = 30.0  # of noise alone
 POWER_FLOOR = 1e-6  # of the mel power; about −60 dB below loud speech, so that room noise and digital zero look alike
 N_MELS = 40
 _N_FFT = 512
 _BLOCK_ROWS = 2000  # 20 s at a time: memory does not grow with the audio
-_SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
 _SILENT_DB = -35.0  # below the level of the clip's speech
-_SILENT_RMS = 1.1e-3  # −59 dBFS: the noise of a quiet room, amplified, would pass for speech
 
 
-def load_audio(source: Audio, max_seconds: float = MAX_SECONDS) -> np.ndarray:
-    """Decodes anything ffmpeg reads (a video's sound too), or ``(rate, samples)``, or 16 kHz samples.
+@dataclass(frozen=True)
+class Cut:
+    """A part of a voice, from `start` to `end`, seconds; 0 or None for the end of it.
+
+    Raises:
+        BadSettingError: they are no seconds, or the end does not come after the start.
+    """
+
+    audio: Audio
+    start: float = 0.0
+    end: float | None = None
+
+    def __post_init__(self) -> None:
+        check_number("start", self.start, 0, _DAY)
+        if self.end and check_number("end", self.end, 0, _DAY) <= self.start:
+            raise BadSettingError(f"end is {self.end:g} s; give more than the start, {self.start:g} s, or 0 for all")
+
+    def seconds(self, most: float) -> float:
+        """How much of it is wanted at most."""
+        return min(most, self.end - self.start) if self.end else most
+
+
+def load_audio(
+    source: Audio, max_seconds: float = MAX_SECONDS, start: float = 0.0, end: float | None = None
+) -> np.ndarray:
+    """Decodes anything ffmpeg reads (a video's sound too), or ``(rate, samples)``, or 16 kHz samples, or a `Cut`.
+
+    Args:
+        start, end: seconds; only what lies between them, to the end for 0 or None.
 
     Returns:
-        float32 (N,), mono, 16 kHz, in [−1, 1].
+        float32 (N,), mono, 16 kHz, in [−1, 1]. Of several channels it is the mean, or the clearest where a mean would
+        cancel or drown the voice; of several tracks the first that is not silent.
 
-    Of a file no more is decoded than `max_seconds` and one, and nothing but that file is opened.
+    Of a file no more is decoded than that, or than `max_seconds` and one, and nothing but that file is opened.
 
     Raises:
         BadAudioError: unreadable, empty, non-finite, shorter than `MIN_SECONDS`, or it takes too long to decode.
         TooLongError: longer than `max_seconds`.
-        BadSettingError: `max_seconds` is not a number of seconds up to a day.
+        BadSettingError: `max_seconds` is not a number of seconds up to a day, `start` and `end` are none.
     """
-    max_seconds = check_number("max_seconds", max_seconds, MIN_SECONDS, 86_400)
-    if isinstance(source, np.ndarray):
-        source = (SAMPLE_RATE, source)
+    max_seconds = check_number("max_seconds", max_seconds, MIN_SECONDS, _DAY)
+    cut = source if isinstance(source, Cut) else Cut(source, start, end)
+    source = (SAMPLE_RATE, cut.audio) if isinstance(cut.audio, np.ndarray) else cut.audio
     if isinstance(source, tuple):
         if len(source) != 2 or not isinstance(source[0], Real) or isinstance(source[0], bool):
             raise BadAudioError("audio in memory must be a pair (sample rate, samples)")
-        wave = _from_samples(*source, max_seconds)
-    else:
-        wave = _decode(source, max_seconds)
-    _check_length(len(wave) / SAMPLE_RATE, max_seconds)
-    return wave
+        return _from_samples(*source, cut, max_seconds)
+    return _from_file(source, cut, max_seconds)
 
 
-def _check_length(seconds: float, max_seconds: float) -> None:
+def sound_of(audio: Audio) -> str | os.PathLike | np.ndarray | Cut:
+    """What a film takes for its sound: a file as it is or a `Cut` of one, all else as samples at 16 kHz."""
+    cut_samples = isinstance(audio, Cut) and isinstance(audio.audio, (tuple, np.ndarray))
+    return load_audio(audio) if cut_samples or isinstance(audio, tuple) else audio
+
+
+def _check_length(seconds: float, whole: float, cut: Cut, max_seconds: float) -> None:
+    """Of so many seconds that are used, of as many as there are."""
     if seconds > max_seconds:
-        raise TooLongError(f"the audio is longer than {max_seconds:g} s; cut it and try again")
+        raise TooLongError(f"the audio lasts {whole:.0f} s, {max_seconds:g} s is the limit; give a start and an end")
+    if seconds < MIN_SECONDS and cut.start:
+        raise BadAudioError(f"the audio lasts {whole:.2f} s; start before that, {MIN_SECONDS:g} s at least")
     if seconds < MIN_SECONDS:
         raise BadAudioError(f"the audio lasts {seconds:.2f} s; give at least {MIN_SECONDS:g} s of speech")
 
 
-def ffmpeg_input(path: Union[str, os.PathLike], seconds: float) -> list[str]:
-    """Arguments of ffmpeg: a foreign file and nothing but that, its first `seconds`."""
-    return [
-        "-nostdin", "-max_alloc", str(_MAX_BLOCK), "-protocol_whitelist", "file,pipe",
-        "-format_whitelist", _CONTAINERS, "-t", f"{seconds:g}", "-i", f"file:{os.fspath(path)}",
-    ]  # fmt: skip
-
-
-def _decode(path: Union[str, os.PathLike], max_seconds: float) -> np.ndarray:
+def _from_file(path: Any, cut: Cut, max_seconds: float) -> np.ndarray:
     if not isinstance(path, (str, os.PathLike)):
         raise BadAudioError(f"audio must be a path, samples or (rate, samples), not {type(path).__name__}")
-    import imageio_ffmpeg
-
-    path = existing_file(path, BadAudioError, "audio file", "give a WAV, MP3, M4A, OGG or video file")
-    # The times in a file may be wrong, and ffmpeg cuts by them: so what comes out is limited too, in bytes.
-    most = round((max_seconds + 2) * SAMPLE_RATE) * 4
-    command = [
-        imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", *ffmpeg_input(path, max_seconds + 1), "-map", "0:a:0",
-        "-ac", "1", "-ar", str(SAMPLE_RATE), "-fs", str(most), "-f", "f32le", "pipe:1",
-    ]  # fmt: skip
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,
-            timeout=PATIENCE,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise BadAudioError(f"{path.name} takes too long to decode; save it as WAV or MP3 and try again") from None
-    wave = np.frombuffer(done.stdout[: len(done.stdout) // 4 * 4], np.float32)
-    if len(wave) == 0:
-        raise BadAudioError(f"{path.name} holds no audio that can be decoded; give a WAV, MP3, M4A or OGG file")
-    return _finite(wave)
+    path, place = find_voice(path)
+    channels = decode(path, place, cut.seconds(max_seconds + 1), cut.start)
+    seconds = channels.shape[1] / SAMPLE_RATE
+    short = MIN_SECONDS <= seconds <= max_seconds  # or what is asked for is not there, and it is told what is
+    whole = seconds if short else seconds_of(path, place)
+    if not channels.size and not (cut.start and whole):
+        raise refusal(path)
+    _check_length(seconds, whole, cut, max_seconds)
+    return mixed(_finite(channels))
 
 
-def _from_samples(rate: float, samples: np.ndarray, max_seconds: float) -> np.ndarray:
+def _from_samples(rate: float, samples: np.ndarray, cut: Cut, max_seconds: float) -> np.ndarray:
     samples = _as_samples(samples)
     if not _RATES[0] <= rate <= _RATES[1]:
         raise BadAudioError(f"the sample rate is not between {_RATES[0]} and {_RATES[1]} Hz; give the true one")
     rate = float(rate)
-    _check_length(max(samples.shape) / rate, max_seconds)
-    wave = mono(samples)
+    whole = max(samples.shape) / rate
+    seconds = cut.seconds(max(0.0, whole - cut.start))
+    _check_length(seconds, whole, cut, max_seconds)
+    first = round(cut.start * rate)
+    channels = _channels(samples)[:, first : first + round(seconds * rate)]
+    wave = _finite(mixed(channels, rate))
     if rate != SAMPLE_RATE:
         import librosa
 
@@ -129,24 +143,27 @@ def _from_samples(rate: float, samples: np.ndarray, max_seconds: float) -> np.nd
 
 
 def mono(samples: np.ndarray, channels_last: bool | None = None) -> np.ndarray:
-    """Samples (N,) or (N, channels), floats in [−1, 1] or integers of any width → float32 (N,).
+    """Samples (N,) or (N, channels), floats in [−1, 1] or integers of any width → their mean, float32 (N,).
 
     Unless it is said whether the channels come last, the longer axis is taken for time.
 
     Raises:
         BadAudioError: they are none, or not finite.
     """
-    samples = _as_samples(samples)
+    return _finite(_channels(_as_samples(samples), channels_last).mean(axis=0))
+
+
+def _channels(samples: np.ndarray, last: bool | None = None) -> np.ndarray:
+    """(channels, N) floats."""
     if samples.dtype.kind in "iu":
         limits = np.iinfo(samples.dtype)
         middle = 0 if samples.dtype.kind == "i" else (limits.max + 1) // 2
         samples = (samples.astype(np.float64) - middle) / (limits.max - middle)
-    if samples.ndim == 2:
-        if channels_last is None:
-            channels_last = samples.shape[1] <= samples.shape[0]
-        samples = samples.mean(axis=1 if channels_last else 0)
-    with np.errstate(over="ignore"):  # what becomes infinite is refused
-        return _finite(samples.astype(np.float32))
+    if samples.ndim == 1:
+        return samples[None]
+    if last is None:
+        last = samples.shape[1] <= samples.shape[0]
+    return samples.T if last else samples
 
 
 def _as_samples(samples: np.ndarray) -> np.ndarray:
@@ -160,6 +177,8 @@ def _as_samples(samples: np.ndarray) -> np.ndarray:
 
 
 def _finite(wave: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # what becomes infinite is refused
+        wave = wave.astype(np.float32)
     if not np.isfinite(wave).all():
         raise BadAudioError("the audio holds NaN or infinite samples; export it again")
     return np.clip(wave, -1, 1)
@@ -167,29 +186,31 @@ def _finite(wave: np.ndarray) -> np.ndarray:
 
 def n_video_frames(wave: np.ndarray) -> int:
     """Frames a clip of this sound has: round(25 · seconds), at least one."""
-    return max(1, round(len(wave) / _SAMPLES_PER_FRAME))
-
-
-def frame_levels(wave: np.ndarray, n_frames: int) -> np.ndarray:
-    """RMS of each video frame's own 40 ms, (n_frames,)."""
-    padded = np.zeros(n_frames * _SAMPLES_PER_FRAME, np.float32)
-    padded[: min(len(wave), len(padded))] = wave[: len(padded)]
-    return np.sqrt((padded.reshape(n_frames, -1) ** 2).mean(axis=1))
+    return max(1, round(len(wave) / SAMPLES_PER_FRAME))
 
 
 def speech_level(wave: np.ndarray) -> float:
-    """RMS of the loud parts: the 90th percentile over frames; 0 for digital silence."""
-    return float(np.percentile(frame_levels(wave, n_video_frames(wave)), 90))
+    """RMS of the loud parts: the 90th percentile over frames, of those with words if they are rare; 0 of silence."""
+    frames = n_video_frames(wave)
+    levels, rare = frame_levels(wave, frames), rare_words(details(wave, frames))
+    return float(np.percentile(levels[rare] if rare.any() else levels, 90))
 
 
 def silence(wave: np.ndarray, n_frames: int) -> np.ndarray:
-    """Which video frames hold no speech, bool (n_frames,): 35 dB below the clip's own speech, or below −59 dBFS."""
-    return frame_levels(wave, n_frames) < silent_below(speech_level(wave))
+    """Which video frames hold no speech, bool (n_frames,), however loud the recording is.
+
+    Those 35 dB below its own speech; in a noisy one those that are no louder than the noise; all, if nothing but noise,
+    a hum or silence is in it.
+    """
+    found = details(wave, n_frames)
+    if is_steady(found):
+        return np.ones(n_frames, bool)
+    return (frame_levels(wave, n_frames) <= silent_below(speech_level(wave))) | (found < noise_below(found))
 
 
 def silent_below(level: float) -> float:
     """The RMS below which a frame is silence among speech of this level."""
-    return max(_SILENT_RMS, level * 10 ** (_SILENT_DB / 20))
+    return level * 10 ** (_SILENT_DB / 20)
 
 
 def mfcc_rows(wave: np.ndarray, n_frames: int, n_mfcc: int = N_MFCC_STORED) -> np.ndarray:
@@ -200,7 +221,7 @@ def mfcc_rows(wave: np.ndarray, n_frames: int, n_mfcc: int = N_MFCC_STORED) -> n
     Returns:
         float32 (4·n_frames + 24, n_mfcc).
     """
-    gain = even_gain(speech_level(wave))
+    gain = gain_of(wave)
     n_rows = ROWS_PER_FRAME * n_frames + EXTRA_ROWS
     blocks = []
     for first in range(0, n_rows, _BLOCK_ROWS):
@@ -211,7 +232,13 @@ def mfcc_rows(wave: np.ndarray, n_frames: int, n_mfcc: int = N_MFCC_STORED) -> n
 
 def even_gain(level: float) -> float:
     """What samples of this speech level are multiplied by, so that recordings are alike."""
-    return min(_SPEECH_RMS / level, _MAX_GAIN) if level > 0 else 1.0
+    return _SPEECH_RMS / level if level > 0 else 1.0
+
+
+def gain_of(wave: np.ndarray) -> float:
+    """The same of a whole recording; noise alone is not raised to speech."""
+    gain = even_gain(speech_level(wave))
+    return min(gain, _MAX_GAIN) if is_steady(details(wave, n_video_frames(wave))) else gain
 
 
 def plain_rows(wave: np.ndarray, first: int, count: int, gain: float, n_mfcc: int = N_MFCC_STORED) -> np.ndarray:

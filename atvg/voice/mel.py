@@ -10,7 +10,7 @@ import numpy as np
 from scipy.fft import dct, idct
 
 from atvg.config import MFCC_HOP, MFCC_WINDOW, N_MFCC_EAR, ROWS_PER_FRAME, SAMPLE_RATE
-from atvg.voice.audio import even_gain, speech_level
+from atvg.voice.audio import gain_of
 
 TOP = 1.0  # log10 of mel power: the loudest moments of 160 clips at the level of `even_gain` lie between 0.5 and 1.8
 DEPTH = 8.0  # log10 below the top, where silence begins
@@ -34,7 +34,7 @@ def mfcc80_rows(wave: np.ndarray, first: int, count: int, gain: float = 1.0, top
 
 def clip_mfcc80(wave: np.ndarray, n_frames: int) -> np.ndarray:
     """All rows of `n_frames` video frames of a recording whose level is evened out, (4·n_frames, 80)."""
-    return mfcc80_rows(wave, 0, ROWS_PER_FRAME * n_frames, even_gain(speech_level(wave)))
+    return mfcc80_rows(wave, 0, ROWS_PER_FRAME * n_frames, gain_of(wave))
 
 
 def log_mel(wave: np.ndarray, first: int, count: int, gain: float = 1.0, top: float | None = TOP) -> np.ndarray:
