@@ -256,7 +256,7 @@ def _extract_sound(audio: Sound, flac: Path) -> None:
     else:
         cut = audio if isinstance(audio, Cut) else Cut(audio)
         path, place = find_voice(cut.audio)
-        source = [*ffmpeg_input(path, cut.seconds(MAX_SECONDS), cut.start, place.arguments), *place.mapped]
+        source = [*ffmpeg_input(path, cut.seconds(MAX_SECONDS), cut.start, place.arguments), *place.mapped(cut.start)]
         samples, stdin = None, subprocess.DEVNULL
     command = [
         imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", *source, "-fs", str(_MAX_SOUND),

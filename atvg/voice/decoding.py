@@ -23,6 +23,7 @@ _CONTAINERS = (
 )
 _MAX_BLOCK = 2**28  # bytes ffmpeg may ask for at once; an index of ten hours takes a tenth
 PATIENCE = 60.0  # seconds for one file; ten minutes of an MP3 take 1
+_LEAD = 1.0  # seconds: of some kinds of file ffmpeg finds a moment late
 _MOST_TRACKS = 8  # that are tried
 _ENDLESS = 1e6  # seconds; longer than any file
 
@@ -38,19 +39,23 @@ class Place:
     track: int
     arguments: tuple[str, ...] = ()
 
-    @property
-    def mapped(self) -> list[str]:
-        """ffmpeg's option that takes this track and no other, no cover picture either."""
-        return ["-map", f"0:a:{self.track}"]
+    def mapped(self, start: float = 0.0) -> list[str]:
+        """ffmpeg's options that take this track from `start` on, and no other, no cover picture either."""
+        return ["-map", f"0:a:{self.track}", *(["-ss", f"{min(start, _LEAD):.6f}"] if start else [])]
 
 
 def ffmpeg_input(
     path: str | os.PathLike, seconds: float, start: float = 0.0, before: tuple[str, ...] = ()
 ) -> list[str]:
-    """Arguments of ffmpeg: a foreign file and nothing but that, `seconds` of it from `start` on."""
+    """Arguments of ffmpeg: a foreign file and nothing but that, `seconds` of it from `start` on.
+
+    What it finds begins up to `_LEAD` earlier, which `Place.mapped` cuts off.
+    """
+    lead = min(start, _LEAD)
     return [
         "-nostdin", "-max_alloc", str(_MAX_BLOCK), "-protocol_whitelist", "file,pipe",
-        "-format_whitelist", _CONTAINERS, *before, *(["-ss", f"{start:.6f}"] if start else []), "-t", f"{seconds:.6f}",
+        "-format_whitelist", _CONTAINERS, *before, *(["-ss", f"{start - lead:.6f}"] if start > lead else []),
+        "-t", f"{seconds + lead:.6f}",
         "-i", f"file:{os.fspath(path)}",
     ]  # fmt: skip
 
@@ -92,8 +97,8 @@ def decode(path: Path, place: Place, seconds: float, start: float = 0.0) -> np.n
     # Sun's format tells the number of channels in the plainest of headers.
     out = _run(
         [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", *ffmpeg_input(path, seconds, start, place.arguments),
-         *place.mapped, "-map_metadata", "-1", "-af", "aformat=channel_layouts=mono|stereo", "-ar", str(SAMPLE_RATE),
-         "-c:a", "pcm_f32be", "-fs", str(most), "-f", "au", "pipe:1"], path,
+         *place.mapped(start), "-map_metadata", "-1", "-af", "aformat=channel_layouts=mono|stereo",
+         "-ar", str(SAMPLE_RATE), "-c:a", "pcm_f32be", "-fs", str(most), "-f", "au", "pipe:1"], path,
     ).stdout  # fmt: skip
     if len(out) < 24:
         return np.zeros((1, 0), np.float32)
@@ -107,7 +112,7 @@ def seconds_of(path: Path, place: Place) -> float:
     """How long its sound is: read through, but not decoded, for what headers say is often wrong."""
     said = _run(
         [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", "-progress", "pipe:1",
-         *ffmpeg_input(path, _ENDLESS, 0, place.arguments), *place.mapped, "-c", "copy", "-f", "null", "-"], path,
+         *ffmpeg_input(path, _ENDLESS, 0, place.arguments), *place.mapped(), "-c", "copy", "-f", "null", "-"], path,
     ).stdout.decode(errors="replace")  # fmt: skip
     times = re.findall(r"^out_time_us=(\d+)", said, re.MULTILINE)
     return int(times[-1]) / 1e6 if times else 0.0
