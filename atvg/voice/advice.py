@@ -23,7 +23,7 @@ _MESSAGES = {
 KINDS = tuple(_MESSAGES)
 
 _MOST = 120 * SAMPLE_RATE  # samples that are looked at
-_LEAST = SAMPLE_RATE  # of less than a second nothing can be told
+_LEAST = 2 * SAMPLE_RATE  # of less nothing can be told: one vowel is a hum, or a note
 
 _NOISY = 15.0  # dB between speech and background; measured: less in 3 of 101, and in 9 of 10 at −15 and −20 dB
 

@@ -29,3 +29,23 @@ def test_what_cannot_be_spoken_is_explained(client, arguments):
     with pytest.raises(AppError) as caught:
         client.predict(*arguments, api_name="/say")
     assert "\n" not in str(caught.value)
+
+
+def test_a_part_is_listened_to_and_one_that_is_none_explained(client, voice):
+    assert client.predict(voice, 0.2, 0.6, api_name="/check_voice").startswith("✓ 0.4 s")
+    assert "end is 1 s" in client.predict(voice, 2, 1, api_name="/check_voice")
+
+
+def test_of_a_long_recording_the_beginning_is_chosen(tmp_path):
+    """As on the page, where the fields are filled in."""
+    from types import SimpleNamespace
+
+    from atvg.studio.voice import Voice
+
+    checked = Voice(SimpleNamespace(guests=SimpleNamespace(new_run=lambda *_: None)))
+    path = tmp_path / "lecture.wav"
+    write_wav(path, np.zeros(130 * 16_000))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("atvg.studio.files._allowed", lambda upload, _: upload["path"])
+        said, start, end = checked._choose_part({"path": str(path)})
+    assert (start, end) == (0, 120) and "130 s" in said and "120.0 s" in said
