@@ -194,3 +194,21 @@ class TestRefusals:
         bare = Animator(animator.at_nets, animator.shape, animator.vg_nets, animator.detector)
         with refuses(BadSettingError, "idle"):
             Live(bare, face, natural=True)
+
+
+@pytest.mark.parametrize("decibels", quick([-45, -60], -60))
+def test_a_quiet_voice_moves_the_lips_like_a_loud_one(animator, face, wave, decibels):
+    """Once it is known for a voice, which takes a second."""
+    voice = np.concatenate([np.zeros(SAMPLE_RATE // 2, np.float32), wave])
+    loud, quiet = (
+        mouth_opening(landmarks(spoken(Live(animator, face), voice * np.float32(gain), 3200)))
+        for gain in (1, 10 ** (decibels / 20))
+    )
+    assert np.abs(loud - quiet)[30:].max() < 0.5 and loud.max() > 3
+
+
+@pytest.mark.parametrize("level", quick([1e-5, 0.01, 0.1], 0.1))
+def test_steady_noise_of_any_level_moves_no_lips(animator, face, level):
+    noise = (level * np.random.default_rng(0).standard_normal(3 * SAMPLE_RATE)).astype(np.float32)
+    still = mouth_opening(landmarks(spoken(Live(animator, face), noise, 3200)))
+    assert still[45:].std() < 0.01

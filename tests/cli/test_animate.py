@@ -12,6 +12,7 @@ import soundfile
 from atvg.bench.samples import sample_voice
 from atvg.checkpoint import locate
 from atvg.cli import main
+from atvg.cli.animate import seconds
 from atvg.face.landmarks import RIGID
 from tests.marks import quick
 from tests.synthetic import Robot
@@ -64,9 +65,20 @@ def test_animate_writes_video_panels_and_arrays(astronaut_path, half_second, tmp
 def test_animate_every_other_option(astronaut_path, half_second, tmp_path, capsys):
     out = tmp_path / "out.mp4"
     options = "--frame crop --teeth 0.5 --beta 1 --yaw 10 --pitch -5 --roll 3 --mouth-gain 1.5 --smoothing 0 --natural"
-    options += " --seed 7 --detector mediapipe"
+    options += " --seed 7 --detector mediapipe --start 0:00.12 --end 0.44"
     assert main(["animate", str(astronaut_path), str(half_second), "-o", str(out), *options.split()]) == 0
-    assert count_frames(out) == (13, (128, 128))
+    assert count_frames(out) == (8, (128, 128))
+
+
+@pytest.mark.parametrize("text, expected", [("75.5", 75.5), ("1:15.5", 75.5), ("1:02:03", 3723), ("0", 0)])
+def test_times_are_seconds_or_minutes_and_seconds(text, expected):
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["1:75", "1:2:3:4", "soon", "", "2:-1"])
+def test_what_is_no_time_is_refused(text, capsys):
+    assert main(["animate", "a.png", "a.wav", "-o", "a.mp4", "--start", text]) == 2
+    assert "M:SS" in capsys.readouterr().err
 
 
 def test_animate_a_close_up_in_the_photos_own_pixels(astronaut_path, half_second, tmp_path, capsys):
