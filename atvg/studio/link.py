@@ -20,14 +20,19 @@ EXAMPLES = {
 }
 _LONGEST = 2000  # characters of an address that is read
 _ON, _OFF = ("true", "1", "on"), ("false", "0", "off")
-_READ = "() => { const query = window.location.search; window.linkRead = true; return query; }"
+_READ = """() => {
+  const query = window.location.search;
+  window.linkRead = true;
+  window.linkPart = /[?&](start|end)=/.test(query);
+  return query;
+}"""
 
 
 class Link:
     """Writes the address whenever something is chosen, and reads it when the page is opened."""
 
     def __init__(self, talk: Talk):
-        self._controls = talk.controls.named()
+        self._controls = talk.controls.named() | dict(zip(("start", "end"), talk.voice.part, strict=True))
         self._fields: dict[str, gr.components.Component] = {"photo": talk.photo.field, "voice": talk.voice.field}
         self._copy = talk.result.copy
         self._first, *_ = PAGE["tabs"]

@@ -14,7 +14,7 @@ from atvg.errors import ATVGError, TooLongError
 from atvg.studio.examples import VOICES_AT_HAND
 from atvg.studio.explaining import explaining
 from atvg.studio.files import Upload, open_voice
-from atvg.studio.settings import MAX_SECONDS, PAGE, RAW
+from atvg.studio.settings import MAX_SECONDS, PAGE, RAW, asset
 from atvg.studio.studio import Studio
 from atvg.voice.advice import advise
 from atvg.voice.audio import Cut, n_video_frames, silence
@@ -49,7 +49,10 @@ class Voice:
     def wire_check(self) -> None:
         """Every new voice is listened to, and whenever another part of it is chosen."""
         quiet: dict[str, Any] = {"show_progress": "hidden", "concurrency_id": "checks"} | RAW
-        self.field.change(self._choose_part, self.field, [self.heard, *self.part], api_visibility="private", **quiet)
+        self.field.change(
+            self._choose_part, [self.field, *self.part], [self.heard, *self.part], js=asset("part.js"),
+            api_visibility="private", **quiet,
+        )  # fmt: skip
         chosen = [event for field in self.part for event in (field.submit, field.blur)]
         gr.on(chosen, self.check_voice, [self.field, *self.part], self.heard, api_name="check_voice", **quiet)
 
@@ -77,12 +80,14 @@ class Voice:
         except ATVGError as error:
             return PAGE["voice_problem"].format(error)
 
-    def _choose_part(self, audio: Upload, request: gr.Request | None = None) -> tuple[str, float, float]:
-        """What is heard in a new voice, and which part of it is used: all, or of a long one the beginning."""
+    def _choose_part(
+        self, audio: Upload, start: float, end: float, request: gr.Request | None = None
+    ) -> tuple[str, float, float]:
+        """What is heard in a new voice, and which part is used: what a link says, or of a long one the beginning."""
         if audio:
             try:
                 self._guests.new_run(request, audio)
-                return self._said_of(open_voice(audio)[1]), 0, 0
+                return self._said_of(open_voice(audio, start, end)[1]), start, end
             except TooLongError as error:
                 said = PAGE["voice_long"].format(error, MAX_SECONDS), self.check_voice(audio, 0, MAX_SECONDS, request)
                 return "\n\n".join(said), 0, MAX_SECONDS

@@ -30,10 +30,12 @@ def warnings(monkeypatch) -> list[str]:
 
 
 def test_every_setting_is_set(read, warnings):
-    said = read("?yaw=12&pitch=-4&mouth_gain=1.35&natural=false&frame=face&beta=0.2&ear=none&seed=7&__theme=dark")
+    said = read(
+        "?yaw=12&pitch=-4&mouth_gain=1.35&natural=false&frame=face&beta=0.2&ear=none&seed=7&end=2.5"
+    )
     assert said == {
         "yaw": 12, "pitch": -4, "mouth_gain": 1.35, "natural": False, "frame": "face", "beta": 0.2, "ear": "none",
-        "seed": 7,
+        "seed": 7, "end": 2.5,
     }  # fmt: skip
     assert not warnings and read("") == {}
 
