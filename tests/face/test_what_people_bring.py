@@ -251,7 +251,11 @@ class TestFaces:
 
     @pytest.mark.parametrize(
         ("width", "height", "across"),
-        quick([(1170, 2532, 22), (1920, 1080, 22), (900, 700, 16), (1280, 720, 40), (4000, 3000, 40)], (900, 700, 16)),
+        quick(
+            [(1170, 2532, 22), (1920, 1080, 22), (900, 700, 16), (700, 400, 15), (1280, 720, 40), (4000, 3000, 40)],
+            (900, 700, 16),
+            (700, 400, 15),
+        ),
     )
     def test_a_small_face_in_a_corner_is_found(self, mediapipe, astronaut, astronaut_face, width, height, across):
         true = astronaut_face.landmarks[:, :2]
