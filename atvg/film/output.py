@@ -57,9 +57,18 @@ def outputs(path: str | os.PathLike, frame: str = "full", **others: Target) -> O
     Raises:
         BadSettingError, OutputError: unknown ``frame``; and what `Outputs` says.
     """
+    return Outputs(**(others | {checked_frame(frame): path}))
+
+
+def checked_frame(frame: str) -> str:
+    """The name of a picture, as it was given.
+
+    Raises:
+        BadSettingError: there is none of this name.
+    """
     if frame not in FRAMES:
         raise BadSettingError(f"frame is {frame!r}; choose from: {', '.join(FRAMES)}")
-    return Outputs(**(others | {frame: path}))
+    return frame
 
 
 def check_output(path: str | os.PathLike, ending: str = ".mp4") -> Path:

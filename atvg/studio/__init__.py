@@ -3,8 +3,8 @@
 `page.build` makes the page, `serve.serve` runs it. Each tab is a class in a file of its own: `talk` (with `photo`,
 `voice`, `controls` and `result`), `live`, `inside`, `ablations`, `compare`, `trouble` and `about`. Its `show` makes
 what is seen, its `wire` says what that does, and below stand the handlers that do it; of their names, parameters and
-docstrings Gradio makes the endpoints of its API. Whatever tabs share is in `studio.Studio`; `link` has the page's
-address carry it.
+docstrings Gradio makes the endpoints of its API. Whatever tabs share is in `studio.Studio`; what is chosen is in the
+page's address, by `link`.
 
 This file runs before any other of the folder, so here is done what must come before Gradio and torch are imported.
 """

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from atvg.errors import BadSettingError
-from atvg.film.output import Outputs
+from atvg.film.output import Outputs, checked_frame
 from atvg.film.poster import save_poster, speaking
 from atvg.film.recording import Recording
 from atvg.film.render import render
@@ -23,7 +23,7 @@ _NAMES = {"face": "close-up.mp4", "full": "whole-photo.mp4"}  # of the others
 
 def videos(folder: Path, frame: str) -> dict[str, str]:
     """Where the pictures of a run lie: the close-up, the whole photo, and the one that was asked for."""
-    return {name: str(folder / file) for name, file in (_NAMES | {frame: VIDEO}).items()}
+    return {name: str(folder / file) for name, file in (_NAMES | {checked_frame(frame): VIDEO}).items()}
 
 
 def save_posters(folder: Path, frame: str) -> list[str]:

@@ -8,7 +8,7 @@ import gradio as gr
 import numpy as np
 
 from atvg.config import EARS, SAMPLE_RATE
-from atvg.film.output import outputs
+from atvg.film.output import Outputs
 from atvg.film.provenance import provenance, write_provenance
 from atvg.film.recording import Recorder
 from atvg.film.render import rendering
@@ -170,6 +170,6 @@ class Talk:
         chunks = self._animator.stream(face, wave, **settings)
         chunks = Recorder(folder / RECORDING, wave, settings["beta"], n_video_frames(wave), face).watch(chunks)
         npz = folder / "arrays.npz" if arrays else None
-        wanted = outputs(folder / VIDEO, frame, **videos(folder, frame), panels=folder / "panels.mp4", arrays=npz)
+        wanted = Outputs(**videos(folder, frame), panels=folder / "panels.mp4", arrays=npz)
         for done, newest in rendering(face, chunks, speech, wanted):
             yield done, preview(newest)
