@@ -25,6 +25,7 @@ from atvg.motion.pose import Pose
 from atvg.motion.turn import turn_face
 from atvg.voice import audio as speech
 from atvg.voice.hearing import stored_rows
+from atvg.voice.prosody import around, loudness_of
 
 
 class Animator(Pipeline):
@@ -70,9 +71,11 @@ class Animator(Pipeline):
         return Result(face=turned, audio=audio, start=0, **join(chunks))
 
     def _stream(self, face: Face, listener: Listener, wave: np.ndarray, settings: Settings) -> Iterator[Chunk]:
-        performance = Performance(self, face, settings)
+        performance, shown = Performance(self, face, settings), 0
+        heard = around(loudness_of(wave, speech.n_video_frames(wave)))
         for codes in batches(listener.speak(wave, settings.mouth_gain, settings.smoothing), CHUNK):
-            yield performance.show(codes)
+            yield performance.show(codes, heard[shown : shown + len(codes)])
+            shown += len(codes)
 
     def codes(
         self,

@@ -214,7 +214,8 @@ def load_idle(folder: Path) -> IdleModel:
     _, tensors = load_pair(folder, IDLE)
     path = folder / f"{IDLE}.safetensors"
     try:
-        return IdleModel(**{name: tensors[name].numpy() for name in IdleModel.__dataclass_fields__})
+        names = IdleModel.required() | set(tensors)
+        return IdleModel(**{name: tensors[name].numpy() for name in names})
     except KeyError as error:
         raise CheckpointError(f"{path} lacks {error}; copy it again") from None
     except (ValueError, TypeError) as error:

@@ -20,6 +20,7 @@ from atvg.voice import audio as speech
 from atvg.voice import level as loudness
 from atvg.voice.hearing import LIVE_AFTER, LIVE_BEFORE, window
 from atvg.voice.mel import mfcc80_rows
+from atvg.voice.prosody import Prosody
 
 _FRAME = SAMPLE_RATE // FPS  # samples
 _RATES = (8_000, 192_000)  # Hz
@@ -79,6 +80,8 @@ class Live:
         self._listener = animator.listener(face.crop_landmarks, self._settings.ear)
         self._reach = _reach(self._settings.ear)
         self._performance = Performance(animator, face, self._settings)
+        # A frame is shown when the next one's codes are known.
+        self._prosody = Prosody(after=_WINDOW[self._settings.ear][1] + 1)
         # A Gaussian over three frames, and no more of them: each one to wait for is 40 ms.
         bell = math.exp(-0.5 / self._settings.smoothing**2) if self._settings.smoothing > 0 else 0.0
         self._side = bell / (1 + 2 * bell)
@@ -120,6 +123,11 @@ class Live:
         return self._show(last=True)
 
     @property
+    def _level(self) -> float:
+        """RMS of the speech, as far as it is known."""
+        return float(np.percentile(self._loud, 90)) if self._loud else _QUIETEST
+
+    @property
     def _heard(self) -> int:
         """Samples, at 16 kHz."""
         return self._begin + len(self._wave)
@@ -147,6 +155,7 @@ class Live:
                 self._details.append(float(loudness.details(frame, 1)[0]))
                 if self._levels[-1] > _QUIETEST:  # a long pause does not make a speaker quieter
                     self._loud.append(self._levels[-1])
+                self._prosody.hear(self._levels[-1], self._level)
                 self._known += 1
             self._understand(min(most, (self._heard - self._reach) // _FRAME + 1), max(0, self._known - most))
 
@@ -175,9 +184,8 @@ class Live:
         """The level of who speaks, and which of the newest frames are silent beside it, as of `atvg.voice.audio`."""
         all_levels, all_details = np.array(self._levels), np.array(self._details)
         levels, details = (known[: len(known) - added] for known in (all_levels, all_details))
-        level, below = _QUIETEST, _ROOM
+        level, below = self._level, _ROOM
         if self._loud:
-            level = float(np.percentile(self._loud, 90))
             below = speech.silent_below(level)
         elif len(levels) >= FPS:
             rare = loudness.rare_words(details)
@@ -213,5 +221,7 @@ class Live:
         codes = self._side * (known[:-2] + known[2:]) + (1 - 2 * self._side) * known[1:-1]
         self._codes = known[len(codes) :]
         self._shown += len(codes)
-        parts = [self._performance.show(codes[first : first + CHUNK]) for first in range(0, len(codes), CHUNK)]
+        heard = self._prosody.around(len(codes))
+        pieces = [slice(first, first + CHUNK) for first in range(0, len(codes), CHUNK)]
+        parts = [self._performance.show(codes[piece], heard[piece]) for piece in pieces]
         return Chunk(parts[0].start, **join(parts))

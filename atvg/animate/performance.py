@@ -1,5 +1,6 @@
 """Codes → chunks: a face on its way through a clip, with natural motion."""
 
+from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 
@@ -23,17 +24,25 @@ class Performance:
         self._idle: Iterator[IdleFrame] | None = None
         if settings.natural:
             assert pipeline.idle is not None  # or the pipeline would not have made these settings
-            self._idle = pipeline.idle.sample(settings.seed)
+            self._heard: deque[np.ndarray] = deque()
+            self._idle = pipeline.idle.sample(settings.seed, self._voice(), settings.liveliness)
         self._shown = 0
 
-    def show(self, codes: np.ndarray) -> Chunk:
-        """The next T frames, from their codes (T, K)."""
+    def show(self, codes: np.ndarray, heard: np.ndarray | None = None) -> Chunk:
+        """The next T frames.
+
+        Args:
+            codes: (T, K) of their landmarks.
+            heard: (T, `SPAN`) loudness around each, from `atvg.voice.prosody`; only natural motion needs it.
+        """
         face, count = self._face, len(codes)
         turns: tuple[HeadTurn, ...] = ()
         closure: float | np.ndarray = 0.0
         turned, seen = None, face.crop_landmarks
         photos = np.broadcast_to(face.crop, (count, *face.crop.shape))
         if self._idle is not None:
+            assert heard is not None
+            self._heard.extend(heard)
             moments = list(islice(self._idle, count))
             turns = tuple(turn_of(face, moment.pose) for moment in moments)
             seen = np.stack([geometry.apply(face.matrix, turn.landmarks) for turn in turns])
@@ -42,3 +51,8 @@ class Performance:
         landmarks = blink(self._pipeline.landmarks(codes, seen), closure)
         self._shown += count
         return self._drawer.draw(landmarks, turned).chunk(self._shown - count, photos, codes, turns)
+
+    def _voice(self) -> Iterator[np.ndarray]:
+        """What `show` has been told of the voice, frame by frame."""
+        while True:
+            yield self._heard.popleft()

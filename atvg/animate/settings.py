@@ -22,14 +22,16 @@ class Settings:
     smoothing: float = 0.8  # standard deviation in frames, 0..5
     teeth: float = 1.0  # how much of the teeth shows that no photo of a shut mouth can tell, 0..1
     ear: str = EARS[0]  # "whisper": AT-net hears through the trained ear; "none": windows of MFCC, as in the paper
-    natural: bool = False  # the head moves a little and the eyes blink, as real ones did
+    natural: bool = False  # the head moves a little and the eyes blink, as real ones did, and both follow the voice
     seed: int = 0
+    liveliness: float = 1.0  # how much of the natural motion there is, 0..2: 0 none, 1 as real people move
 
     def __post_init__(self) -> None:
         check_number("beta", self.beta, 0, 2)
         check_number("mouth gain", self.mouth_gain, 0, 3)
         check_number("smoothing", self.smoothing, 0, 5)
         check_number("teeth", self.teeth, 0, 1)
+        check_number("liveliness", self.liveliness, 0, 2)
         if not isinstance(self.pose, Pose):
             raise BadSettingError(f"pose must be an atvg.Pose, not {type(self.pose).__name__}")
         if self.ear not in EARS:

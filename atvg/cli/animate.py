@@ -59,6 +59,10 @@ def add_animate(commands: argparse._SubParsersAction) -> None:
             f"--{edge}", type=seconds, default=0.0, metavar="T",
             help=f"the {edge} of what is used of the voice, seconds or M:SS (default {default})",
         )  # fmt: skip
+    command.add_argument(
+        "--liveliness", type=float, default=1.0, metavar="L",
+        help="of the natural motion, 0..2: 0 none, 1 as real people move (default 1)",
+    )  # fmt: skip
     add_weights(command)
     command.set_defaults(run=_animate)
 
@@ -95,6 +99,7 @@ def _animate(options: argparse.Namespace) -> None:
     settings = {
         "beta": options.beta, "mouth_gain": options.mouth_gain, "smoothing": options.smoothing,
         "teeth": options.teeth, "ear": options.ear, "natural": options.natural, "seed": options.seed,
+        "liveliness": options.liveliness,
     }  # fmt: skip
     make_settings(settings)
     place = parse_place(options.box, options.points)

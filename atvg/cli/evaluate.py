@@ -24,6 +24,10 @@ def add_evaluate(commands: argparse._SubParsersAction) -> None:
         "seconds. Needs clips of the GRID corpus, whose names spell their sentences; without this flag the report has "
         "it too, where the split has such clips",
     )  # fmt: skip
+    command.add_argument(
+        "--motion", action="store_true",
+        help="measure only whether natural motion follows the voice as real heads and eyes do; it draws nothing",
+    )  # fmt: skip
     add_weights(command)
     command.set_defaults(run=_evaluate)
 
@@ -34,6 +38,6 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(
         evaluate_weights(
             options.pack, options.output, options.split, options.frames, options.workers, options.photos,
-            options.closures, options.weights, options.engine,
+            options.closures, options.weights, options.engine, options.motion,
         )
     )  # fmt: skip

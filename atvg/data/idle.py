@@ -6,6 +6,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from atvg.config import FPS
+from atvg.data.manners import fit_blink_paces, fit_manners
 from atvg.data.pack import Clip, read_pack
 from atvg.data.storage import AnyPath
 from atvg.errors import PackError
@@ -32,7 +33,7 @@ _BLINK_SECONDS = 60  # a person's clips that count for how often people blink
 
 
 def fit_idle(pack_dir: str | AnyPath, split: str = "train") -> IdleModel:
-    """Collects the pose sequences, blinks and intervals of a split.
+    """Collects the pose sequences, blinks and intervals of a split, and how its people follow their voices.
 
     Raises:
         PackError: unreadable pack, or no clip that can be used, moderate motion, or blinks in it.
@@ -48,12 +49,16 @@ def fit_idle(pack_dir: str | AnyPath, split: str = "train") -> IdleModel:
     blinks, intervals = find_blinks(clips, mean)
     if not blinks or not len(intervals):
         raise PackError(f"in {pack_dir} hardly anybody blinks; idle motion needs more or longer {split} clips")
+    paces, nods = fit_manners(clips, [smooth_angles(clip, mean) for clip in clips])
     return IdleModel(
         poses=np.concatenate(sequences).astype(np.float32),
         pose_lengths=np.array([len(s) for s in sequences], np.int32),
         blinks=np.concatenate(blinks).astype(np.float32),
         blink_lengths=np.array([len(b) for b in blinks], np.int32),
         blink_intervals=intervals.astype(np.float32),
+        paces=paces,
+        nods=nods,
+        blink_paces=fit_blink_paces(clips, [blink_peaks(eye_opening(clip.landmarks, mean)) for clip in clips]),
     )
 
 
@@ -67,11 +72,16 @@ def head_angles(clip: Clip, mean: np.ndarray) -> np.ndarray:
     return angles_of(np.swapaxes(picture, -1, -2) @ head)
 
 
+def smooth_angles(clip: Clip, mean: np.ndarray) -> np.ndarray:
+    """The same without the tracker's noise."""
+    return gaussian_filter1d(head_angles(clip, mean), _SMOOTH, axis=0, mode="nearest")
+
+
 def pose_sequences(clips: list[Clip], mean: np.ndarray) -> list[np.ndarray]:
     """(T, 3) degrees each about its own mean: the longest moderate ones, no more than a few of each person."""
     found = []
     for clip in clips:
-        angles = gaussian_filter1d(head_angles(clip, mean), _SMOOTH, axis=0, mode="nearest")
+        angles = smooth_angles(clip, mean)
         for piece in np.array_split(angles, -(-len(angles) // _LONGEST)):
             piece = piece - piece.mean(axis=0)
             calm = np.abs(np.diff(piece, axis=0)).max() <= _FASTEST
@@ -93,7 +103,7 @@ def find_blinks(clips: list[Clip], mean: np.ndarray) -> tuple[list[np.ndarray], 
     now = 0.0
     for clip in clips:
         opening = eye_opening(clip.landmarks, mean)
-        peaks = _peaks(opening)
+        peaks = blink_peaks(opening)
         curves += [(clip.identity, c) for c in (_curve(opening, peak) for peak in peaks) if c is not None]
         if seconds[clip.identity] < _BLINK_SECONDS:
             for start in (now + peak / FPS for peak in peaks):
@@ -116,8 +126,8 @@ def eye_opening(landmarks: np.ndarray, mean: np.ndarray) -> np.ndarray:
     return gap / np.linalg.norm(outer - inner, axis=-1).mean(axis=1)
 
 
-def _peaks(opening: np.ndarray) -> list[int]:
-    """The frame of each blink at which the eyes are most closed."""
+def blink_peaks(opening: np.ndarray) -> list[int]:
+    """The frame of each blink at which the eyes are most closed, from `eye_opening`."""
     usual = np.median(opening)
     closing = (opening < _SHUT * usual).astype(np.int8)
     edges = np.flatnonzero(np.diff(closing, prepend=0, append=0))

@@ -10,6 +10,7 @@ from atvg.data.storage import AnyPath
 from atvg.errors import BadSettingError
 from atvg.evaluation.closures import evaluate_closures, measure_weights
 from atvg.evaluation.hearing import measure_live
+from atvg.evaluation.listening import evaluate_listening, table
 from atvg.evaluation.photographs import Album, find_photographs, measure_photographs
 from atvg.evaluation.protocol import evaluate
 from atvg.evaluation.report import closures, to_markdown, write_json
@@ -27,6 +28,7 @@ def evaluate_weights(
     only_closures: bool = False,
     weights: str | os.PathLike | None = None,
     engine: str = "auto",
+    only_motion: bool = False,
 ) -> str:
     """Measures weights and writes the figures as JSON; returns what a person reads of them, as Markdown.
 
@@ -39,6 +41,7 @@ def evaluate_weights(
         only_closures: measure only whether lips close where they must, see `atvg.evaluation.closures`.
         weights: folder or Hub id; the shipped ones if None.
         engine: what VG-net is drawn with, see `atvg.animate.engine`.
+        only_motion: measure only whether natural motion follows the voice, see `atvg.evaluation.listening`.
 
     Raises:
         BadSettingError: a number out of range, or what does not go together.
@@ -50,8 +53,11 @@ def evaluate_weights(
         raise BadSettingError(f"--frames is {frames}; give at least 2")
     if workers < 1:
         raise BadSettingError(f"--workers is {workers}; give at least 1")
-    if only_closures and (photos is not None or frames is not None):
-        raise BadSettingError("--closures measures nothing else, on whole clips; leave out --photos and --frames")
+    for flag, alone in (("--closures", only_closures), ("--motion", only_motion)):
+        if alone and (photos is not None or frames is not None or only_closures is only_motion):
+            raise BadSettingError(
+                f"{flag} measures nothing else, on whole clips; leave out every other measure and --frames"
+            )
     check_output(output, ".json")
     album = None if photos is None else find_photographs(photos)
     folder = locate(weights)
@@ -59,6 +65,10 @@ def evaluate_weights(
         result = evaluate_closures(pack, split, folder)
         write_json(result, output)
         return closures(result["closures"])
+    if only_motion:
+        result = evaluate_listening(pack, split, folder)
+        write_json(result, output)
+        return table(result)
     result = _everything(pack, split, frames, workers, album, folder, engine)
     write_json(result, output)
     return to_markdown(result)

@@ -18,7 +18,7 @@ class Controls:
         """Two accordions: the head, and what is seldom needed."""
         with gr.Accordion(**PAGE["head"]):
             self.head = [gr.Slider(**PAGE[name]) for name in ("yaw", "pitch", "roll", "mouth_gain")]
-            self.natural = gr.Checkbox(**PAGE["natural"])
+            self.natural, self.liveliness = gr.Checkbox(**PAGE["natural"]), gr.Slider(**PAGE["liveliness"])
         with gr.Accordion(**PAGE["advanced"]):
             self.frame, self.smoothing = gr.Radio(**PAGE["frame"]), gr.Slider(**PAGE["smoothing"])
             self.beta, self.teeth = self._beta(), gr.Slider(**PAGE["teeth"])
@@ -30,7 +30,7 @@ class Controls:
         """Those that a link carries, by the names that they have in `animate`."""
         head = dict(zip(("yaw", "pitch", "roll", "mouth_gain"), self.head, strict=True))
         return head | {
-            "natural": self.natural, "frame": self.frame, "smoothing": self.smoothing, "beta": self.beta,
+            "natural": self.natural, "liveliness": self.liveliness, "frame": self.frame, "smoothing": self.smoothing, "beta": self.beta,
             "teeth": self.teeth, "ear": self.ear, "seed": self.seed,
         }  # fmt: skip
 

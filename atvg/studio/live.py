@@ -84,7 +84,7 @@ class Live:
         started = admitted.success(
             self.live_start,
             [talk.photo.field, controls.beta, *controls.head, controls.smoothing, controls.seed, *talk.photo.place,
-             controls.natural, controls.teeth, controls.ear],
+             controls.natural, controls.teeth, controls.ear, controls.liveliness],
             self.key,
             api_name="live_start", show_progress="hidden", **live, **RAW,
         )  # fmt: skip
@@ -102,7 +102,8 @@ class Live:
     def live_start(
         self, photo: Upload, beta: float = 0.5, yaw: float = 0, pitch: float = 0, roll: float = 0,
         mouth_gain: float = 1, smoothing: float = 0.8, seed: int = 0, box: str = "", points: str = "",
-        natural: bool = True, teeth: float = 1, ear: str = EARS[0], request: gr.Request | None = None,
+        natural: bool = True, teeth: float = 1, ear: str = EARS[0],
+        liveliness: float = 1, request: gr.Request | None = None,
     ) -> str:  # fmt: skip
         """Prepares the face in a photo to speak live. By calling this you say that you may use this face and voice.
 
@@ -120,6 +121,7 @@ class Live:
             natural: let the head move a little and the eyes blink.
             teeth: how much shows of those that the photo hides, 0..1.
             ear: "whisper" hears through the trained ear, "none" reads windows of MFCC, as in the paper.
+            liveliness: of the natural motion, 0..2: 0 none, 1 as real people move.
 
         Returns:
             The key of this live face, for `live` and `live_stop`. It ends after a minute, or ten seconds without sound.
@@ -131,7 +133,7 @@ class Live:
             face = self._studio.read_face(photo, box, points)
             return self._broadcasts.open(
                 owner, face, beta=beta, pose=Pose(yaw, pitch, roll), mouth_gain=mouth_gain, smoothing=smoothing,
-                seed=seed, natural=natural, teeth=teeth, ear=ear,
+                seed=seed, natural=natural, teeth=teeth, ear=ear, liveliness=liveliness,
             )  # fmt: skip
 
     def live(self, key: str, rate: float, sound: str) -> dict[str, Any]:

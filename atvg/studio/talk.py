@@ -72,7 +72,7 @@ class Talk:
         made = self.on_press(
             self.generate, self.animate,
             [controls.beta, *controls.head, controls.smoothing, controls.frame, controls.seed, controls.arrays,
-             *self.photo.place, controls.natural, controls.teeth, controls.ear, *self.voice.part],
+             *self.photo.place, controls.natural, controls.teeth, controls.ear, *self.voice.part, controls.liveliness],
             [result.video, panels, result.npz, result.settings, result.run, self.progress, result.close_up,
              result.whole, result.posters, result.captions],
             show_progress="minimal", show_progress_on=self.progress,
@@ -102,7 +102,7 @@ class Talk:
         self, photo: Upload, audio: Upload, beta: float = 0.5, yaw: float = 0, pitch: float = 0, roll: float = 0,
         mouth_gain: float = 1, smoothing: float = 0.8, frame: str = "full", seed: int = 0, arrays: bool = False,
         box: str = "", points: str = "", natural: bool = True, teeth: float = 1, ear: str = EARS[0],
-        start: float = 0, end: float = 0, request: gr.Request | None = None,
+        start: float = 0, end: float = 0, liveliness: float = 1, request: gr.Request | None = None,
     ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
         """Makes the face in a photo speak. By calling this you say that you may use this face and this voice.
 
@@ -125,6 +125,7 @@ class Talk:
             ear: "whisper" hears through the trained ear, "none" reads windows of MFCC, as in the paper.
             start: where the part of the voice that is used begins, seconds.
             end: where it ends; 0 for the end of the recording.
+            liveliness: of the natural motion, 0..2: 0 none, 1 as real people move.
 
         Returns:
             The finished MP4, labelled as AI-generated; an MP4 of landmarks, attention, motion and result; the arrays
@@ -136,7 +137,8 @@ class Talk:
         key, folder = self._guests.new_run(request, photo, audio)
         settings = {
             "beta": beta, "yaw": yaw, "pitch": pitch, "roll": roll, "mouth_gain": mouth_gain, "smoothing": smoothing,
-            "teeth": teeth, "ear": ear, "natural": natural, "seed": seed, "frame": frame,
+            "teeth": teeth, "ear": ear, "natural": natural, "seed": seed,
+            "liveliness": liveliness, "frame": frame,
         }  # fmt: skip
         part = {"start": start or 0, "end": end or 0}
         kept, later = (gr.skip(),) * 5, (gr.skip(),) * 4

@@ -123,7 +123,7 @@ def test_a_long_pause_does_not_make_the_speaker_quieter(animator, face, wave):
     levels = []
     for silence in (pause[:0], pause):
         live = Live(animator, face)
-        live._performance.show = lambda codes: Chunk(0, *(codes,) * 8, (), None)
+        live._performance.show = lambda codes, heard: Chunk(0, *(codes,) * 8, (), None)
         live.feed(SAMPLE_RATE, np.concatenate([wave, silence]))
         levels.append(np.percentile(live._loud, 90))
     assert levels[0] == pytest.approx(levels[1])
@@ -148,7 +148,7 @@ def test_the_end_is_the_end(animator, face, rate, refuses):
 def test_memory_does_not_grow(animator, face):
     """Of half a minute of a voice only the last ten seconds are kept; VG-net is left out, to be quick."""
     live = Live(animator, face)
-    live._performance.show = lambda codes: Chunk(0, *(codes,) * 8, (), None)
+    live._performance.show = lambda codes, heard: Chunk(0, *(codes,) * 8, (), None)
     sizes = []
     for _ in range(3):
         live.feed(SAMPLE_RATE, 0.1 * np.sin(np.arange(12 * SAMPLE_RATE, dtype=np.float32) * 0.05))
