@@ -764,7 +764,7 @@ NO_NUMBERS: dict[str, Any] = {
     "NaN": float("nan"), "infinity": float("inf"), "−infinity": float("-inf"), "a text": "much", "a list": [1],
     "None": None, "True": True, "a dict": {}, "10³⁰": 10**30, "−10³⁰": -(10**30), "complex": 1j,
 }  # fmt: skip
-NUMBERS = ("beta", "mouth_gain", "smoothing", "yaw", "pitch", "roll", "seed")
+NUMBERS = ("beta", "mouth_gain", "smoothing", "yaw", "pitch", "roll", "seed", "liveliness")
 PLACES: dict[str, tuple[str, str]] = {
     "words": ("box", "here"), "nothing": ("box", ""), "three numbers": ("box", "1,2,3"), "five": ("box", "1,2,3,4,5"),
     "NaN": ("box", "1,2,nan,4"), "infinity": ("box", "0,0,inf,inf"), "no area": ("box", "10,10,0,50"),

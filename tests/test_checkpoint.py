@@ -20,6 +20,7 @@ from atvg.motion.idle import IdleModel
 from atvg.motion.shape import ShapeModel
 from atvg.nets.at_net import ATNet
 from atvg.nets.vg_net import VGNet
+from atvg.voice.prosody import around
 
 VG_SMALL = VGNetConfig(photo_widths=(8, 12, 16, 16), landmark_widths=(8, 12, 16), decoder_widths=(8, 12, 16), hidden=16)
 AT_SMALL = ATNetConfig(ear="none", first_mfcc=1, n_mfcc=12, identity_codes=4, motion_codes=3, hidden=16)
@@ -189,6 +190,14 @@ def test_an_unknown_kind_of_vg_net(folder, config, refuses):
 
 
 class TestShapeRefusals:
+    def test_weights_that_were_made_before_heads_listened_follow_no_voice(self, folder):
+        path = folder / "idle.safetensors"
+        newer = {"paces", "nods", "blink_paces"}
+        save_file({name: tensor for name, tensor in load_file(path).items() if name not in newer}, path)
+        loaded = checkpoint.load_idle(folder)
+        assert not any(getattr(loaded, name).any() for name in newer)
+        assert len(list(loaded.sample(0, around(np.ones(30))))) == 30
+
     def test_a_missing_array(self, folder, refuses):
         path = folder / "at_net.safetensors"
         save_file({k: v for k, v in load_file(path).items() if k != "shape.mean"}, path)

@@ -14,8 +14,8 @@ from atvg.voice.prosody import AFTER, BEFORE, SPAN, around, loudness_of_rows
 _LEAST = 75  # frames of a clip; in a shorter one hardly a phrase begins or ends
 _OWN_SECONDS = 20  # of a person, before they are said to have a manner of their own
 _PRIOR = 500  # frames of everybody that are counted with each person's: tells most of a clip that was left out
-_TAPS = 7  # smooth bumps that make up a filter: heads are slower than syllables
-_RIDGE = 1e-2  # of the mean variance
+_TAPS = 5  # smooth bumps that make up a filter: heads are slower than syllables, and a rough nod is a tremble
+_RIDGE = 0.1  # variance of what is heard that is added, so that silence teaches nothing; real voices have 9
 _STILL = 1.0  # degrees a second: the tracker's noise, below which no head is slower than another
 _DRIFT = 15  # standard deviation in frames: what is slower is where somebody looks, not a nod
 _BLINK_LEAD = 3  # frames from the start of a blink to the frame in which the eyes are most closed
@@ -39,11 +39,11 @@ def fit_manners(clips: list[Clip], angles: list[np.ndarray]) -> tuple[np.ndarray
         return np.zeros((1, SPAN), np.float32), np.zeros((1, SPAN), np.float32)
     sums = {person: _sums(parts) for person, parts in people.items()}
     squares, products, count = (sum(values) for values in zip(*sums.values(), strict=True))
-    common = np.linalg.solve(squares + _RIDGE * np.trace(squares) / _TAPS * np.eye(_TAPS), products)
+    common = np.linalg.solve(squares + _RIDGE * count * np.eye(_TAPS), products)
     own = []
     for own_squares, own_products, frames in sums.values():
         if frames >= _OWN_SECONDS * FPS:
-            prior = _PRIOR / count * squares
+            prior = _PRIOR * (squares / count + _RIDGE * np.eye(_TAPS))
             own.append(np.linalg.solve(own_squares + prior, own_products + prior @ common))
     filters = np.stack(own or [common]).transpose(2, 0, 1) @ _bumps().T
     return filters[0].astype(np.float32), filters[1].astype(np.float32)
@@ -68,12 +68,12 @@ def fit_blink_paces(clips: list[Clip], peaks: list[list[int]]) -> np.ndarray:
     # Exact where what is heard is spread as a Gaussian: blinks shift its mean by its covariance times the filter.
     covariance = np.cov(frames.T)
     shift = blinks.mean(axis=0) - frames.mean(axis=0)
-    weights = np.linalg.solve(covariance + _RIDGE * np.trace(covariance) / _TAPS * np.eye(_TAPS), shift)
+    weights = np.linalg.solve(covariance + _RIDGE * np.eye(_TAPS), shift)
     return (_bumps() @ weights).astype(np.float32)
 
 
 def heard_in(clip: Clip) -> np.ndarray:
-    """The loudness around each frame whose surroundings lie in the clip, as sums under bumps, (T − `SPAN` + 1, 7)."""
+    """The loudness around each frame whose surroundings lie in the clip, as sums under bumps, (T − `SPAN` + 1, 5)."""
     return around(loudness_of_rows(clip.mfcc80))[BEFORE : len(clip) - AFTER] @ _bumps()
 
 
@@ -101,7 +101,7 @@ def _sums(parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> Sums:
 
 
 def _bumps() -> np.ndarray:
-    """(`SPAN`, 7) raised cosines side by side."""
-    centres = np.linspace(0, SPAN - 1, _TAPS)
+    """(`SPAN`, 5) raised cosines side by side; beyond the span all are 0, so that nothing enters it with a jerk."""
+    centres = np.linspace(-1, SPAN, _TAPS + 2)[1:-1]
     distance = (np.arange(SPAN)[:, None] - centres) / (centres[1] - centres[0])
     return np.where(np.abs(distance) < 1, 0.5 + 0.5 * np.cos(np.pi * distance), 0)

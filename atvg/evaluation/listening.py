@@ -1,4 +1,4 @@
-"""Do head and eyes belong to the voice? Real ones and natural motion, measured alike on the same sound; nothing is drawn.
+"""Do head and eyes belong to the voice? Real ones and natural motion, measured alike on the same sound.
 
 Where a real head goes cannot be told from its voice, so motion is not compared frame by frame, but in what it has in
 common with the voice: how fast the head is where the voice is loud and where it rests, and when the eyes blink.
@@ -18,6 +18,7 @@ from atvg.data.manners import log_speed
 from atvg.data.pack import Clip, read_pack, shards
 from atvg.data.storage import AnyPath, as_path
 from atvg.errors import PackError
+from atvg.evaluation.metrics import mean_of_known
 from atvg.motion.shape import fit_mean
 from atvg.voice.prosody import around, loudness_of_rows
 
@@ -105,9 +106,9 @@ def measure(moved: Iterator[tuple[Clip, Motion]]) -> dict[str, float]:
 
     return {
         "speed": float(speed.mean()),
-        "speed_r": float(np.nanmean(fast)),
-        "nod_r": float(np.nanmean(nods)),
-        "pauses_to_speech": share(speed, pause) / share(speed, 1 - pause),
+        "speed_r": mean_of_known(fast),
+        "nod_r": mean_of_known(nods),
+        "pauses_to_speech": _ratio(share(speed, pause), share(speed, 1 - pause)),
         "blinks": float(blinked.mean() * FPS * 60),
         "blinks_in_pauses": _ratio(share(blinked, pause), share(blinked, 1 - pause)),
         "blinks_at_ends": _ratio(share(blinked, near), share(blinked, inside)),

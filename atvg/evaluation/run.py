@@ -56,7 +56,7 @@ def evaluate_weights(
     for flag, alone in (("--closures", only_closures), ("--motion", only_motion)):
         if alone and (photos is not None or frames is not None or only_closures is only_motion):
             raise BadSettingError(
-                f"{flag} measures nothing else, on whole clips; leave out every other measure and --frames"
+                f"{flag} measures nothing else, on whole clips; leave out --frames and other measures"
             )
     check_output(output, ".json")
     album = None if photos is None else find_photographs(photos)

@@ -10,7 +10,7 @@ brings is a real person's manner: linear filters over the loudness around a fram
 
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass, field, fields
-from itertools import repeat, tee
+from itertools import chain, repeat, tee
 
 import numpy as np
 
@@ -128,13 +128,14 @@ class IdleModel:
         fastest = np.max([np.abs(np.diff(s, axis=0)).max(axis=0) for s in sequences], axis=0)
         track = _endless(sequences, rng)
         here, after, share = next(track), next(track), 0.0
-        pose, nod = np.zeros(3), None
-        for log_pace, pitch, _ in heard:
+        pose, nod = np.zeros(3), np.zeros(3)
+        # The photo may have been taken in the middle of a word: a head that hears one does not jump to where it nods.
+        begun = chain(_ease(np.arange(_JOIN) / _JOIN), repeat(1.0))
+        for (log_pace, pitch, _), part in zip(heard, begun, strict=False):
             pace = min(float(np.exp(liveliness * log_pace)), _MOST_PACE)
-            nods = np.array([0.0, pitch, 0.0])
+            nods = np.array([0.0, part * pitch, 0.0])
             real = here + share * (after - here)
-            # Somebody who begins in the middle of a word has nodded before the photo was taken.
-            step = pace * real[3:] + nods - (nods if nod is None else nod)
+            step = pace * real[3:] + nods - nod
             way = liveliness * (real[:3] + nods) - pose
             pose = pose + np.clip(liveliness * step + _RETURN * way, -fastest, fastest)
             yield _within_limits(pose)

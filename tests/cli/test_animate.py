@@ -65,7 +65,7 @@ def test_animate_writes_video_panels_and_arrays(astronaut_path, half_second, tmp
 def test_animate_every_other_option(astronaut_path, half_second, tmp_path, capsys):
     out = tmp_path / "out.mp4"
     options = "--frame crop --teeth 0.5 --beta 1 --yaw 10 --pitch -5 --roll 3 --mouth-gain 1.5 --smoothing 0 --natural"
-    options += " --seed 7 --detector mediapipe --start 0:00.12 --end 0.44"
+    options += " --seed 7 --liveliness 1.5 --detector mediapipe --start 0:00.12 --end 0.44"
     assert main(["animate", str(astronaut_path), str(half_second), "-o", str(out), *options.split()]) == 0
     assert count_frames(out) == (8, (128, 128))
 

@@ -19,7 +19,7 @@ from atvg.voice.audio import load_audio
 
 SETTINGS = {
     "beta": 0.75, "yaw": -12.5, "pitch": 1e-5, "roll": 0.1 + 0.2, "mouth_gain": 1.5, "smoothing": 0.0, "teeth": 0.25,
-    "natural": True, "seed": 2**32 - 1, "frame": "crop", "box": None, "points": None,
+    "natural": True, "seed": 2**32 - 1, "liveliness": 1.75, "frame": "crop", "box": None, "points": None,
 }  # fmt: skip
 
 
@@ -81,7 +81,8 @@ class TestTheCommand:
         settings = SETTINGS | {"frame": "full", "box": [170.0, 70.0, 110.0, 140.0]}
         pose = Pose(*(settings[angle] for angle in ("yaw", "pitch", "roll")))
         face = turn_face(animator.read_face(astronaut, box=settings["box"]), pose)
-        kept = {name: settings[name] for name in ("beta", "mouth_gain", "smoothing", "teeth", "natural", "seed")}
+        names = ("beta", "mouth_gain", "smoothing", "teeth", "natural", "seed", "liveliness")
+        kept = {name: settings[name] for name in names}
         render(face, animator.stream(face, wave, **kept), str(voice), "app.mp4", settings["frame"], arrays="app.npz")
 
         command = provenance(animator, settings, astronaut, wave)["command"]

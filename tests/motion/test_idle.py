@@ -1,6 +1,7 @@
 """Idle motion: endless, repeatable, without a jump, and eyelids that meet but never cross."""
 
 import tracemalloc
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from atvg.motion.idle import LIMITS, LOWER_LID, SHORTEST, UPPER_LID, IdleModel, blink
 from atvg.motion.pose import Pose
+from atvg.voice.prosody import BEFORE, SILENCE, SPAN, around
 
 
 def model(amplitude: float = 3.0, lengths: tuple[int, ...] = (25, 40, 60, 90)) -> IdleModel:
@@ -107,6 +109,80 @@ class TestSample:
         assert held[2] - held[1] < 20_000
 
 
+def listening(amplitude: float = 3.0) -> IdleModel:
+    """Runs four times as fast in a stress as in a pause, looks up by 2° in it, and blinks in pauses."""
+    now = np.zeros(SPAN, np.float32)
+    now[BEFORE] = 1
+    filters = {"paces": 0.45 * now[None], "nods": -2 * now[None], "blink_paces": -0.8 * now}
+    return IdleModel(**model(amplitude).arrays() | filters)
+
+
+def phrases(count: int) -> np.ndarray:
+    """A second of stress, a second of pause, (count,)."""
+    return np.where(np.arange(count) // 25 % 2 == 0, 1.0, SILENCE)
+
+
+def followed(
+    idle: IdleModel, loud: np.ndarray, seed: int = 0, liveliness: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    frames = list(idle.sample(seed, around(loud), liveliness))
+    return np.array([[f.pose.yaw, f.pose.pitch, f.pose.roll] for f in frames]), np.array([f.closure for f in frames])
+
+
+class TestVoice:
+    def test_the_head_runs_in_stress_and_rests_in_pauses(self):
+        loud = phrases(3000)
+        steps = np.abs(np.diff(followed(listening(), loud)[0][:, [0, 2]], axis=0)).sum(axis=1)
+        assert steps[loud[1:] < 0].mean() < 0.5 * steps[loud[1:] > 0].mean()
+
+    def test_it_nods_with_the_voice(self):
+        loud, still = 0.5 * np.sin(np.arange(3000) / 8), model()
+        nodding = replace(still, nods=listening().nods)
+        added = (followed(nodding, loud)[0] - followed(still, loud)[0])[:, 1]
+        assert np.corrcoef(added, loud)[0, 1] < -0.9 and np.ptp(added) > 1.5
+
+    def test_eyes_blink_between_phrases(self):
+        loud = phrases(20_000)
+        closures = followed(listening(), loud)[1]
+        starts = np.flatnonzero((closures[1:] > 0) & (closures[:-1] == 0)) + 1
+        assert (loud[starts] < 0).mean() > 0.7
+
+    def test_it_ends_with_the_voice_and_begins_as_the_photo(self):
+        poses, closures = followed(listening(), np.ones(40))
+        assert len(poses) == 40 and np.abs(poses[0]).max() == 0 and closures[0] == 0
+
+    def test_a_voice_gives_the_same_motion_and_another_one_another(self):
+        loud = phrases(200)
+        first, again, other = (followed(listening(), heard)[0] for heard in (loud, loud, loud[::-1]))
+        assert (first == again).all() and (first != other).any()
+
+    def test_what_is_said_later_does_not_matter(self):
+        loud = phrases(200)
+        changed = np.where(np.arange(200) < 150, loud, 0)
+        assert (followed(listening(), loud)[0][:144] == followed(listening(), changed)[0][:144]).all()
+
+    def test_weights_that_know_of_no_voice_follow_none(self):
+        assert (followed(model(), phrases(300))[0] == sampled(model(), 0, 300)[0]).all()
+
+    def test_nothing_moves_without_liveliness(self):
+        poses, closures = followed(listening(), phrases(500), liveliness=0)
+        assert not poses.any() and not closures.any()
+
+    def test_the_more_of_it_the_further_the_head_moves_and_the_more_eyes_blink(self):
+        idle, loud = listening(amplitude=1.0), phrases(6000)
+        made = [followed(idle, loud, liveliness=strength) for strength in (0.5, 1.0, 2.0)]
+        spread = [poses[:, [0, 2]].std(axis=0).sum() for poses, _ in made]
+        blinks = [np.count_nonzero(np.diff((closures > 0).astype(int)) > 0) for _, closures in made]
+        assert 1.3 * spread[0] < spread[1] and 1.3 * spread[1] < spread[2]
+        assert 1.3 * blinks[0] < blinks[1] and 1.3 * blinks[1] < blinks[2]
+
+    def test_at_its_most_it_is_within_the_limits_and_no_faster_than_real_heads(self):
+        idle = listening(amplitude=6.0)
+        poses, _ = followed(idle, np.random.default_rng(0).uniform(SILENCE, 1.7, 5000), liveliness=2)
+        assert (np.abs(poses) <= LIMITS).all()
+        assert (np.abs(np.diff(poses, axis=0)).max(axis=0) <= np.abs(steps_of(idle)).max(axis=0) + 1e-6).all()
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         "name, values, words",
@@ -122,6 +198,10 @@ class TestRefusals:
             ("blink_lengths", np.array([16, -1]), "too short"),
             ("blink_intervals", np.array([]), "intervals"),
             ("blink_intervals", np.array([2.0, 0.0]), "intervals"),
+            ("paces", np.zeros((1, SPAN + 1)), "span"),
+            ("paces", np.zeros((0, SPAN)), "span"),
+            ("nods", np.zeros((2, SPAN)), "people"),
+            ("blink_paces", np.zeros((1, SPAN)), "span"),
         ],
     )
     def test_arrays_that_do_not_belong_together(self, name, values, words):

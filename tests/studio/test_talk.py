@@ -54,6 +54,7 @@ def test_every_setting_can_be_turned(client, first, voice, tmp_path):
     result = client.predict(
         bring(robot.picture, tmp_path / "robot.png"), voice, beta=0.2, yaw=12, pitch=-4, roll=3, mouth_gain=1.5,
         smoothing=0, frame="crop", seed=7, arrays=True, box=listed(robot.box), teeth=0.5, start=0.2, end=0.6,
+        liveliness=1.5,
         api_name="/animate",
     )  # fmt: skip
     assert size_of(path_of(result[0])) == (128, 128)
@@ -71,6 +72,7 @@ def test_every_setting_can_be_turned(client, first, voice, tmp_path):
         "frame": "crop",
         "seed": 7,
         "teeth": 0.5,
+        "liveliness": 1.5,
         "ear": "whisper",
         "start": 0.2,
         "end": 0.6,
