@@ -10,6 +10,7 @@ from atvg.config import FPS, SAMPLE_RATE
 from atvg.errors import BadAudioError, BadSettingError
 from atvg.face.landmarks import mouth_opening
 from atvg.voice.audio import load_audio
+from atvg.voice.prosody import BEFORE, around, loudness_of
 from tests.marks import quick
 
 
@@ -91,6 +92,22 @@ def test_the_size_of_the_pieces_hardly_matters(animator, face, wave, step, ear, 
     recorded = landmarks([next(animator.stream(face, wave, chunk=25, ear=ear))])
     assert live.shape == recorded.shape == (25, 68, 2)
     assert np.abs(live - recorded).mean() < most
+
+
+@pytest.mark.parametrize("ear", quick(["whisper", "none"], "whisper"))
+def test_the_head_hears_the_same_in_any_pieces_and_nearly_what_it_hears_of_a_recording(animator, face, wave, ear):
+    windows = []
+    for step in (1600, 40_000):
+        live, heard = Live(animator, face, ear=ear), []
+        live._performance.show = lambda codes, loud, heard=heard: (
+            heard.extend(loud) or Chunk(0, *(codes,) * 8, (), None)
+        )
+        spoken(live, wave, step)
+        windows.append(np.array(heard))
+    assert (windows[0] == windows[1]).all()
+    now = slice(BEFORE - 5, BEFORE + 1)
+    recorded = around(loudness_of(wave, len(windows[0])))
+    assert np.corrcoef(windows[0][:, now].ravel(), recorded[:, now].ravel())[0, 1] > 0.9
 
 
 def test_silence_brings_the_mouth_to_rest_and_keeps_it_there(animator, face, wave):
