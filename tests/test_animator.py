@@ -335,7 +335,8 @@ class TestDrawing:
     "settings",
     [
         {"beta": float("nan")}, {"beta": -0.1}, {"beta": 3}, {"beta": "0.5"}, {"mouth_gain": 9},
-        {"mouth_gain": float("inf")}, {"smoothing": -1}, {"pose": (1, 2, 3)}, {"seed": -1}, {"seed": 1.5}, {"liveliness": 3},
+        {"mouth_gain": float("inf")}, {"smoothing": -1}, {"pose": (1, 2, 3)}, {"seed": -1}, {"seed": 1.5},
+        {"liveliness": 3},
         {"colour": "blue"}, {"chunk": 0}, {"chunk": 2.5}, {"natural": 1}, {"natural": "yes"}, {"natural": None},
         {"teeth": 1.1}, {"teeth": -0.1}, {"teeth": float("nan")}, {"teeth": True}, {"teeth": None},
     ],

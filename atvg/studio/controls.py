@@ -30,8 +30,8 @@ class Controls:
         """Those that a link carries, by the names that they have in `animate`."""
         head = dict(zip(("yaw", "pitch", "roll", "mouth_gain"), self.head, strict=True))
         return head | {
-            "natural": self.natural, "liveliness": self.liveliness, "frame": self.frame, "smoothing": self.smoothing, "beta": self.beta,
-            "teeth": self.teeth, "ear": self.ear, "seed": self.seed,
+            "natural": self.natural, "liveliness": self.liveliness, "frame": self.frame, "smoothing": self.smoothing,
+            "beta": self.beta, "teeth": self.teeth, "ear": self.ear, "seed": self.seed,
         }  # fmt: skip
 
     def _beta(self) -> gr.Slider:

@@ -30,9 +30,7 @@ def warnings(monkeypatch) -> list[str]:
 
 
 def test_every_setting_is_set(read, warnings):
-    said = read(
-        "?yaw=12&pitch=-4&mouth_gain=1.35&natural=false&frame=face&beta=0.2&ear=none&seed=7&end=2.5"
-    )
+    said = read("?yaw=12&pitch=-4&mouth_gain=1.35&natural=false&frame=face&beta=0.2&ear=none&seed=7&end=2.5")
     assert said == {
         "yaw": 12, "pitch": -4, "mouth_gain": 1.35, "natural": False, "frame": "face", "beta": 0.2, "ear": "none",
         "seed": 7, "end": 2.5,
