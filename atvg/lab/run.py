@@ -13,7 +13,8 @@ from atvg.animator import Animator
 from atvg.config import FPS, SAMPLE_RATE
 from atvg.face.face import Face
 from atvg.face.landmarks import mouth_opening
-from atvg.voice.audio import frame_levels, load_audio, n_video_frames, speech_level
+from atvg.voice.audio import load_audio, n_video_frames, speech_level
+from atvg.voice.level import frame_levels
 
 SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
 # Of speech per point of a sweep: short enough to wait for. In less, r of the lip opening says little: of one voice and

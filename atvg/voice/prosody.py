@@ -9,7 +9,8 @@ from collections import deque
 import numpy as np
 
 from atvg.config import ROWS_PER_FRAME
-from atvg.voice.audio import frame_levels, speech_level
+from atvg.voice.audio import speech_level
+from atvg.voice.level import frame_levels
 from atvg.voice.mel import mel_power
 
 BEFORE, AFTER = 15, 6  # frames around one that say how its head moves: what is spoken live is known no further ahead
