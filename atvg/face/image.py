@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Union
 
 import numpy as np
-from pi_heif import register_heif_opener
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from atvg.errors import BadImageError, existing_file
 from atvg.face.colour import to_srgb
+from atvg.face.heic import is_heic, open_heic
 from atvg.face.kinds import RAW, kind_of
 
 MAX_PIXELS = 35_000_000  # the largest picture H.264 knows (level 6.2): a video is made of it
@@ -23,9 +23,8 @@ MIN_SIDE = 32
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # what is wrong is said by the error, once
 
 # The formats of photos. Pillow knows many more, among them EPS, which it would hand to Ghostscript to be run.
-# AVIF comes before HEIF, for some files say of themselves no more than that they are of that family.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF", "JPEG2000", "PPM")
-register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+# HEIC is read apart.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM")
 _REDUCED, _SUB_IFDS, _DNG = 254, 330, 50706  # tags of TIFF
 
 Photo = Union[str, os.PathLike, Image.Image, np.ndarray]
@@ -63,7 +62,7 @@ def image_size(path: Union[str, os.PathLike]) -> tuple[int, int]:
 
 
 def image_format(path: Union[str, os.PathLike]) -> str:
-    """Which of `FORMATS` a file has, by its content.
+    """Which of `FORMATS` a file has, by its content; HEIC is told as the TIFF it is read as.
 
     Raises:
         BadImageError: not an image.
@@ -79,7 +78,7 @@ def _opened(source: Union[str, os.PathLike]) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own bomb warning; the size is checked by who decodes
-            with Image.open(path, formats=FORMATS) as image:
+            with open_heic(path, MAX_PIXELS) if is_heic(path) else Image.open(path, formats=FORMATS) as image:
                 if _is_raw(image):
                     raise _refused(path, *RAW)
                 yield image
@@ -110,8 +109,7 @@ def _is_raw(image: Image.Image) -> bool:
 def _from_pil(image: Image.Image) -> np.ndarray:
     _check_size(image.width, image.height)
     try:
-        if image.format != "HEIF":  # there the main picture need not be the first
-            image.seek(0)
+        image.seek(0)
         image.load()
         profile = image.info.get("icc_profile")
         image = _upright(image)

@@ -307,3 +307,18 @@ PAINTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "posterised": lambda photo: cv2.medianBlur(photo, 5) // 48 * 48 + 24,
     "inked": lambda photo: cv2.stylization(photo, sigma_s=60, sigma_r=0.35),
 }
+
+
+@pytest.mark.long
+def test_a_damaged_heic_is_read_or_refused(tmp_path):
+    rng, path = np.random.default_rng(0), tmp_path / "photo.heic"
+    whole = np.frombuffer(heic.heic(parts_of_a_phones_photo()), np.uint8)
+    for first in (400, len(whole)):
+        for _ in range(40):
+            damaged = whole.copy()
+            damaged[rng.integers(0, first, 6)] = rng.integers(0, 256, 6)
+            path.write_bytes(damaged.tobytes())
+            try:
+                assert load_image(path).shape[2] == 3
+            except BadImageError as error:
+                assert "\n" not in str(error)
