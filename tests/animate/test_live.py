@@ -107,7 +107,8 @@ def test_the_head_hears_the_same_in_any_pieces_and_nearly_what_it_hears_of_a_rec
     assert (windows[0] == windows[1]).all()
     now = slice(BEFORE - 5, BEFORE + 1)
     recorded = around(loudness_of(wave, len(windows[0])))
-    assert np.corrcoef(windows[0][:, now].ravel(), recorded[:, now].ravel())[0, 1] > 0.9
+    begun = slice(12, None)  # half a second: by then it is known how loud this voice is
+    assert np.corrcoef(windows[0][begun, now].ravel(), recorded[begun, now].ravel())[0, 1] > 0.9
 
 
 def test_silence_brings_the_mouth_to_rest_and_keeps_it_there(animator, face, wave):
