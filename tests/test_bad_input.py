@@ -223,7 +223,7 @@ class TestSounds:
         path = kit.file("list.mp3", bad.lists(kit, "concat", "hidden.wav"))
         with pytest.raises(BadAudioError):
             load_audio(path)
-        monkeypatch.setattr("atvg.voice.audio._CONTAINERS", "concat,wav")
+        monkeypatch.setattr("atvg.voice.decoding._CONTAINERS", "concat,wav")
         assert np.abs(load_audio(path)).max() > 0.02
 
     def test_a_list_is_refused_as_the_sound_of_a_film_too(self, kit, out):

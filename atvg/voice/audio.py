@@ -103,7 +103,7 @@ def sound_of(audio: Audio) -> str | os.PathLike | np.ndarray | Cut:
 def _check_length(seconds: float, whole: float, cut: Cut, max_seconds: float) -> None:
     """Of so many seconds that are used, of as many as there are."""
     if seconds > max_seconds:
-        raise TooLongError(f"the audio lasts {whole:.0f} s, {max_seconds:g} s is the limit; give a start and an end")
+        raise TooLongError(f"the audio lasts {whole:.0f} s, {max_seconds:g} s is the limit; cut it with start and end")
     if seconds < MIN_SECONDS and cut.start:
         raise BadAudioError(f"the audio lasts {whole:.2f} s; start before that, {MIN_SECONDS:g} s at least")
     if seconds < MIN_SECONDS:

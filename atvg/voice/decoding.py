@@ -83,7 +83,9 @@ def find_voice(path: Any) -> tuple[Path, Place]:
 
 def refusal(path: Path) -> BadAudioError:
     """Why a file in which nothing can be heard is no voice."""
-    return BadAudioError(f"{path.name} {kind_of(path)}; give a WAV, MP3, M4A, OGG or video file with speech")
+    kind = kind_of(path)
+    why = f": it is {kind}" if kind else " that can be decoded"
+    return BadAudioError(f"{path.name} holds no audio{why}; give a WAV, MP3, M4A, OGG or video file with speech")
 
 
 def decode(path: Path, place: Place, seconds: float, start: float = 0.0) -> np.ndarray:

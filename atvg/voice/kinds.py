@@ -3,37 +3,36 @@
 from pathlib import Path
 
 _HEAD, _TAIL = 2**16, 2**20  # bytes that are looked at; the index of a recording may be its end
-_NO_SOUND = "holds no audio that can be decoded"
 
 # Beginning → what it is.
 _BEGINNINGS = {
-    b"MThd": "is a MIDI file: notes, but no sound",
-    b"RIFF....RMID": "is a MIDI file: notes, but no sound",
-    b"#EXTM3U": "is a playlist: it only names other files",
-    b"[playlist]": "is a playlist: it only names other files",
-    b"\x89PNG": "is a picture",
-    b"\xff\xd8\xff": "is a picture",
-    b"GIF8": "is a picture",
-    b"BM": "is a picture",
-    b"II*\0": "is a picture",
-    b"MM\0*": "is a picture",
-    b"RIFF....WEBP": "is a picture",
-    b"....ftypheic": "is a picture",
-    b"....ftypmif1": "is a picture",
-    b"....ftypavif": "is a picture",
-    b"....ftypaax": "is protected against copying and cannot be decoded",
-    b"....ftypM4P": "is protected against copying and cannot be decoded",
-    b"%PDF": "is a document",
-    b"{\\rtf": "is a document",
-    b"\xd0\xcf\x11\xe0": "is a document",
-    b"PK\x03\x04": "is an archive or a document: take the recording out of it",
-    b"Rar!": "is an archive: take the recording out of it",
-    b"7z\xbc\xaf": "is an archive: take the recording out of it",
-    b"\x1f\x8b": "is an archive: take the recording out of it",
-    b".ra\xfd": "is RealAudio, an old kind that is not read: save it as WAV or MP3",
-    b".RMF": "is RealAudio, an old kind that is not read: save it as WAV or MP3",
-    b"\x7fELF": "is a program",
-    b"MZ": "is a program",
+    b"MThd": "a MIDI file: notes, but no sound",
+    b"RIFF....RMID": "a MIDI file: notes, but no sound",
+    b"#EXTM3U": "a playlist: it only names other files",
+    b"[playlist]": "a playlist: it only names other files",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"GIF8": "a picture",
+    b"BM": "a picture",
+    b"II*\0": "a picture",
+    b"MM\0*": "a picture",
+    b"RIFF....WEBP": "a picture",
+    b"....ftypheic": "a picture",
+    b"....ftypmif1": "a picture",
+    b"....ftypavif": "a picture",
+    b"....ftypaax": "protected against copying and cannot be decoded",
+    b"....ftypM4P": "protected against copying and cannot be decoded",
+    b"%PDF": "a document",
+    b"{\\rtf": "a document",
+    b"\xd0\xcf\x11\xe0": "a document",
+    b"PK\x03\x04": "an archive or a document: take the recording out of it",
+    b"Rar!": "an archive: take the recording out of it",
+    b"7z\xbc\xaf": "an archive: take the recording out of it",
+    b"\x1f\x8b": "an archive: take the recording out of it",
+    b".ra\xfd": "RealAudio, an old kind that is not read: save it as WAV or MP3",
+    b".RMF": "RealAudio, an old kind that is not read: save it as WAV or MP3",
+    b"\x7fELF": "a program",
+    b"MZ": "a program",
 }
 _FILMS = {
     b"....ftyp",
@@ -48,22 +47,22 @@ _LISTS = (b"<asx", b"<playlist", b"<smil", b"<MPD")
 _LOCKED = (b"drms", b"enca", b"encv", bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e"))  # the last: WMA's
 
 
-def kind_of(path: Path) -> str:
-    """The rest of a sentence that the file's name begins: what it is, or that no sound can be found in it."""
+def kind_of(path: Path) -> str | None:
+    """What it is, as "it is …" goes on, if that can be told."""
     head = _head(path)
     if any(sign in head + _tail(path) for sign in _LOCKED) and _begins_as_any(head, _FILMS):
-        return "is protected against copying and cannot be decoded"
+        return "protected against copying and cannot be decoded"
     for beginning, kind in _BEGINNINGS.items():
         if _begins(head, beginning):
             return kind
     if _begins_as_any(head, _FILMS):
-        return "is a video without sound, or it is damaged"
+        return "a video without sound, or it is damaged"
     text = head.lstrip(b"\xef\xbb\xbf \r\n\t")
     if any(sign.lower() in text[:512].lower() for sign in _LISTS):
-        return "is a playlist: it only names other files"
+        return "a playlist: it only names other files"
     if _is_text(text):
-        return "holds no audio: it is a text file"
-    return _NO_SOUND
+        return "a text file"
+    return None
 
 
 def wav_inside(path: Path) -> tuple[str, ...] | None:
