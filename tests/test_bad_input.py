@@ -242,7 +242,7 @@ class TestSounds:
         endless = kit.file("ffmpeg", "#!/bin/sh\nexec sleep 60\n")
         endless.chmod(0o755)
         monkeypatch.setattr("imageio_ffmpeg.get_ffmpeg_exe", lambda: str(endless))
-        for module in ("voice.audio", "film.video"):
+        for module in ("voice.decoding", "film.video"):
             monkeypatch.setattr(f"atvg.{module}.PATIENCE", 0.3)
         path = kit.wav("a.wav", bad.voice())
         with pytest.raises(BadAudioError, match="too long to decode"):
