@@ -65,8 +65,8 @@ class TestVoice:
     def test_little_noise_changes_little_and_much_noise_much(self, animator, face, voice):
         label = "Lips asked for: r with the normal run"
         faint, loud = (disturb(animator, face, voice, "noise", snr=snr).figures[label][1] for snr in (50, -15))
-        assert faint > 0.98 > loud
-        assert math.isnan(loud) or loud < 0.8
+        assert faint > 0.98
+        assert math.isnan(loud) or loud < 0.8  # none, where nobody is heard any more
 
     @pytest.mark.long
     def test_pieces_are_decided_by_the_seed(self, animator, face, voice, outcome):

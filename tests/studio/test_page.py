@@ -34,7 +34,7 @@ def test_only_photo_and_audio_must_be_given(client):
     names = [(p["parameter_name"], p["parameter_has_default"]) for p in endpoints["/animate"]["parameters"]]
     assert names[:2] == [("photo", False), ("audio", False)]
     assert all(default for _, default in names[2:])
-    assert [name for name, _ in names[-4:]] == ["natural", "teeth", "ear", "liveliness"], "new ones come last"
+    assert [name for name, _ in names[-5:]] == ["teeth", "ear", "start", "end", "liveliness"], "new ones come last"
     checked = [(p["parameter_name"], p["parameter_has_default"]) for p in endpoints["/check_face"]["parameters"]]
     assert checked == [("photo", False), ("box", True), ("points", True)]
 

@@ -47,5 +47,5 @@ def test_of_a_long_recording_the_beginning_is_chosen(tmp_path):
     write_wav(path, np.zeros(130 * 16_000))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("atvg.studio.files._allowed", lambda upload, _: upload["path"])
-        said, start, end = checked._choose_part({"path": str(path)})
+        said, start, end = checked._choose_part({"path": str(path)}, 0, 0)
     assert (start, end) == (0, 120) and "130 s" in said and "120.0 s" in said
