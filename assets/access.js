@@ -18,7 +18,7 @@
     // Gradio gives each choice a name of its own, so arrow keys do not lead from one to the next.
     all("fieldset[id] input[type=radio]").forEach((choice) => (choice.name = choice.closest("fieldset").id));
     set("pre", {tabindex: "0"}); // where it is narrow it is scrolled
-    if (calm.matches) all("video[autoplay], video[loop]").forEach((film) => (film.autoplay = film.loop = false));
+    if (calm.matches) all("video[autoplay], video[loop]").filter((film) => !film.closest("#video")).forEach((film) => (film.autoplay = film.loop = false));
   };
   let due = 0;
   const later = () => (due ||= requestAnimationFrame(() => ((due = 0), mend())));

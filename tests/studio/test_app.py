@@ -24,6 +24,7 @@ def test_importing_the_app_does_not_launch_it(animator, monkeypatch):
     assert not app.demo.is_running
 
 
+@pytest.mark.long
 def test_weights_that_are_none_are_explained_in_one_line(tmp_path):
     environment = os.environ | {"ATVG_WEIGHTS": str(tmp_path / "none")}
     command = [sys.executable, "app.py"]

@@ -238,7 +238,7 @@ def test_a_link_carries_the_settings(visitor):
     visitor.hears("pitch", ".toast-wrap")
     visitor.hears("Face found", "#said")
     visitor.unfold("Head and mouth")
-    assert visitor.ask("document.querySelector(\"input[aria-label='range slider for Turn (yaw)']\").value") == "3"
+    visitor.until("document.querySelector(\"input[aria-label='range slider for Turn (yaw)']\")?.value == '3'")
     visitor.until("location.search.includes('seed=7') && !location.search.includes('pitch')")
 
 
@@ -323,6 +323,7 @@ def test_one_of_several_faces_is_chosen(visitor, astronaut, tmp_path):
     visitor.until("!document.querySelector('#which')?.checkVisibility()")
 
 
+@pytest.mark.long
 def test_five_clicks_place_a_face(visitor, tmp_path):
     robot = Robot()
     Image.fromarray(robot.picture).save(tmp_path / "robot.png")
@@ -371,6 +372,7 @@ setInterval(() => {
 """
 
 
+@pytest.mark.long
 def test_a_live_face_speaks_with_its_visitor(address, face, voices, tmp_path, record_property):
     """How far behind is also measured from outside: by the voice's loudness and the mouth's darkness."""
     spoken = load_audio(voices / "cate_blanch_2.mp3")[:28_800]
