@@ -86,7 +86,7 @@ def main() -> None:
                     visitor.resize(width, 1000, scale)
                     visitor.dress(theme)
                     visitor.until(SETTLED)
-                    time.sleep(1)  # colours fade, and the voice's wave is drawn again
+                    time.sleep(3)  # colours fade, the voice's wave is drawn again, and no film is loading any more
                     shot = visitor.photograph(TALLEST // scale)
                     (folder / f"{tab}-{look}.webp").write_bytes(compressed(shot))
         finally:
