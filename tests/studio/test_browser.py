@@ -459,6 +459,36 @@ def test_nothing_is_wider_than_a_phone(visitor, theme):
         assert visitor.ask("document.documentElement.scrollWidth") <= 391, tab
 
 
+def _type(visitor: Any, where: str, text: str) -> None:
+    """In place of what is there."""
+    visitor.find(where).send_keys(Keys.CONTROL, "a")
+    visitor.find(where).send_keys(text, Keys.TAB)
+
+
+@pytest.mark.long
+def test_a_part_of_a_voice_is_used(visitor):
+    visitor.press("#portraits button")
+    visitor.hears("4.0 s", "#heard")
+    _type(visitor, "#voice-start input", "1")
+    _type(visitor, "#voice-end input", "2.2")
+    visitor.hears("1.2 s", "#heard")
+    visitor.press("#generate")
+    assert visitor.film() == pytest.approx(1.2, abs=0.05)
+
+
+@pytest.mark.long
+def test_a_voice_is_trimmed_by_its_handles(visitor):
+    visitor.press("#portraits button")
+    visitor.hears("4.0 s", "#heard")
+    _type(visitor, "#voice-end input", "3")
+    visitor.hears("3.0 s", "#heard")
+    visitor.press("#voice button[aria-label='Trim audio to selection']")
+    visitor.press("#voice button.text-button")
+    visitor.hears("1.0 s", "#heard")  # the quarter that the handles enclose at first; of a new voice all is used
+    visitor.press("#generate")
+    assert visitor.film() == pytest.approx(1.0, abs=0.05)
+
+
 @pytest.mark.long
 def test_a_heic_is_seen_checked_and_spoken_with(visitor, astronaut, voice, tmp_path):
     """Its name as iPhones write it; browsers cannot show it, and know no type for it."""
