@@ -1,9 +1,12 @@
 """A split of a pack that is larger than memory: WebDataset reads its shards while training goes on."""
 
+import contextlib
 import itertools
 import queue
 import threading
+import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -13,10 +16,12 @@ from atvg.data.bank import Driver, Windows, no_sound, number_of, row_numbers
 from atvg.data.pack import Clip, Shard, shards, unpack_clip
 from atvg.data.pairs import Extremes, draw_pair, extremes
 from atvg.data.storage import AnyPath, opened
+from atvg.errors import PackError
 
 _POOL = 512  # clips held at a time: enough people for a mixed batch, a gigabyte of one-second clips
 _FRESH = 1  # clips replaced after every batch
 _AHEAD = 16  # clips made ready before they are needed
+_LOOKS = 0.5  # seconds after which a reader that waits looks whether its pool is still there
 
 T = TypeVar("T")
 
@@ -24,7 +29,8 @@ T = TypeVar("T")
 class Pool(Generic[T]):
     """Clips of a split, made ready in a thread, of which so many are held at a time and the oldest give way to others.
 
-    Every process of a distributed run reads all shards in an order of its own, over and over.
+    Every process of a distributed run reads all shards in an order of its own, over and over. The thread ends with the
+    pool.
 
     Args:
         size: how many are held; of a small split all, each once.
@@ -50,12 +56,14 @@ class Pool(Generic[T]):
     ):
         found = shards(pack_dir, split)
         order = np.random.default_rng([rank, world]).permutation(len(found))
-        self._shards = [found[i] for i in order]
-        self._ready, self._together = ready, together
-        self._with_sound, self._with_frames = with_sound, with_frames
-        self._no_sound = no_sound(pack_dir, split)
         self._queue: queue.Queue[tuple[str, T] | Exception] = queue.Queue(_AHEAD)
-        threading.Thread(target=self._read, daemon=True).start()
+        let_go = threading.Event()
+        weakref.finalize(self, let_go.set)
+        reader = _Reader(
+            [found[i] for i in order], ready, together, with_sound, with_frames, no_sound(pack_dir, split), self._queue,
+            let_go,
+        )  # fmt: skip
+        threading.Thread(target=reader.read, daemon=True).start()
         # A small split is read once, not over and over until the pool is full.
         first, item = self._next()
         self.items: list[T] = [item]
@@ -83,23 +91,48 @@ class Pool(Generic[T]):
             raise found
         return found
 
-    def _read(self) -> None:
+
+class _LetGoError(Exception):
+    """Nobody wants the clips any more."""
+
+
+@dataclass
+class _Reader(Generic[T]):
+    """What the thread of a `Pool` runs; it must not hold the pool, which would never go then."""
+
+    shards: list[Shard]
+    ready: Callable[[list[Clip]], list[T]]
+    together: int
+    with_sound: bool
+    with_frames: bool
+    no_sound: PackError
+    queue: "queue.Queue[tuple[str, T] | Exception]"
+    let_go: threading.Event
+
+    def read(self) -> None:
+        """Over and over, until the pool is gone."""
         try:
             for turn in itertools.count():
-                waiting: list[Clip] = []
-                used = 0
-                for clip in itertools.chain.from_iterable(self._clips(shard, turn == 0) for shard in self._shards):
-                    waiting.append(clip)
-                    used += 1
-                    if len(waiting) == self._together:
-                        self._hand_over(waiting)
-                        waiting = []
-                if waiting:
-                    self._hand_over(waiting)
-                if not used:  # or whoever waits for a clip would wait for ever
-                    raise self._no_sound
+                self._read_all(is_new=turn == 0)
+        except _LetGoError:
+            return
         except Exception as error:  # handed to the thread that trains, which would wait for ever otherwise
-            self._queue.put(error)
+            with contextlib.suppress(_LetGoError):
+                self._put(error)
+
+    def _read_all(self, is_new: bool) -> None:
+        waiting: list[Clip] = []
+        used = 0
+        for clip in itertools.chain.from_iterable(self._clips(shard, is_new) for shard in self.shards):
+            waiting.append(clip)
+            used += 1
+            if len(waiting) == self.together:
+                self._hand_over(waiting)
+                waiting = []
+        if waiting:
+            self._hand_over(waiting)
+        if not used:  # or whoever waits for a clip would wait for ever
+            raise self.no_sound
 
     def _clips(self, shard: Shard, is_new: bool) -> Iterator[Clip]:
         """The clips of a shard that are wanted."""
@@ -112,16 +145,22 @@ class Pool(Generic[T]):
             count = 0
             for sample in group_by_keys(tar_file_expander([{"url": shard.path.name, "stream": file}])):
                 members = {ending: sample[ending] for ending in ("json", "npz", "mp4")}
-                clip = unpack_clip(sample["__key__"], members, self._with_frames)
+                clip = unpack_clip(sample["__key__"], members, self.with_frames)
                 count += 1
-                if clip.sync or not self._with_sound:
+                if clip.sync or not self.with_sound:
                     yield clip
             shard.compare_count(count)
 
     def _hand_over(self, clips: list[Clip]) -> None:
         """Makes ready what has been read, and queues it."""
-        for clip, item in zip(clips, self._ready(clips), strict=True):
-            self._queue.put((clip.key, item))
+        for clip, item in zip(clips, self.ready(clips), strict=True):
+            self._put((clip.key, item))
+
+    def _put(self, found: tuple[str, T] | Exception) -> None:
+        while not self.let_go.is_set():
+            with contextlib.suppress(queue.Full):
+                return self.queue.put(found, timeout=_LOOKS)
+        raise _LetGoError
 
 
 class StreamBank:

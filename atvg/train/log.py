@@ -58,6 +58,13 @@ class RunLog:
         if self._writer is not None:
             self._writer.flush()
 
+    def close(self) -> None:
+        """Ends TensorBoard's thread; what cannot be written any more was told by whatever was written last."""
+        if self._writer is not None:
+            with contextlib.suppress(OSError):
+                self._writer.close()
+            self._writer = None
+
     def _board(self) -> "SummaryWriter":
         if self._writer is None:
             from torch.utils.tensorboard import SummaryWriter

@@ -1,5 +1,6 @@
 """The training loop of all networks: time, learning rate, EMA, when to log and to save, exact resume, clean stops."""
 
+import contextlib
 import copy
 import signal
 import sys
@@ -59,7 +60,7 @@ class Loop:
             Stopped: a signal has ended it, and the state is saved.
         """
         state_path = self.run_dir / STATE_FILE
-        with noting_signals() as signals, quiet_threads():
+        with noting_signals() as signals, quiet_threads(), contextlib.closing(self._log):
             if resume:
                 self.step, self.seconds = load_run(state_path, self.ema, self.stage.players)
             if self.fabric.is_global_zero:

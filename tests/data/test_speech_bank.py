@@ -50,7 +50,7 @@ def test_a_small_split_is_held_once(stream):
 def test_it_holds_no_more_than_a_pool_and_lets_go_of_the_oldest(stream, tiny_pack, monkeypatch):
     (clip,) = read_pack(tiny_pack, "val", with_frames=False)
     monkeypatch.setattr(speech_bank, "_POOL", 10)
-    monkeypatch.setattr("atvg.data.stream.Pool._clips", lambda self, shard, is_new: endless(clip))
+    monkeypatch.setattr("atvg.data.stream._Reader._clips", lambda self, shard, is_new: endless(clip))
     bank = stream()
     assert len(bank.clips) == 10
     before = list(bank.clips)

@@ -1,9 +1,11 @@
 """A split that is read while training goes on."""
 
+import gc
 import io
 import json
 import shutil
 import tarfile
+import threading
 
 import numpy as np
 import pytest
@@ -32,6 +34,16 @@ def test_a_driver_is_asked_for_each_clip(tiny_pack):
     stream = StreamBank(tiny_pack, "train", torch.device("cpu"), driver=lambda clip: clip.landmarks[..., :2] / 2)
     windows = stream.batch(np.random.default_rng(0), batch=3, steps=2)
     np.testing.assert_array_equal(windows.errors, windows.landmarks[..., :2] / 2)
+
+
+def test_one_that_is_let_go_takes_its_thread_along(tiny_pack):
+    before = set(threading.enumerate())
+    stream = StreamBank(tiny_pack, "train", torch.device("cpu"))
+    (reader,) = set(threading.enumerate()) - before
+    del stream
+    gc.collect()
+    reader.join(10)
+    assert not reader.is_alive()
 
 
 def test_a_missing_split_is_named(tiny_pack):

@@ -1,6 +1,7 @@
 """The loop of both stages: when it stops, what it leaves behind, and that a resumed run is the same run."""
 
 import json
+import threading
 
 import pytest
 import torch
@@ -205,6 +206,11 @@ class TestWhatIsLeft:
         events = EventAccumulator(str(folder / "tensorboard")).Reload()
         assert [event.step for event in events.Scalars("loss/pixel")] == [2, 4]
         assert [event.step for event in events.Images("sample")] == [2, 4]
+
+    def test_no_thread_of_it_goes_on(self, run_at, tmp_path):
+        before = set(threading.enumerate())
+        run_at(tmp_path / "run", steps=2)
+        assert (tmp_path / "run" / "tensorboard").is_dir() and set(threading.enumerate()) <= before
 
 
 class TestAverage:
