@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from atvg.config import CROP_SIZE
 from atvg.face import geometry
 from atvg.face.face import Face
 from atvg.film.close_up import CloseUp
@@ -45,7 +46,7 @@ class Cutout:
         close_up = CloseUp.of(face)
         self.side = close_up.side
         self._to_square = geometry.compose(close_up.matrix(self.side), geometry.invert(face.matrix))
-        scale = float(geometry.scale_of(self._to_square)) * 128
+        scale = float(geometry.scale_of(self._to_square)) * CROP_SIZE
         self._margin, self._feather = round(_MARGIN * scale), max(1.0, _FEATHER * scale)
         self._label = Image.fromarray(label_layer(self.side, self.side))
 

@@ -57,11 +57,15 @@ class Photo:
         self.turn.click(self.turn_photo, [self.field, self.report], self.field, **QUICK)
 
     def begin(self, photo: Upload, request: gr.Request | None = None) -> tuple[Any, str, str]:
-        """A new photo has no place yet, and is shown as a JPEG if browsers do not know its format, as with HEIC."""
-        with suppress(ATVGError):  # the check says what is wrong
+        """A new photo has no place yet."""
+        return self.visible(photo, request), "", ""
+
+    def visible(self, photo: Upload, request: gr.Request | None = None) -> Any:
+        """A photo's field: it is shown as a JPEG if browsers do not know its format, as with HEIC."""
+        with suppress(ATVGError):  # whoever reads it says what is wrong
             if photo and not is_shown(photo):
-                return self._turned(photo, 0, request), "", ""
-        return gr.skip(), "", ""
+                return self._turned(photo, 0, request)
+        return gr.skip()
 
     def turn_photo(self, photo: Upload, report: dict[str, Any], request: gr.Request | None = None) -> str:
         """The photo as the check found that it has to be turned."""

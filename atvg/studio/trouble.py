@@ -11,7 +11,7 @@ from atvg.lab.disturbances import TROUBLES
 from atvg.studio.examples import STRANGER
 from atvg.studio.explaining import explaining
 from atvg.studio.files import Upload, open_voice, save_png
-from atvg.studio.settings import PAGE, PRIVATE
+from atvg.studio.settings import PAGE, PRIVATE, RAW
 from atvg.studio.studio import Studio
 from atvg.studio.talk import Talk
 
@@ -41,7 +41,8 @@ class Trouble:
         self.gallery = gr.Gallery(**PAGE["gallery"])
 
     def wire(self, talk: Talk) -> None:
-        """Both buttons."""
+        """Both buttons, and the other person's photo."""
+        self.other.change(talk.photo.visible, self.other, self.other, **PRIVATE | RAW)
         place, part = talk.photo.place, talk.voice.part
         talk.on_press(
             self.break_button, self.break_it, [self.trouble, self.snr, self.size, self.other, *place, *part],

@@ -54,7 +54,10 @@ class Voice:
             api_visibility="private", **quiet,
         )  # fmt: skip
         chosen = [event for field in self.part for event in (field.submit, field.blur)]
-        gr.on(chosen, self.check_voice, [self.field, *self.part], self.heard, api_name="check_voice", **quiet)
+        gr.on(
+            chosen, self.check_voice, [self.field, *self.part], self.heard, api_name="check_voice",
+            trigger_mode="always_last", **quiet,
+        )  # fmt: skip
 
     def wire_speak(self) -> None:
         """A spoken text takes the place of the voice."""

@@ -27,11 +27,8 @@ _LEAST = 2 * SAMPLE_RATE  # of less nothing can be told: one vowel is a hum, or 
 
 _NOISY = 15.0  # dB between speech and background; measured: less in 3 of 101, and in 9 of 10 at −15 and −20 dB
 
-_MAINS, _HARMONICS, _LINE = (
-    (50, 60),
-    8,
-    4096,
-)  # Hz; how many of its multiples; samples that tell them from their neighbours
+_MAINS, _HARMONICS = (50, 60), 8  # Hz, and how many multiples of it
+_LINE = 4096  # samples that tell them from their neighbours
 # dB by which the three clearest lines stand out at moments that are soft for them, and of their power below speech.
 # Measured: 11 dB in 1 of 101, under which lies music; found in 9 of 10 at −20 and −25 dB, in 7 of 10 at −35.
 _STANDS_OUT, _HEARD = 11.0, -36.0
