@@ -20,12 +20,18 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.12 python3.11 python3.10 pytho
 demo: $(VENV)/.demo
 	$(BIN)/python app.py
 
-# One thread each: two tests run side by side.
+# One thread each: two tests run side by side. Training has processes of its own, as in use: a test worker that had
+# loaded all of the app before it trained has died now and then.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+TRAINING := tests/data tests/nets tests/train
+
 test: $(VENV)/.test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	$(PYTEST) $(TRAINING)
+	$(PYTEST) $(TRAINING:%=--ignore=%)
 
 test-all: $(VENV)/.test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m ""
+	$(PYTEST) -m "" $(TRAINING)
+	$(PYTEST) -m "" $(TRAINING:%=--ignore=%)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
