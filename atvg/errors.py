@@ -1,10 +1,24 @@
-"""Errors a user can cause and mend. Every message is one line: what is wrong, then what to do."""
+"""Errors a user can cause and mend, and advice. Every message is one line: what is wrong, then what to do."""
 
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 _LONGEST = 600  # characters of a message: names of files and what was typed are repeated in it
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What is wrong with a photo or a voice, but no error: it can be used, and the result suffers.
+
+    Attributes:
+        kind: one of the `KINDS` of the module that gives it.
+        message: one line: what is wrong, then what to do.
+    """
+
+    kind: str
+    message: str
 
 
 class ATVGError(Exception):

@@ -7,13 +7,13 @@ rendered as turned by 20 to 50°.
 """
 
 import math
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from scipy.linalg import eigvalsh
 
 from atvg.config import CROP_SIZE
+from atvg.errors import Advice
 from atvg.face import geometry
 from atvg.face.face import Face
 from atvg.face.landmarks import EYE_CORNERS, FLIP, LEFT_EYE, MOUTH, OUTER_LIP, RIGHT_EYE, mouth_opening
@@ -56,19 +56,6 @@ _FINE, _STEEP = 0.3, 1.53
 _EYES, _ONE_EYE, _LIPS = 0.25, 0.15, 0.25
 _FOREIGN = 0.28  # difference of colours, of the lightness of skin; measured: up to 0.23, masks 0.5 in the median
 _BLACK = 0.5  # lightness of lips, of that of skin; measured: less in 1 of 566, dark foam has 0.3 in the median
-
-
-@dataclass(frozen=True)
-class Advice:
-    """One thing that is wrong with a photo.
-
-    Attributes:
-        kind: one of `KINDS`.
-        message: one line: what is wrong, then what to do.
-    """
-
-    kind: str
-    message: str
 
 
 def advise(face: Face) -> list[Advice]:

@@ -4,13 +4,12 @@
 60 Hz, arpeggios and a drum, or white noise mixed in, so many dB below the speech.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.ndimage import median_filter
 from scipy.signal import stft
 
 from atvg.config import FPS, SAMPLE_RATE
+from atvg.errors import Advice
 from atvg.voice.audio import n_video_frames, silence, speech_level
 from atvg.voice.level import decibels, details, noise_floor
 
@@ -39,19 +38,6 @@ _BAND = (250, 4000)  # Hz
 # Share of the power that notes have in the soft moments, and dB of these below the loud ones: music has no pause.
 # Measured: in 4 of 101; found in 9 of 10 at −10 dB, in 6 of 10 at −15 and −20, in 1 of 10 at −30.
 _TONAL, _SOFT = 0.3, -32.0
-
-
-@dataclass(frozen=True)
-class Advice:
-    """One thing that is wrong with a voice.
-
-    Attributes:
-        kind: one of `KINDS`.
-        message: one line: what is wrong, then what to do.
-    """
-
-    kind: str
-    message: str
 
 
 def advise(wave: np.ndarray) -> list[Advice]:
