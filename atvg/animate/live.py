@@ -62,8 +62,7 @@ class Live:
     A frame is drawn as soon as the sound up to `look_ahead` seconds after its end has been fed. Its landmarks differ
     from those made of the finished recording in four ways: the ear hears 1.6 s before and 0.2 s after it, the speaker's
     level is that of the last ten seconds of speech (one below −40 dBFS is known after a second), silence is known
-    only a little ahead, and smoothing looks one frame
-    ahead. Memory does not grow.
+    only a little ahead, and smoothing looks one frame ahead. Memory does not grow.
 
     Args:
         animator: with weights.
@@ -187,11 +186,11 @@ class Live:
         level, below = self._level, _ROOM
         if self._loud:
             below = speech.silent_below(level)
-        elif len(levels) >= FPS:
-            rare = loudness.rare_words(details)
-            if rare.any() or np.subtract(*np.percentile(details, [90, 10])) > _SWAYS:
-                level = float(np.percentile(levels[rare] if rare.any() else levels, 90))
-                below = speech.silent_below(level)
+        elif len(levels) >= FPS and (
+            loudness.rare_words(details).any() or np.subtract(*np.percentile(details, [90, 10])) > _SWAYS
+        ):
+            level = loudness.loud_level(levels, details)
+            below = speech.silent_below(level)
         steady = len(levels) >= FPS and loudness.is_steady(details)
         noise = loudness.noise_below(details) if len(details) else -np.inf
         return level, steady | (all_levels < below) | (all_details < noise)

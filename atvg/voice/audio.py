@@ -25,7 +25,7 @@ from atvg.config import (
 )  # fmt: skip
 from atvg.errors import BadAudioError, BadSettingError, TooLongError
 from atvg.voice.decoding import decode, find_voice, mixed, refusal, seconds_of
-from atvg.voice.level import SAMPLES_PER_FRAME, details, frame_levels, is_steady, noise_below, rare_words
+from atvg.voice.level import SAMPLES_PER_FRAME, details, frame_levels, is_steady, loud_level, noise_below
 
 Audio = Union[str, os.PathLike, "tuple[int, np.ndarray]", np.ndarray, "Cut"]
 
@@ -192,8 +192,7 @@ def n_video_frames(wave: np.ndarray) -> int:
 def speech_level(wave: np.ndarray) -> float:
     """RMS of the loud parts: the 90th percentile over frames, of those with words if they are rare; 0 of silence."""
     frames = n_video_frames(wave)
-    levels, rare = frame_levels(wave, frames), rare_words(details(wave, frames))
-    return float(np.percentile(levels[rare] if rare.any() else levels, 90))
+    return loud_level(frame_levels(wave, frames), details(wave, frames))
 
 
 def silence(wave: np.ndarray, n_frames: int) -> np.ndarray:
@@ -237,8 +236,10 @@ def even_gain(level: float) -> float:
 
 def gain_of(wave: np.ndarray) -> float:
     """The same of a whole recording; noise alone is not raised to speech."""
-    gain = even_gain(speech_level(wave))
-    return min(gain, _MAX_GAIN) if is_steady(details(wave, n_video_frames(wave))) else gain
+    frames = n_video_frames(wave)
+    found = details(wave, frames)
+    gain = even_gain(loud_level(frame_levels(wave, frames), found))
+    return min(gain, _MAX_GAIN) if is_steady(found) else gain
 
 
 def plain_rows(wave: np.ndarray, first: int, count: int, gain: float, n_mfcc: int = N_MFCC_STORED) -> np.ndarray:

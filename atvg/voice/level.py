@@ -69,6 +69,16 @@ def noise_below(levels: np.ndarray) -> float:
     return floor + _ABOVE if least <= np.percentile(levels, 90) - floor <= most else -np.inf
 
 
+def loud_level(levels: np.ndarray, found: np.ndarray) -> float:
+    """RMS of the loud parts: the 90th percentile of `frame_levels`, of those with words if they are rare.
+
+    Args:
+        levels, found: of the same frames (T,), `frame_levels` and `details`.
+    """
+    rare = rare_words(found)
+    return float(np.percentile(levels[rare] if rare.any() else levels, 90))
+
+
 def rare_words(levels: np.ndarray) -> np.ndarray:
     """Which frames hold the words of a recording that is background for more than nine tenths, bool; else none."""
     floor = noise_floor(levels)
