@@ -118,6 +118,14 @@ class Visitor:
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
         element.click()
 
+    def speak_example(self, seconds: str = "") -> float:
+        """Makes a video of the first example, whose voice lasts that long, and returns its duration in seconds."""
+        self.press("#portraits button")
+        self.hears("Face found", "#said")
+        self.hears(f"{seconds} s,", "#heard")
+        self.press("#generate")
+        return self.film()
+
     def turn_to(self, tab: str) -> None:
         if not self.driver.find_elements(By.ID, f"tab-{tab}-button"):  # no room for it on a phone
             self.press(".overflow-menu > button")

@@ -25,11 +25,7 @@ LOOKS = {"light": ("light", 1280, 1), "dark": ("dark", 1280, 1), "phone": ("ligh
 
 def fill(visitor: Visitor) -> None:
     """Gives every tab something to show, of the first example."""
-    visitor.press("#portraits button")
-    visitor.hears("Face found", "#said")
-    visitor.hears(" s,", "#heard")
-    visitor.press("#generate")
-    visitor.film()
+    visitor.speak_example()
     visitor.turn_to("live")
     visitor.press("#live-consent input")
     visitor.until("!document.querySelector('#live-face canvas').hidden")

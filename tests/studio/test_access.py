@@ -54,11 +54,7 @@ def visitor(address, tmp_path) -> Iterator[Any]:
 @pytest.fixture
 def served(visitor) -> Any:
     """Somebody who has made a video of an example."""
-    visitor.press("#portraits button")
-    visitor.hears("Face found", "#said")
-    visitor.hears("4.0 s", "#heard")
-    visitor.press("#generate")
-    visitor.film()
+    visitor.speak_example("4.0")
     visitor.find("#downloads a")
     return visitor
 

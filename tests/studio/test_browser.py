@@ -178,11 +178,7 @@ def _choose(visitor: Any, name: str) -> None:
 
 @pytest.mark.long
 def test_all_pictures_of_a_result_have_one_clock(visitor):
-    visitor.press("#portraits button")
-    visitor.hears("Face found", "#said")
-    visitor.hears(" s,", "#heard")
-    visitor.press("#generate")
-    visitor.film()
+    visitor.speak_example()
     assert [p["name"] for p in visitor.ask(PICTURES) if p["shown"]] == ["Close-up"]
     assert visitor.ask("document.querySelector('#video video').poster").endswith(".jpg")
     visitor.driver.execute_script("document.querySelector('#video video').play()")
