@@ -22,7 +22,7 @@ RUN pip install --no-deps . && atvg doctor
 FROM python:3.11-slim-bookworm
 COPY --from=build /opt/atvg /opt/atvg
 ENV PATH=/opt/atvg/bin:$PATH PYTHONUNBUFFERED=1 \
-    GRADIO_SERVER_NAME=0.0.0.0 GRADIO_SERVER_PORT=7860 GRADIO_TEMP_DIR=/tmp/atvg-app
+    GRADIO_SERVER_NAME=0.0.0.0 GRADIO_SERVER_PORT=7860
 RUN useradd --create-home --uid 1000 atvg
 USER 1000
 WORKDIR /home/atvg

@@ -26,4 +26,4 @@ PORTRAITS = [_example(name) for name in PAGE["portraits"]]
 VOICES_AT_HAND = [_example(name) for name in PAGE["voices"]]
 PAIRS = [[str(_example(name)), str(_example(about["voice"]))] for name, about in PAGE["portraits"].items()]
 FREE = [*PORTRAITS, *VOICES_AT_HAND]  # to use without anybody's consent
-STRANGER = {"path": str(PORTRAITS[1])}  # whose landmarks are used where nobody else's are given
+STRANGER = {"path": str(_example("grace_hopper.jpg"))}  # whose landmarks are used where nobody else's are given
