@@ -1,15 +1,37 @@
 """What passes from the networks to everything that shows or saves it: stretches of frames."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
+from atvg.motion.filmed import Behind, Filmed
 from atvg.motion.teeth import Teeth
 from atvg.motion.turn import HeadTurn
 
 CHUNK = 10  # frames drawn at once: 0.4 s of video, a good batch for a CPU
+
+
+class Scene(NamedTuple):
+    """A frame of a film, and the face in it.
+
+    Attributes:
+        picture: (H, W, 3) uint8 RGB.
+        matrix: 2×3, picture → crop.
+        landmarks: (68, 2) float32 crop pixels, as it was filmed.
+        rest: (68, 2) float32, the same with the mouth at rest.
+        light: (3,) float32, how much more of each colour there is than in the photo.
+        filmed: how the film shows the inside of the mouth, if it does.
+    """
+
+    picture: np.ndarray
+    matrix: np.ndarray
+    landmarks: np.ndarray
+    rest: np.ndarray
+    light: np.ndarray
+    filmed: Filmed | None
 
 
 @dataclass(frozen=True)
@@ -26,6 +48,7 @@ class Chunk:
         landmarks: (T, 68, 2) float32 crop pixels.
         codes: (T, K) float32, AT-net's output after gain and smoothing.
         turns: T turns of the head beyond the face's own pose; none while it stays still.
+        scenes: the T frames of the film that is dubbed; none of a photo.
         teeth: what lies behind the lips, of one photo; None if the network draws without layers.
     """
 
@@ -40,27 +63,35 @@ class Chunk:
     codes: np.ndarray
     turns: tuple[HeadTurn, ...]
     teeth: Teeth | None
+    scenes: tuple[Scene, ...] = field(default=(), kw_only=True)
 
     def __len__(self) -> int:
         return len(self.frames)
 
     def cut(self, first: int, last: int) -> "Chunk":
         """Frames first..last − 1 of this stretch."""
-        parts = {name: getattr(self, name)[first:last] for name in (*_ARRAYS, "turns")}
+        parts = {name: getattr(self, name)[first:last] for name in (*_ARRAYS, "turns", "scenes")}
         return Chunk(start=self.start + first, teeth=self.teeth, **parts)
 
 
 _ARRAYS = ("frames", "attention", "motion", "photos", "base", "shift", "landmarks", "codes")
 
 
+def behind(scenes: tuple[Scene, ...]) -> Behind:
+    """What is known of the mouth in T frames of one shot, as tensors of one clip."""
+    rest, light = (torch.from_numpy(np.stack([getattr(s, name) for s in scenes]))[None] for name in ("rest", "light"))
+    return Behind(rest, light, scenes[0].filmed)
+
+
 def join(chunks: list[Chunk]) -> dict[str, Any]:
     """What consecutive chunks hold, by name, joined."""
-    turns = tuple(turn for chunk in chunks for turn in chunk.turns)
-    joined = {name: np.concatenate([getattr(c, name) for c in chunks]) for name in _ARRAYS if name != "photos" or turns}
-    if not turns:  # one and the same picture
+    turns, scenes = (tuple(one for chunk in chunks for one in getattr(chunk, name)) for name in ("turns", "scenes"))
+    moves = bool(turns or scenes)
+    joined = {name: np.concatenate([getattr(c, name) for c in chunks]) for name in _ARRAYS if name != "photos" or moves}
+    if not moves:  # one and the same picture
         photo = chunks[0].photos[0]
         joined["photos"] = np.broadcast_to(photo, (len(joined["frames"]), *photo.shape))
-    return {**joined, "turns": turns, "teeth": chunks[0].teeth}
+    return {**joined, "turns": turns, "scenes": scenes, "teeth": chunks[0].teeth}
 
 
 def regroup(chunks: Iterable[Chunk], size: int) -> Iterator[Chunk]:

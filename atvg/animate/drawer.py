@@ -10,6 +10,7 @@ from atvg.animate.chunk import Chunk
 from atvg.animate.engine import Engine
 from atvg.animate.torch_engine import as_pixels
 from atvg.motion.carry import Carried
+from atvg.motion.filmed import Behind
 from atvg.motion.layers import Layers
 from atvg.motion.monochrome import Monochrome
 from atvg.motion.teeth import Teeth, fit_teeth, load_donors
@@ -42,7 +43,7 @@ class Drawer:
         photo_crop: (128, 128, 3) uint8.
         example: (68, 2+) its landmarks, crop pixels.
         recurrent: if not, the MMCRNN forgets after every frame, as if each were the first.
-        teeth: how much of them shows that the photo does not, 0..1.
+        teeth: how much of them shows that the photo does not, 0..1; or the teeth themselves.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Drawer:
         photo_crop: np.ndarray,
         example: np.ndarray,
         recurrent: bool = True,
-        teeth: float = 1.0,
+        teeth: float | Teeth = 1.0,
     ):
         self._engine, self._recurrent = engine, recurrent
         self._device = next(engine.net.parameters()).device
@@ -59,7 +60,9 @@ class Drawer:
         self._tone = Monochrome.of(photo_crop)
         self._teeth = None
         if engine.net.config.warp and engine.net.config.layers:
-            self._teeth = fit_teeth(load_donors(device=self._device), self._photo, marks, teeth)
+            if not isinstance(teeth, Teeth):
+                teeth = fit_teeth(load_donors(device=self._device), self._photo, marks, teeth)
+            self._teeth = Teeth(*(part.to(self._device) for part in teeth))
         self._code = engine.net.encode_photo(self._photo, marks[..., :2], self._teeth)
         self._state = self._code.start
 
@@ -100,9 +103,12 @@ class Drawer:
         frames, attention, motion = map(np.concatenate, zip(*parts, strict=True))
         return frames, attention, motion
 
-    def turned(self, crops: np.ndarray, landmarks: np.ndarray) -> Turned:
-        """Crops (T, 128, 128, 3) uint8 in which the head has been turned, and their landmarks (T, 68, 2)."""
-        return Turned(self._images(crops)[None], self._tensor(landmarks)[None])
+    def turned(self, crops: np.ndarray, landmarks: np.ndarray, behind: Behind | None = None) -> Turned:
+        """Crops (T, 128, 128, 3) uint8 in which the head has been turned, and their landmarks (T, 68, 2).
+
+        Or those of a film's frames, with what it tells of the mouth.
+        """
+        return Turned(self._images(crops)[None], self._tensor(landmarks)[None], behind)
 
     def carried(self, moved: Carried) -> Turned:
         """The photo with its head moved by control points."""

@@ -22,6 +22,7 @@ from atvg.face.detection import FaceDetector
 from atvg.face.detector import make_detector
 from atvg.motion.idle import IdleModel
 from atvg.motion.shape import ShapeModel, denormalise_offset, press_lips, uncross_lips
+from atvg.motion.teeth import Teeth
 from atvg.nets.at_net import ATNet
 from atvg.nets.blocks import channels_last
 from atvg.nets.ear import Ear
@@ -148,7 +149,7 @@ class Pipeline:
         example: np.ndarray,
         beta: float = 0.5,
         recurrent: bool = True,
-        teeth: float = 1.0,
+        teeth: float | Teeth = 1.0,
     ) -> "Drawer":
         """VG-net ready to draw one photo, (128, 128, 3) uint8 with landmarks (68, 2+) in crop pixels; see `Drawer`."""
         return Drawer(self.engine(beta), photo_crop, example, recurrent, teeth)

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from atvg.config import CROP_SIZE
+from atvg.motion.filmed import Behind, behind_lips
 from atvg.motion.openings import (
     BROWS,
     EYES,
@@ -171,7 +172,9 @@ def moves(eye: Opening, before: Tensor, after: Tensor) -> bool:
 
 
 @torch.no_grad()
-def layers(photo: Tensor, still: Tensor, landmarks: Tensor, teeth: Teeth | None) -> Layers:
+def layers(
+    photo: Tensor, still: Tensor, landmarks: Tensor, teeth: Teeth | None, behind: Behind | None = None
+) -> Layers:
     """The layers of B clips of T frames.
 
     Args:
@@ -179,6 +182,7 @@ def layers(photo: Tensor, still: Tensor, landmarks: Tensor, teeth: Teeth | None)
         still: its landmarks, (B, T, 68, 2) or (B, 1, 68, 2) crop pixels.
         landmarks: (B, T, 68, 2) those of the frames.
         teeth: of B photos. Without, what they do not tell is left to the network, over the warped photo.
+        behind: of photos that are frames of a film; of others teeth stand as in `still`.
     """
     batch, steps = landmarks.shape[:2]
 
@@ -210,14 +214,19 @@ def layers(photo: Tensor, still: Tensor, landmarks: Tensor, teeth: Teeth | None)
         part = (..., rows, across)
         x, y = ticks[across], ticks[rows]
         shows, showed = between(after, opening, x, y)[:, None], known(now, after, opening, x, y)[:, None]
+        if behind is not None and opening is MOUTH:
+            showed = torch.zeros_like(showed)
         change = shows - each(between(before, opening, x, y)[:, None])
-        behind = warped[part]
+        inner = warped[part]
         if opening is MOUTH and teeth is not None:
-            behind = unseen(teeth, still.expand_as(landmarks), landmarks, x, y)
+            if behind is None:
+                inner = unseen(teeth, still.expand_as(landmarks), landmarks, x, y)
+            else:
+                inner = behind_lips(teeth, behind, landmarks, x, y)
             unknown[part] = shows * (1 - showed)
         elif opening is not MOUTH:
             lids[part] += (-2 * change).clamp(min=0)
-        inside = behind + showed * (photos[part] - behind)
+        inside = inner + showed * (photos[part] - inner)
         base[part] = base[part] + shows * (inside - base[part])
         changed[part] += change.abs()
     return Layers(base, unknown, lids.clamp(max=1), (2 * changed).clamp(max=1), shift)

@@ -19,7 +19,7 @@ from atvg.motion.tone import luma, read_tone
 
 __all__ = ["Donors", "Teeth", "fit_teeth", "load_donors", "suitable", "unseen"]
 
-_ANCHORS = [31, 32, 33, 34, 35, *range(48, 60)]  # nose base and outer lips: what the upper row is seen to move with
+ANCHORS = [31, 32, 33, 34, 35, *range(48, 60)]  # nose base and outer lips: what the upper row is seen to move with
 _CHIN, _LOWER_LIP = [7, 8, 9], [56, 57, 58, 65, 66, 67]
 _NOSES = 0.272, 0.014  # mean and deviation of `nose_width`, faces at rest
 _SHOWN = 2.0  # crop pixels of upper incisor below a resting upper lip
@@ -106,7 +106,7 @@ def _fit(
     tongue = 0.5 * tone.lips + 0.25 * tone.white * photo.new_tensor([1.0, 0.55, 0.55])
     gums = 0.75 * tone.lips + 0.1 * skin
     colours = torch.stack([cavity, tongue, gums, white], dim=1)
-    anchors = F.pad(points[:, _ANCHORS], (0, 1), value=1.0)
+    anchors = F.pad(points[:, ANCHORS], (0, 1), value=1.0)
     return Teeth(
         upper * alpha, lower * alpha, stand.place, torch.linalg.pinv(anchors).transpose(1, 2), stand.turn, stand.bite,
         colours, tone.palette, tone.grey, tone.flat,
@@ -130,13 +130,16 @@ def _widened(alpha: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def unseen(teeth: Teeth, still: Tensor, landmarks: Tensor, xs: Tensor, ys: Tensor) -> Tensor:
+def unseen(
+    teeth: Teeth, still: Tensor, landmarks: Tensor, xs: Tensor, ys: Tensor, light: Tensor | None = None
+) -> Tensor:
     """Paints what lies behind the lips, as if there were none but for their shadow.
 
     Args:
         still: (B, T, 68, 2) the photo's own landmarks with the head turned as in each frame, crop pixels.
         landmarks: (B, T, 68, 2) those of the frames.
         xs, ys: (W,) and (H,) places in crop pixels, evenly spaced and rising.
+        light: (B, T, 3) how much more of each colour there is in a frame than in the photo; as much if None.
 
     Returns:
         (B·T, 3, H, W) in [−1, 1].
@@ -152,6 +155,7 @@ def unseen(teeth: Teeth, still: Tensor, landmarks: Tensor, xs: Tensor, ys: Tenso
     if len(x) and len(y):
         with torch.autocast(still.device.type, enabled=False):
             made = _paint(teeth, still, landmarks, x, y)
+            made = made if light is None else (made * light[..., None, None]).clamp(0, 1)
         # Each frame has its own box: what it shows does not depend on the frames it is painted with.
         across = (x >= low[..., :1]) & (x <= high[..., :1])
         down = (y >= low[..., 1:]) & (y <= high[..., 1:])
@@ -179,7 +183,7 @@ def _paint(teeth: Teeth, still: Tensor, landmarks: Tensor, x: Tensor, y: Tensor)
         for i in (0, 1)
     )  # (B, T, H, W)
     across = _unroll(across, teeth.turn[:, None, None, None])
-    moved = to_row[..., :2] @ _jaw(still, landmarks)[..., None]  # (B, T, 2, 1)
+    moved = to_row[..., :2] @ jaw(still, landmarks)[..., None]  # (B, T, 2, 1)
     jaw_across, jaw_down = across - moved[..., 0, :, None], down - moved[..., 1, :, None]
     jaw_down = jaw_down - teeth.bite[:, None, None, None]
 
@@ -188,7 +192,7 @@ def _paint(teeth: Teeth, still: Tensor, landmarks: Tensor, x: Tensor, y: Tensor)
     lower = _row(teeth.lower, jaw_across, jaw_down, LOWER_ROWS, fine)
     cavity, tongue, gums, white = (colour[:, None, :, None, None] for colour in teeth.colours.unbind(1))
     flat = teeth.flat[:, None, None, None]
-    light = _light(landmarks, x, y).lerp(torch.ones_like(down), 0.7 * flat)
+    light = light_within(landmarks, x, y).lerp(torch.ones_like(down), 0.7 * flat)
     side = (1 / (1 + (across / 9.5) ** 4)).lerp(torch.ones_like(down), flat)
 
     # Back to front: throat, tongue, the jaw's gum and row, the skull's gum and row.
@@ -213,7 +217,7 @@ def _paint(teeth: Teeth, still: Tensor, landmarks: Tensor, x: Tensor, y: Tensor)
 
 def _to_row(teeth: Teeth, still: Tensor) -> Tensor:
     """Crop pixels of each frame → row space of the skull, (B, T, 2, 3)."""
-    affine = still[:, :, _ANCHORS].transpose(2, 3) @ teeth.anchors[:, None]
+    affine = still[:, :, ANCHORS].transpose(2, 3) @ teeth.anchors[:, None]
     (a, b), (c, d) = (row.unbind(-1) for row in affine[..., :2].unbind(-2))
     back = torch.stack([torch.stack([d, -b], -1), torch.stack([-c, a], -1)], -2)
     back = back / (a * d - b * c)[..., None, None]
@@ -228,7 +232,7 @@ def _unroll(across: Tensor, sine: Tensor) -> Tensor:
     return 2 * across / (cosine + root)
 
 
-def _jaw(still: Tensor, landmarks: Tensor) -> Tensor:
+def jaw(still: Tensor, landmarks: Tensor) -> Tensor:
     """How far the jaw has moved since the photo, (B, T, 2) crop pixels: bone follows the chin more than the lip."""
     moved = landmarks - still
     return 0.8 * moved[:, :, _CHIN].mean(dim=2) + 0.2 * moved[:, :, _LOWER_LIP].mean(dim=2)
@@ -251,7 +255,7 @@ def _row(row: Tensor, across: Tensor, down: Tensor, rows: tuple[int, int], fine:
     return found.unflatten(2, (steps, height)).transpose(1, 2)
 
 
-def _light(landmarks: Tensor, x: Tensor, y: Tensor) -> Tensor:
+def light_within(landmarks: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """What the lips let in, (B, T, H, W) in [0, 1]: little under the upper lip, in a narrow gap and at the corners."""
     top, bottom = (_curve(landmarks[:, :, list(edge)], x) for edge in (MOUTH.upper, MOUTH.lower))
     gap = (bottom - top).clamp(min=0)

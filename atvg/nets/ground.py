@@ -6,16 +6,21 @@ import torch
 from torch import Tensor
 
 from atvg.config import CROP_SIZE, N_LANDMARKS, VGNetConfig
+from atvg.motion.filmed import Behind
 from atvg.motion.layers import Layers, layers
 from atvg.motion.teeth import Teeth
 from atvg.motion.warp import pinned_shift, places, resample, warp
 
 
 class Turned(NamedTuple):
-    """The photo with its head moved as in each of T frames, but with its own expression; see `atvg.motion.carry`."""
+    """The photo with its head moved as in each of T frames, but with its own expression; or the frames of a film.
+
+    See `atvg.motion.carry`, and `atvg.dub`.
+    """
 
     photo: Tensor  # (B, T, 3, 128, 128) in [−1, 1]
     landmarks: Tensor  # (B, T, 68, 2) crop pixels
+    behind: Behind | None = None  # of frames of a film, whose mouths move as it will
 
 
 def turn(photo: Tensor, sources: Tensor, targets: Tensor) -> Turned:
@@ -45,7 +50,7 @@ def lay_ground(config: VGNetConfig, own: Turned, asked: Tensor, teeth: Teeth | N
     if not config.warp:
         return Ground(photo, None)
     if config.layers:
-        return Ground(photo, layers(*own, asked, teeth))
+        return Ground(photo, layers(own.photo, own.landmarks, asked, teeth, own.behind))
     before, after = own.landmarks.expand_as(asked).flatten(0, 1), asked.flatten(0, 1)
     shift = pinned_shift(before, after, CROP_SIZE)
     nowhere = torch.zeros_like(photo[:, :1])
