@@ -78,12 +78,16 @@ class DetectorUnavailableError(ATVGError):
     """The chosen landmark detector cannot be loaded (usually: its weights cannot be downloaded)."""
 
 
+class BadFilmError(ATVGError):
+    """The film cannot be decoded, or not be used as one."""
+
+
 class BadAudioError(ATVGError):
     """The audio cannot be decoded, or holds nothing to speak from."""
 
 
 class TooLongError(BadAudioError):
-    """The audio is longer than the limit."""
+    """The audio, or the film, is longer than the limit."""
 
 
 class BadTextError(ATVGError):

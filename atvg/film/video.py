@@ -10,6 +10,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ import numpy as np
 
 from atvg.config import FPS, MAX_SECONDS, SAMPLE_RATE
 from atvg.errors import BadAudioError, OutputError
+from atvg.film.colour import OF_PHOTOS, Colour
 from atvg.film.output import check_output, disk_full, unwritable
 from atvg.scratch import has_room, remove_abandoned, under_way
 from atvg.voice.audio import Cut
@@ -45,15 +47,10 @@ _PATIENCE = 20  # seconds for one to prove itself
 _failed: set[str] = set()  # those that did, but failed later: they take few videos at once
 _SOUND = "sound.flac"
 _MAX_SOUND = 2**29  # bytes of the FLAC; ten minutes of 192 kHz stereo have 460 MB before they are packed
-# The matrix of BT.601 is what OpenCV and old players assume; the tags keep the others from guessing BT.709.
-_COLOUR = (
-    "scale=out_color_matrix=bt601:out_range=tv,format=yuv420p,"
-    "setparams=range=tv:colorspace=smpte170m:color_primaries=bt709:color_trc=bt709"
-)
 
 
 class VideoWriter:
-    """Streams frames into an mp4 of 25 frames/s: H.264 yuv420p and AAC, ready to be played while it downloads.
+    """Streams frames into an mp4: H.264 yuv420p and AAC, ready to be played while it downloads.
 
     ::
 
@@ -72,6 +69,8 @@ class VideoWriter:
         audio: a file whose voice (see `atvg.voice.decoding.find_voice`) is used as it is, or a `Cut` of one; float32
             samples in [−1, 1] (N,) at 16 kHz; or None for a silent film.
         metadata: further tags, such as ``{"title": …}``. The comment that says AI-generated cannot be replaced.
+        fps: frames a second; their times in the file are exact, of 24000/1001 too.
+        colour: by which matrix and in which range they are written, and tagged; None is that of photos.
 
     Raises:
         OutputError: `path` cannot be written, no frame came, or ffmpeg failed.
@@ -89,10 +88,14 @@ class VideoWriter:
         size: tuple[int, int],
         audio: Sound | None = None,
         metadata: Mapping[str, str] | None = None,
+        fps: Fraction | int = FPS,
+        colour: Colour | None = None,
     ):
         self.path = check_output(path, self.ending)
         self.width, self.height = size
+        self.fps = Fraction(fps)
         self.frames_written = 0
+        self._colour = colour or OF_PHOTOS
         self._audio = audio if self.hears else None
         self._tags = {"title": "AI-generated video", **(metadata or {}), "comment": COMMENT}
 
@@ -165,15 +168,23 @@ class VideoWriter:
     def _encode(self, size: tuple[int, int]) -> "FFMPEG_VideoWriter":
         """Starts the encoder for pictures (width, height); what it writes is `silent`."""
         self._codec, preset, quality = _encoder(*size)
-        return self._encoding(size, self._codec, preset, [*quality, "-vf", _COLOUR])
+        return self._encoding(size, self._codec, preset, list(quality), self._colour.filters())
 
-    def _encoding(self, size: tuple[int, int], codec: str, preset: str, options: list[str]) -> "FFMPEG_VideoWriter":
+    def _encoding(
+        self, size: tuple[int, int], codec: str, preset: str, options: list[str], filters: str = "null"
+    ) -> "FFMPEG_VideoWriter":
         # Imported here because moviepy costs half a second, and `label` alone does not need it.
         from moviepy.video.io.ffmpeg_writer import FFMPEG_VideoWriter
 
+        if (
+            Fraction(f"{float(self.fps):.2f}") != self.fps
+        ):  # moviepy tells ffmpeg two digits: frames get their times anew
+            exact = f"{self.fps.numerator}/{self.fps.denominator}"
+            filters = f"settb={self.fps.denominator}/{self.fps.numerator},setpts=N,fps={exact},{filters}"
         return FFMPEG_VideoWriter(
-            str(self._folder / self.silent), size, FPS, codec=codec, preset=preset, logfile=self._log,
-            with_mask=self.channels == 4, ffmpeg_params=["-hide_banner", "-loglevel", "error", *options],
+            str(self._folder / self.silent), size, float(self.fps), codec=codec, preset=preset, logfile=self._log,
+            with_mask=self.channels == 4,
+            ffmpeg_params=["-hide_banner", "-loglevel", "error", *options, "-vf", filters],
         )  # fmt: skip
 
     def _join(self) -> int:
@@ -187,7 +198,7 @@ class VideoWriter:
         if self._audio is None:
             return ["-c:v", "copy"]
         # Cut here because ffmpeg's own -shortest lets it run on by up to a second.
-        exact = f"apad,atrim=end={self.frames_written / FPS}"
+        exact = f"apad,atrim=end={float(self.frames_written / self.fps)}"
         sound: list[str | Path] = [
             "-i",
             self._folder / _SOUND,
@@ -241,7 +252,7 @@ def _encoder(width: int, height: int) -> tuple[str, str, tuple[str, ...]]:
 def _works(name: str, preset: str, quality: tuple[str, ...]) -> bool:
     command = [
         imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", "-nostdin", "-f", "lavfi", "-i", "color=gray:s=640x480:r=25",
-        "-frames:v", "3", "-vcodec", name, "-preset", preset, *quality, "-vf", _COLOUR, "-f", "null", "-",
+        "-frames:v", "3", "-vcodec", name, "-preset", preset, *quality, "-vf", OF_PHOTOS.filters(), "-f", "null", "-",
     ]  # fmt: skip
     with contextlib.suppress(subprocess.TimeoutExpired):
         return subprocess.run(command, stdin=subprocess.DEVNULL, timeout=_PATIENCE, check=False).returncode == 0

@@ -1,0 +1,271 @@
+"""Foreign films → frames: RGB, upright, in square pixels, at a constant rate, frame k always the same picture.
+
+Nothing but ffmpeg opens a foreign film, and ffmpeg nothing but that (`atvg.voice.decoding.ffmpeg_input`). What a film
+is, its filter ``showinfo`` tells of the first frame that can be decoded: unlike the lines about streams, which round
+rates to two digits, it tells the exact ones, and everything as it is after a turn by metadata.
+"""
+
+import re
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import imageio_ffmpeg
+import numpy as np
+
+from atvg.config import MAX_SECONDS
+from atvg.dub.kinds import kind_of
+from atvg.errors import BadFilmError, TooLongError, existing_file
+from atvg.film.colour import OF_PHOTOS, Colour
+from atvg.voice.decoding import PATIENCE, ffmpeg_input
+
+LEAST_SIDE, MOST_SIDE = 64, 4096  # pixels
+MOST_PIXELS = 4096 * 2304  # of a frame
+LEAST_RATE, MOST_RATE = 1, 240  # frames a second
+
+_TRACK = ["-map", "0:V:0"]  # the first that is no cover picture
+_ENDLESS = 1e6  # seconds; longer than any film
+_SAFE = 0.5  # seconds before a wanted frame at which decoding must have begun: the first frames may lack references
+
+# Rates that films have. A film whose rate varies gets the one that is nearest to its mean.
+_NTSC = Fraction(1000, 1001)
+_RATES = [
+    *(Fraction(rate) for rate in (10, 12, 15, 18, 20, 24, 25, 30, 48, 50, 60, 72, 75, 90, 100, 120, 144, 200, 240)),
+    *(rate * _NTSC for rate in (24, 30, 48, 60, 120, 240)),
+]
+_SAME = (
+    2e-4  # by how much a rate may differ from one of these and still be meant to be it; 24 and 23.976 differ by 1e-3
+)
+_STEADY = 0.01  # by how much the mean may differ from the rate that all times fit, which is told too
+_UNKNOWN = ("unknown", "unspecified", "reserved")
+
+
+@dataclass(frozen=True)
+class Footage:
+    """A film that can be read.
+
+    Attributes:
+        size: (width, height) of its frames, upright and in square pixels; either may be odd.
+        fps: frames a second, the rate that `frames` gives them at.
+        seconds: how long it says that it is; 0 if it does not.
+        colour: what it says of its colours.
+        start: when its first frame is shown, in the units of its track.
+    """
+
+    path: Path
+    size: tuple[int, int]
+    fps: Fraction
+    seconds: float
+    colour: Colour
+    start: int
+
+
+def open_footage(path: Any) -> Footage:
+    """What a film is.
+
+    The rate is the one that all of its frames' times fit, if the mean is the same within 1%. If not, the film's rate
+    varies, and is made constant: at the usual rate that is nearest to its mean (of less than 10, the nearest whole
+    number), each frame where its time rounds to, so none is off by more than half a frame.
+
+    Raises:
+        BadFilmError: no such file, no film, only sound, not to be decoded, or a size or rate that is not taken.
+        TooLongError: longer than `MAX_SECONDS`.
+    """
+    path = existing_file(path, BadFilmError, "film", "give an MP4, MOV, MKV or WebM with a face")
+    said = _shown(path, ffmpeg_input(path, _ENDLESS))
+    shown = re.search(
+        r"showinfo.* n: *0 pts: *(-?\d+) .* sar:(\d+)/(\d+) s:(\d+)x(\d+) (?s:.*?)"
+        r"color_range:(\S+) color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)",
+        said,
+    )
+    if shown is None:
+        raise _refusal(path, said)
+    start, across, down, width, height = map(int, shown.groups()[:5])
+    wide = Fraction(across, down) if across and down else Fraction(1)
+    # One side grows, so that no pixel is lost.
+    size = (round(width * wide), height) if wide > 1 else (width, round(height / wide))
+    if min(size) < LEAST_SIDE:
+        raise BadFilmError(f"{path.name} is {_by(size)} pixels; give a film of at least {LEAST_SIDE} pixels a side")
+    if max(size) > MOST_SIDE or size[0] * size[1] > MOST_PIXELS:
+        raise BadFilmError(f"{path.name} is {_by(size)} pixels; make it smaller, at most {MOST_SIDE}x2304")
+    fps, seconds = _rate_and_seconds(path, said)
+    if not LEAST_RATE <= fps <= MOST_RATE:
+        raise BadFilmError(
+            f"{path.name} has {float(fps):g} frames a second; give a film of {LEAST_RATE} to {MOST_RATE}"
+        )
+    if seconds > MAX_SECONDS:
+        raise TooLongError(f"the film lasts {seconds:.0f} s; cut it to at most {MAX_SECONDS:.0f} s")
+    levels, matrix, primaries, transfer = ("" if word in _UNKNOWN else word for word in shown.groups()[5:])
+    # A film of RGB itself becomes what photos become.
+    colour = OF_PHOTOS if matrix == "gbr" else Colour(matrix, primaries, transfer, levels)
+    return Footage(path, size, fps, seconds, colour, start)
+
+
+def frames(footage: Footage, first: int = 0, count: int | None = None) -> Iterator[np.ndarray]:
+    """Its frames from number `first` on, one after the other: uint8 RGB (height, width, 3), each an array of its own.
+
+    Frame k is what is shown at k / fps after the first, the same bit for bit wherever reading began. Interlaced frames
+    (those that say so) are deinterlaced. RGB is made by the film's own matrix and range. A damaged film ends early, and
+    one that is longer than it says ends at `MAX_SECONDS`. Close the iterator, or forget it, and ffmpeg is gone.
+
+    Args:
+        count: at most so many; None for all.
+
+    Raises:
+        BadFilmError: no new frame comes for a minute.
+    """
+    width, height = footage.size
+    most = max(0, int(MAX_SECONDS * footage.fps) - first)
+    count = most if count is None else min(count, most)
+    if count <= 0:
+        return
+    rate = f"{footage.fps.numerator}/{footage.fps.denominator}"
+    drawn = (
+        # Times from the first frame on, so that the grid of the rate lies the same wherever reading begins; then its
+        # numbers are those of the frames.
+        f"setpts=PTS-({footage.start}),bwdif=mode=send_frame:deint=interlaced,fps={rate}:round=near,"
+        f"trim=start_pts={first},"
+        f"scale={width}:{height}:flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp,setsar=1,format=rgb24"
+    )
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", "-copyts", *_input_before(footage, first), *_TRACK,
+        "-vf", drawn, "-fps_mode", "passthrough", "-frames:v", str(count), "-f", "rawvideo", "pipe:1",
+    ]  # fmt: skip
+    child = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
+    )
+    try:
+        for _ in range(count):
+            frame: np.ndarray = np.empty((height, width, 3), np.uint8)
+            if not _filled(frame, child, footage.path):
+                return
+            yield frame
+    finally:
+        child.kill()  # does nothing to a process that has ended
+        child.communicate()
+
+
+def _filled(frame: np.ndarray, child: subprocess.Popen, path: Path) -> bool:
+    """Whether a whole frame came."""
+    hung = threading.Event()
+
+    def give_up() -> None:
+        hung.set()
+        child.kill()
+
+    timer = threading.Timer(PATIENCE, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        left = memoryview(frame.data).cast("B")
+        while left:
+            got = child.stdout.readinto(left)  # type: ignore[union-attr]
+            if not got:
+                break
+            left = left[got:]
+    finally:
+        timer.cancel()
+    if hung.is_set():
+        raise _too_slow(path)
+    return not left
+
+
+def _input_before(footage: Footage, frame: int) -> list[str]:
+    """ffmpeg's input from so early on that a frame and all after it are decoded as they are from the beginning.
+
+    Where ffmpeg gets to is looked at rather than believed: in a transport stream it lands anywhere, and has nothing to
+    show before the next key frame.
+    """
+    wanted, back = float(frame / footage.fps), 0.0
+    while wanted - back > 1:
+        source = ffmpeg_input(footage.path, _ENDLESS, wanted - back, ("-noaccurate_seek",))
+        shown = re.search(
+            r"config in time_base: (\d+)/(\d+)(?s:.*?) n: *0 pts: *(-?\d+) ", _shown(footage.path, source)
+        )
+        if shown:
+            unit = Fraction(int(shown[1]), int(shown[2]))
+            if (int(shown[3]) - footage.start) * unit <= wanted - _SAFE:
+                return source
+        back = 2 * back + 1
+    return ffmpeg_input(footage.path, _ENDLESS)
+
+
+def _shown(path: Path, source: list[str]) -> str:
+    """What ffmpeg says of a film, and of the first frame that comes from there."""
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-copyts", *source, *_TRACK, "-vf", "showinfo=checksum=0",
+        "-frames:v", "1", "-f", "null", "-",
+    ]  # fmt: skip
+    return _run(command, path).stderr.decode(errors="replace")
+
+
+def _rate_and_seconds(path: Path, said: str) -> tuple[Fraction, float]:
+    """Frames a second, and how long the film is, from its headers if these agree with themselves."""
+    exact = re.search(r"config in time_base: \S+, frame_rate: (\d+)/(\d+)", said)
+    rate = Fraction(int(exact[1]), int(exact[2])) if exact and int(exact[2]) else Fraction(0)
+    track = re.search(r"^ *Stream #0:(\d+).* -> #0:0", said, re.MULTILINE)
+    mean = re.search(rf"^ *Stream #0:{track[1]}\D.*?([\d.]+) fps", said, re.MULTILINE) if track else None
+    announced = re.search(r"Duration: (\d+):(\d\d):(\d\d\.\d+)", said)
+    seconds = float(int(announced[1]) * 3600 + int(announced[2]) * 60 + float(announced[3])) if announced else 0.0
+    steady = rate and mean and abs(float(mean[1]) / rate - 1) <= _STEADY and rate <= MOST_RATE
+    if not steady or not announced:
+        times = _times(path)
+        if not announced and len(times):
+            seconds = float(times[-1] - times[0])
+        if not steady and len(times) > 1:
+            return _usual(Fraction((len(times) - 1) / (times[-1] - times[0]))), seconds
+    return (_meant(rate) if steady else Fraction(25)), seconds
+
+
+def _meant(rate: Fraction) -> Fraction:
+    nearest = min(_RATES, key=lambda usual: abs(usual - rate))
+    return nearest if abs(nearest / rate - 1) <= _SAME else rate.limit_denominator(100_000)
+
+
+def _usual(mean: Fraction) -> Fraction:
+    """The usual rate that is nearest to the mean of one that varies."""
+    if not min(_RATES) * Fraction(95, 100) < mean < max(_RATES) * Fraction(105, 100):
+        return Fraction(round(mean))
+    return min(_RATES, key=lambda usual: abs(usual - mean))
+
+
+def _times(path: Path) -> np.ndarray:
+    """When each frame is shown, seconds, sorted: read through, but not decoded."""
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", "-copyts", *ffmpeg_input(path, _ENDLESS), *_TRACK,
+        "-c", "copy", "-t", f"{MAX_SECONDS + 1:g}", "-f", "framecrc", "-",
+    ]  # fmt: skip
+    said = _run(command, path).stdout.decode(errors="replace")
+    unit = re.search(r"^#tb 0: (\d+)/(\d+)", said, re.MULTILINE)
+    shown = {int(pts) for pts in re.findall(r"^0, *-?\d+, *(-?\d+),", said, re.MULTILINE)}
+    return np.sort(np.array(list(shown), float)) * (int(unit[1]) / int(unit[2])) if unit else np.zeros(0)
+
+
+def _run(command: list[str], path: Path) -> subprocess.CompletedProcess:
+    try:
+        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise _too_slow(path) from None
+
+
+def _too_slow(path: Path) -> BadFilmError:
+    return BadFilmError(f"{path.name} takes too long to decode; save it as MP4 (H.264) and try again")
+
+
+def _refusal(path: Path, said: str) -> BadFilmError:
+    """Why a file of which no frame can be shown is no film."""
+    advice = "give an MP4, MOV, MKV or WebM with a face"
+    tracks = re.findall(r"^  Stream #0:\d.*?: (Video|Audio): (.*)", said, re.MULTILINE)
+    pictures = [about for kind, about in tracks if kind == "Video" and "(attached pic)" not in about]
+    if tracks and not pictures:
+        return BadFilmError(f"{path.name} holds sound, but no film; give it as the voice, and here {advice}")
+    kind = kind_of(path)
+    return BadFilmError(f"{path.name} cannot be decoded as a film{f': it is {kind}' if kind else ''}; {advice}")
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
