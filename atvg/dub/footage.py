@@ -31,7 +31,7 @@ _TRACK = ["-map", "0:V:0"]  # the first that is no cover picture
 _ENDLESS = 1e6  # seconds; longer than any film
 _SAFE = 0.5  # seconds before a wanted frame at which decoding must have begun: the first frames may lack references
 
-# Rates that films have. A film whose rate varies gets the one that is nearest to its mean.
+# Rates that films have. A film whose rate varies gets the nearest of these.
 _NTSC = Fraction(1000, 1001)
 _RATES = [
     *(Fraction(rate) for rate in (10, 12, 15, 18, 20, 24, 25, 30, 48, 50, 60, 72, 75, 90, 100, 120, 144, 200, 240)),
@@ -41,6 +41,7 @@ _SAME = (
     2e-4  # by how much a rate may differ from one of these and still be meant to be it; 24 and 23.976 differ by 1e-3
 )
 _STEADY = 0.01  # by how much the mean may differ from the rate that all times fit, which is told too
+_SQUARE = 0.02  # pixels this near to square are left: tools make them when they round sides, and nobody sees it
 _UNKNOWN = ("unknown", "unspecified", "reserved")
 
 
@@ -68,8 +69,8 @@ def open_footage(path: Any) -> Footage:
     """What a film is.
 
     The rate is the one that all of its frames' times fit, if the mean is the same within 1%. If not, the film's rate
-    varies, and is made constant: at the usual rate that is nearest to its mean (of less than 10, the nearest whole
-    number), each frame where its time rounds to, so none is off by more than half a frame.
+    varies, and is made constant: at the usual rate that is nearest to that of the stretches in which it moves (of less
+    than 10, the nearest whole number), each frame where its time rounds to, so none is off by more than half a frame.
 
     Raises:
         BadFilmError: no such file, no film, only sound, not to be decoded, or a size or rate that is not taken.
@@ -86,6 +87,8 @@ def open_footage(path: Any) -> Footage:
         raise _refusal(path, said)
     start, across, down, width, height = map(int, shown.groups()[:5])
     wide = Fraction(across, down) if across and down else Fraction(1)
+    if abs(wide - 1) < _SQUARE:
+        wide = Fraction(1)
     # One side grows, so that no pixel is lost.
     size = (round(width * wide), height) if wide > 1 else (width, round(height / wide))
     if min(size) < LEAST_SIDE:
@@ -128,7 +131,7 @@ def frames(footage: Footage, first: int = 0, count: int | None = None) -> Iterat
         # Times from the first frame on, so that the grid of the rate lies the same wherever reading begins; then its
         # numbers are those of the frames.
         f"setpts=PTS-({footage.start}),bwdif=mode=send_frame:deint=interlaced,fps={rate}:round=near,"
-        f"trim=start_pts={first},"
+        f"trim=start_pts={first},{footage.colour.readable()},"
         f"scale={width}:{height}:flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp,setsar=1,format=rgb24"
     )
     command = [
@@ -217,7 +220,9 @@ def _rate_and_seconds(path: Path, said: str) -> tuple[Fraction, float]:
         if not announced and len(times):
             seconds = float(times[-1] - times[0])
         if not steady and len(times) > 1:
-            return _usual(Fraction((len(times) - 1) / (times[-1] - times[0]))), seconds
+            gaps = np.diff(times)
+            moving = gaps[gaps < 1.5 * np.median(gaps)]  # pauses, and frames that a busy phone left out, do not count
+            return _usual(Fraction(1 / moving.mean())), seconds
     return (_meant(rate) if steady else Fraction(25)), seconds
 
 
@@ -226,11 +231,11 @@ def _meant(rate: Fraction) -> Fraction:
     return nearest if abs(nearest / rate - 1) <= _SAME else rate.limit_denominator(100_000)
 
 
-def _usual(mean: Fraction) -> Fraction:
-    """The usual rate that is nearest to the mean of one that varies."""
-    if not min(_RATES) * Fraction(95, 100) < mean < max(_RATES) * Fraction(105, 100):
-        return Fraction(round(mean))
-    return min(_RATES, key=lambda usual: abs(usual - mean))
+def _usual(rate: Fraction) -> Fraction:
+    """The usual rate that is nearest to one that varies; below and above all of these, the nearest whole number."""
+    if not 0.95 * min(_RATES) < rate < 1.05 * max(_RATES):
+        return Fraction(round(rate))
+    return min(_RATES, key=lambda usual: abs(usual - rate))
 
 
 def _times(path: Path) -> np.ndarray:

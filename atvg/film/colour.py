@@ -7,14 +7,15 @@ means, so they are handed on as tags.
 
 from dataclasses import dataclass
 
-# ffmpeg's names of matrices → those of its filter that converts. All others, and films that say nothing, are read by
-# that of BT.601, and so are they written.
+# ffmpeg's names of the matrices that it can read and write → those of its filter that writes. All others, and films
+# that say nothing, are read by that of BT.601, and so are they written.
 _MATRICES = {
     "bt709": "bt709",
     "fcc": "fcc",
+    "bt470bg": "bt601",
+    "smpte170m": "bt601",
     "smpte240m": "smpte240m",
     "bt2020nc": "bt2020",
-    "bt2020c": "bt2020",
 }
 
 
@@ -33,6 +34,11 @@ class Colour:
     primaries: str = ""
     transfer: str = ""
     range: str = ""
+
+    def readable(self) -> str:
+        """ffmpeg's filter that leaves of a film's tags what turns it into RGB; for some others it would refuse to."""
+        matrix = self.matrix if self.matrix in _MATRICES else "smpte170m"
+        return f"setparams=colorspace={matrix}:color_primaries=bt709:color_trc=bt709"
 
     def filters(self) -> str:
         """ffmpeg's filters: pictures in RGB → yuv420p in this colour, tagged as it is."""

@@ -3,14 +3,17 @@
 import os
 import re
 import subprocess
+from fractions import Fraction
 
 import imageio_ffmpeg
 import numpy as np
 import pytest
 
 from atvg.config import FPS, SAMPLE_RATE
+from atvg.dub.footage import frames, open_footage
 from atvg.errors import BadAudioError, OutputError
 from atvg.film import video
+from atvg.film.colour import Colour
 from atvg.film.label import label, sign
 from atvg.film.output import check_output
 from atvg.film.video import VideoWriter
@@ -205,9 +208,9 @@ def test_ffmpeg_failing_is_one_line_with_its_own_words(tmp_path, capfd):
 def test_no_frames_and_wrong_frames_are_refused(tmp_path):
     with pytest.raises(OutputError, match="no frames"), VideoWriter(tmp_path / "out.mp4", (64, 64)):
         pass
-    for frames in (moving(2, 64, 66), moving(2).astype(np.float32), moving(2)[0]):
+    for wrong in (moving(2, 64, 66), moving(2).astype(np.float32), moving(2)[0]):
         with pytest.raises(ValueError, match="frames are"), VideoWriter(tmp_path / "out.mp4", (64, 64)) as writer:
-            writer.write(frames)
+            writer.write(wrong)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -304,3 +307,55 @@ class TestEncodersInHardware:
     def test_without_any_that_works_software_encodes(self, candidates):
         candidates("h264_nvenc_of_nobody")
         assert video._encoder(64, 48)[0] == "libx264"
+
+
+class TestRateAndColour:
+    """What the films of photos do without: another rate, and the colour of a film that is dubbed."""
+
+    @pytest.mark.parametrize("rate", ["24000/1001", "30000/1001", "120000/1001", "60", "50", "12", "25", "12.5", "7/3"])
+    def test_times_in_the_file_are_exact(self, tmp_path, rate):
+        fps = Fraction(rate)
+        n_frames = 40
+        write(tmp_path / "out.mp4", moving(n_frames), fps=fps, audio=clicks(9, 0.2))
+        said = ffmpeg("-i", tmp_path / "out.mp4", "-map", "0:v", "-c", "copy", "-f", "framecrc", "-").decode()
+        num, den = map(int, re.search(r"#tb 0: (\d+)/(\d+)", said).groups())
+        times = sorted(int(pts) * Fraction(num, den) for pts in re.findall(r"^0, *-?\d+, *(\d+),", said, re.M))
+        assert times == [k / fps for k in range(n_frames)]
+        heard = len(load_audio(tmp_path / "out.mp4", max_seconds=60)) / SAMPLE_RATE
+        assert heard == pytest.approx(float(n_frames / fps), abs=0.005)
+
+    @pytest.mark.parametrize(
+        "colour",
+        [
+            Colour("bt709", "bt709", "bt709", "tv"),
+            Colour("bt709", "bt709", "bt709", "pc"),
+            Colour("smpte170m", "smpte170m", "smpte170m", "tv"),
+            Colour("bt470bg", "bt470bg", "bt470bg", "pc"),
+            Colour("bt2020nc", "bt2020", "smpte2084", "tv"),
+            Colour("bt2020nc", "bt2020", "arib-std-b67", "tv"),
+            Colour("ictcp", "bt2020", "log100", "tv"),  # which ffmpeg itself does not make RGB of
+            Colour("", "", "", ""),
+        ],
+        ids=lambda colour: " ".join((colour.matrix, colour.transfer, colour.range)),
+    )
+    def test_colours_come_back_with_their_tags(self, tmp_path, colour):
+        """A grid of colours, each as large as compression's blocks."""
+        levels = np.stack(np.meshgrid([40, 120, 210], [50, 130, 220], [30, 140, 200]), axis=-1).reshape(1, 3, 9, 3)
+        grid = levels.repeat(32, 1).repeat(32, 2).repeat(4, 0).astype(np.uint8)
+        write(tmp_path / "out.mp4", grid, colour=colour)
+        found = open_footage(tmp_path / "out.mp4")
+        assert found.colour == colour
+        back = next(frames(found)).astype(int)
+        centres = np.s_[16::32, 16::32]
+        assert np.abs(back[centres] - grid[0][centres]).max() <= 2
+
+    def test_4k_is_written(self, tmp_path):
+        picture = np.full((1, 2304, 4096, 3), 90, np.uint8)
+        write(tmp_path / "out.mp4", picture, fps=60)
+        assert open_footage(tmp_path / "out.mp4").size == (4096, 2304)
+
+    def test_those_of_photos_are_as_ever(self, tmp_path):
+        write(tmp_path / "out.mp4", moving(3))
+        found = open_footage(tmp_path / "out.mp4")
+        assert found.fps == 25
+        assert found.colour == Colour("smpte170m", "bt709", "bt709", "tv")
