@@ -2,8 +2,8 @@
 
 Films can only be decoded forwards. So going backwards is done block by block: a block is read forwards into a file
 that has no name, and given out from its end. The larger the block, the less is decoded in vain before each: with a key
-frame every ten seconds of 1080p about 2 frames for one that is used. The last block is kept while it is read forwards,
-so a film that fits into one is decoded once.
+frame every ten seconds of 1080p about 3 frames for one that is used, and only the one becomes RGB. The last block is
+kept while it is read forwards, so a film that fits into one is decoded once.
 """
 
 import tempfile
