@@ -46,14 +46,7 @@ class MediaPipeDetector(FaceDetector):
 
     def detect(self, image: np.ndarray) -> list[Detection]:
         with self._lock:
-            if self._mesh is None:
-                self._finders = [
-                    _solution("FaceDetection", model_selection=far, min_detection_confidence=0.4) for far in (1, 0)
-                ]
-                self._mesh = _solution(
-                    "FaceMesh", static_image_mode=True, max_num_faces=1, refine_landmarks=True,
-                    min_detection_confidence=0.4,
-                )  # fmt: skip
+            self._load()
             faces, score = self._see(image)
             if faces and score >= _SURE:
                 return faces
@@ -62,6 +55,21 @@ class MediaPipeDetector(FaceDetector):
                 return _distinct([self._righted(image, face) or face for face in faces])
             lying = [self._righted(image, face) for side in (1, 2, 3) for face in self._see(image, side)[0]]
             return _distinct([face for face in lying if face])
+
+    def glance(self, image: np.ndarray) -> list[Detection]:
+        """As `detect`, at first sight only: tiny, drawn or lying faces are missed, and it never takes a second."""
+        with self._lock:
+            self._load()
+            return self._see(image)[0]
+
+    def _load(self) -> None:
+        if self._mesh is None:
+            self._finders = [
+                _solution("FaceDetection", model_selection=far, min_detection_confidence=0.4) for far in (1, 0)
+            ]
+            self._mesh = _solution(
+                "FaceMesh", static_image_mode=True, max_num_faces=1, refine_landmarks=True, min_detection_confidence=0.4
+            )
 
     def _righted(self, image: np.ndarray, face: Detection) -> Detection | None:
         """The face as a close-up shows it, from the side from which it is most surely one; None if from none."""
