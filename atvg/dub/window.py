@@ -10,7 +10,7 @@ from atvg.face.landmarks import FLIP, MESH_TO_68, eye_distance, five_points
 from atvg.face.mediapipe import MediaPipeTracker
 
 _SIDE = 2.75  # of the window, in sizes of the face
-_MOST = 512  # pixels of a side that the tracker is shown; its own input, of the face alone, is 192
+_SHOWN = 512  # pixels of a side that the tracker is shown, always: small faces are enlarged as the detector does
 _GREY = 127  # outside the picture
 _OFF = 0.2  # of the window's side: a face whose middle is farther from the window's has left its middle part
 _GROWN = 1.4  # a face that has so many times the size it had, or so many times less, needs another window
@@ -42,13 +42,8 @@ class Window:
         left, top = np.round(face_middle(landmarks) - (side - 1) / 2).astype(int)
         return cls(int(left), int(top), side)
 
-    @property
-    def shown(self) -> int:
-        """Pixels of a side of what `cut` gives."""
-        return min(self.side, _MOST)
-
     def cut(self, frame: np.ndarray) -> np.ndarray:
-        """What the window shows of a frame, (H, W, 3) uint8 RGB → (shown, shown, 3)."""
+        """What the window shows of a frame, (H, W, 3) uint8 RGB → (512, 512, 3)."""
         height, width = frame.shape[:2]
         top, bottom = (min(max(y, 0), height) for y in (self.top, self.top + self.side))
         left, right = (min(max(x, 0), width) for x in (self.left, self.left + self.side))
@@ -57,13 +52,15 @@ class Window:
             whole = np.full((self.side, self.side, 3), _GREY, np.uint8)
             whole[top - self.top : bottom - self.top, left - self.left : right - self.left] = seen
             seen = whole
-        if self.side > _MOST:
-            seen = cv2.resize(seen, (_MOST, _MOST), interpolation=cv2.INTER_AREA)
+        if self.side != _SHOWN:
+            seen = cv2.resize(
+                seen, (_SHOWN, _SHOWN), interpolation=cv2.INTER_AREA if self.side > _SHOWN else cv2.INTER_LINEAR
+            )
         return np.ascontiguousarray(seen)
 
     def back(self, points: np.ndarray) -> np.ndarray:
         """Points (N, 3) in pixels of what `cut` gave → in those of the picture."""
-        scale = self.side / self.shown
+        scale = self.side / _SHOWN
         return points * scale + np.array([scale / 2 - 0.5 + self.left, scale / 2 - 0.5 + self.top, 0], points.dtype)
 
     def outgrown(self, landmarks: np.ndarray) -> bool:

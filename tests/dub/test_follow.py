@@ -76,7 +76,8 @@ class TestFollow:
         assert found.seen.all() and not found.shot.any()
         sizes = eye_distance(found.landmarks)
         assert sizes[-1] / sizes[0] == pytest.approx(1.85 / 0.6, rel=0.03)
-        assert max(off(mediapipe, frames[i], found.landmarks[i]) for i in (5, 15, 25)) < 0.02
+        apart = [off(mediapipe, frames[i], found.landmarks[i]) for i in (5, 10, 15, 20, 25)]
+        assert np.median(apart) < 0.02 and max(apart) < 0.03
 
     def test_to_another_person_and_back(self, mediapipe, ground, collins, grace):
         there = ground[::-1]
@@ -235,9 +236,10 @@ class TestLikeness:
 
 def test_a_window_shows_what_lies_in_it_and_grey_beyond():
     frame = np.arange(40 * 60 * 3, dtype=np.uint32).reshape(40, 60, 3).astype(np.uint8)
-    cut = Window(50, -4, 20).cut(frame)
-    assert cut.shape == (20, 20, 3)
-    assert (cut[:4] == 127).all() and (cut[:, 10:] == 127).all()
-    assert (cut[4:, :10] == frame[:16, 50:]).all()
+    cut = Window(-100, -4, 512).cut(frame)
+    assert cut.shape == (512, 512, 3)
+    assert (cut[4:44, 100:160] == frame).all()
+    cut[4:44, 100:160] = 127
+    assert (cut == 127).all()
     # Of 1024 pixels shown as 512, the middle of the first shown one lies between the first two.
     assert Window(100, 200, 1024).back(np.zeros((1, 3))).tolist() == [[100.5, 200.5, 0]]
