@@ -11,7 +11,7 @@ import numpy as np
 
 from atvg.config import FPS, N_LANDMARKS
 from atvg.dub.cuts import Cuts
-from atvg.dub.likeness import Likeness, View
+from atvg.dub.likeness import Likeness, View, unlikeness
 from atvg.dub.window import CloseTracker, face_size, is_face, moved
 from atvg.errors import NoFaceError
 from atvg.face.detection import Detection
@@ -21,14 +21,13 @@ GAP = 3  # frames between two seen ones of a shot that are filled in
 
 _COARSE = 50  # frames between two looks for a first face, at most
 _SEARCH = 6  # frames between two looks at the whole picture for the person, at most
-_CHECK = 5  # frames between two questions whether it is still the person
+_CHECK = 3  # frames between two questions whether it is still the person
 _CHECKS = 3  # so many answers in a row count
 # Unlikeness above which a face is not taken for the person. Who was turned away in a shot is asked again and again,
 # so stricter; who stands where the person was seen less than a second ago in the same shot is hardly anybody else.
 _UNLIKE, _AGAIN, _SAME_PLACE = 0.0, -1.0, 1.5
 _STRANGE = 3.0  # in a shot that is followed: measured, 1 % of a person's later frames lie above, a half of strangers'
-_SURE = -1.0  # below it a view is the person's and may be kept
-_YOUNG = 4 * _CHECK  # frames after which one who was found again has proved to be the person
+_YOUNG = 12  # frames after which one who was found again has proved to be the person
 _NEAR, _SIZES = 1.5, 1.4  # eye distances, and ratio of sizes, within which a face is where the person was
 
 
@@ -128,6 +127,7 @@ class Follower:
         self._shots: list[int] = []
         self._bare: set[int] = set()  # frames that show something else, if anything
         self._answers: deque[float] = deque(maxlen=_CHECKS)
+        self._view: View | None = None  # the last one that was compared
         self._begun = 0  # frame in which the person was found last
         self._young = False  # found by likeness, not proven yet
         self._limit = _UNLIKE
@@ -185,8 +185,11 @@ class Follower:
         self._landmarks[now] = points
         if not jolt and (now - self._begun) % _CHECK:
             return
-        view = View.of(frame, points)
-        unlike = self._likeness.unlike(view)
+        last, self._view = self._view, View.of(frame, points)
+        # A head that turns is unlike all that is known of it, but like itself a moment ago.
+        unlike = self._likeness.unlike(self._view)
+        if not self._young and last is not None:
+            unlike = min(unlike, unlikeness(last, self._view))
         if jolt and unlike > _UNLIKE:  # the tracker has leapt to somebody else, or a cut was not noticed
             self._withdraw(now)
             return
@@ -196,8 +199,8 @@ class Follower:
             self._withdraw(max(self._begun, now - (self._young + _CHECKS - 1) * _CHECK))
             return
         self._young = self._young and now - self._begun < _YOUNG
-        if unlike < _SURE and not self._young:
-            self._likeness.learn(view)
+        if unlike < _UNLIKE and not self._young:
+            self._likeness.learn(self._view)
 
     def _search(self, frame: np.ndarray) -> None:
         """Looks for the person in the whole picture."""
@@ -235,6 +238,7 @@ class Follower:
             return
         self._landmarks[now] = points
         self._answers.clear()
+        self._view = None
         self._begun, self._young, self._wait = now, young, 1
 
     def _lose(self, now: int) -> None:
