@@ -24,8 +24,10 @@ _SEARCH = 6  # frames between two looks at the whole picture for the person, at 
 _CHECK = 3  # frames between two questions whether it is still the person
 _CHECKS = 3  # so many answers in a row count
 # Unlikeness above which a face is not taken for the person. Who was turned away in a shot is asked again and again,
-# so stricter; who stands where the person was seen less than a second ago in the same shot is hardly anybody else.
-_UNLIKE, _AGAIN, _SAME_PLACE = 0.0, -1.0, 1.5
+# so stricter; who stands where the person was a moment ago in the same shot is hardly anybody else: a head that turned
+# too far comes back unlike all that is known of it.
+_UNLIKE, _AGAIN, _SAME_PLACE = 0.0, -1.0, 4.0
+_MOMENT = 2 * _SEARCH  # frames
 _STRANGE = 3.0  # in a shot that is followed: measured, 1 % of a person's later frames lie above, a half of strangers'
 _YOUNG = 12  # frames after which one who was found again has proved to be the person
 _NEAR, _SIZES = 1.5, 1.4  # eye distances, and ratio of sizes, within which a face is where the person was
@@ -128,6 +130,7 @@ class Follower:
         self._bare: set[int] = set()  # frames that show something else, if anything
         self._answers: deque[float] = deque(maxlen=_CHECKS)
         self._view: View | None = None  # the last one that was compared
+        self._place: tuple[np.ndarray, int] | None = None  # where the person was last, and in which frame
         self._begun = 0  # frame in which the person was found last
         self._young = False  # found by likeness, not proven yet
         self._limit = _UNLIKE
@@ -182,7 +185,7 @@ class Follower:
         if points is None:
             self._lose(now)
             return
-        self._landmarks[now] = points
+        self._landmarks[now], self._place = points, (points, now)
         if not jolt and (now - self._begun) % _CHECK:
             return
         last, self._view = self._view, View.of(frame, points)
@@ -208,35 +211,32 @@ class Follower:
         if not self._likeness and self._chosen is not None:
             return  # nobody can tell yet what they look like
         self._due, self._wait = now + self._wait, min(2 * self._wait, _SEARCH)
-        faces = _faces(self._detector, frame)
-        if not faces:
-            return
-        if not self._likeness:
-            self._begin(frame, faces[0], young=False)
-            return
-        place = self._last_place() if self._settled else None
-        margins = []
-        for face in faces:
-            near = place is not None and moved(place, face.landmarks) < _NEAR and _alike(place, face.landmarks)
-            unlike = self._likeness.unlike(View.of(frame, face.landmarks))
-            margins.append(unlike - (_SAME_PLACE if near else self._limit))
-        best = int(np.argmin(margins))
-        if margins[best] > 0:
-            self._limit = _AGAIN
+        found = self._detector.glance(frame)
+        near = [self._in_place(face.landmarks) for face in found]
+        margins = [np.inf] * len(found)
+        for i, face in enumerate(found):
+            if is_face(face.landmarks, frame.shape):
+                limit = _SAME_PLACE if near[i] else self._limit
+                margins[i] = self._likeness.unlike(View.of(frame, face.landmarks)) - limit
+        if not margins or min(margins) > 0:
+            self._limit = _AGAIN if np.isfinite(margins).any() else self._limit
+            if any(near):  # turned too far
+                self._place = found[near.index(True)].landmarks, now
         else:
-            self._begin(frame, faces[best], young=True)
+            best = int(np.argmin(margins))
+            self._begin(frame, found[best], young=bool(self._likeness) and not near[best])
 
     def _begin(self, frame: np.ndarray, face: Detection, young: bool) -> None:
         """Follows a face from this frame on."""
         now = len(self._shots) - 1
-        if not young:
+        if not self._likeness or self._chosen is face:
             self._likeness.learn(View.of(frame, face.landmarks))
         self._close.begin(frame, face.landmarks)
         points, _ = self._close.look(frame)
         if points is None or moved(face.landmarks, points) > _NEAR / 3:
             self._close.end()
             return
-        self._landmarks[now] = points
+        self._landmarks[now], self._place = points, (points, now)
         self._answers.clear()
         self._view = None
         self._begun, self._young, self._wait = now, young, 1
@@ -253,21 +253,19 @@ class Follower:
         self._close.end()
         self._due, self._wait = len(self._shots), 1
 
-    def _last_place(self) -> np.ndarray | None:
-        """Where the person was less than a second ago in this shot."""
-        for points, shot in zip(self._landmarks[: -FPS - 1 : -1], self._shots[: -FPS - 1 : -1], strict=True):
-            if points is not None:
-                return points if shot == self._shots[-1] else None
-        return None
+    def _in_place(self, landmarks: np.ndarray) -> bool:
+        """Whether a face is where the person was a moment ago in this shot."""
+        if self._place is None or not self._settled:
+            return False
+        place, when = self._place
+        if len(self._shots) - 1 - when > _MOMENT or self._shots[when] != self._shots[-1]:
+            return False
+        same_size = 1 / _SIZES < face_size(place) / face_size(landmarks) < _SIZES
+        return same_size and moved(place, landmarks) < _NEAR
 
 
 def _faces(detector: MediaPipeDetector, frame: np.ndarray) -> list[Detection]:
     return [face for face in detector.glance(frame) if is_face(face.landmarks, frame.shape)]
-
-
-def _alike(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two faces have about one size."""
-    return 1 / _SIZES < face_size(one) / face_size(other) < _SIZES
 
 
 def _fill(landmarks: np.ndarray, shots: np.ndarray, bare: set[int]) -> None:
