@@ -50,6 +50,8 @@ class View:
     def of(cls, frame: np.ndarray, landmarks: np.ndarray) -> "View":
         """Of a frame, (H, W, 3) uint8 RGB, and the landmarks of a face in it, (68, 3) pixels."""
         matrix = canonical_transform(landmarks)
+        step = max(1, int(0.5 / geometry.scale_of(matrix)))  # four or more pixels for each of the crop will do
+        frame, matrix = frame[::step, ::step], matrix * [step, step, 1]
         crop = warp_to_crop(frame, matrix)
         soft = cv2.GaussianBlur(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), (0, 0), 1.5)
         edges = np.ravel(_HOG.compute(cv2.resize(soft, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)))
