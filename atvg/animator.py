@@ -14,6 +14,8 @@ from atvg.animate.performance import Performance
 from atvg.animate.pipeline import Pipeline
 from atvg.animate.settings import Settings, make_settings
 from atvg.config import EARS, shown
+from atvg.dub.dub import Dub
+from atvg.dub.talker import Talker, read_talker
 from atvg.errors import BadSettingError
 from atvg.face.face import Face, read_face
 from atvg.face.image import Photo
@@ -76,6 +78,36 @@ class Animator(Pipeline):
         for codes in batches(listener.speak(wave, settings.mouth_gain, settings.smoothing), CHUNK):
             yield performance.show(codes, heard[shown : shown + len(codes)])
             shown += len(codes)
+
+    def read_film(self, film: Any, *, box: Numbers | None = None) -> Talker:
+        """Finds the face in the first picture of a film that shows one, or the one that is chosen among several.
+
+        See `atvg.dub.talker.read_talker` for box and the errors.
+        """
+        return read_talker(film, self.detector, box=box)
+
+    def dub(
+        self, film: Any, audio: speech.Audio, hold: bool = False, start: float = 0, end: float | None = None,
+        **settings: Any,
+    ) -> Dub:  # fmt: skip
+        """Has somebody who was filmed say something else: only the mouth is drawn anew, the rest stays bit for bit.
+
+        Everything is checked before it returns, and nothing drawn: take its `Dub.chunks`, or `Dub.save` it.
+
+        Args:
+            film: path of a film, or a `Talker` of one.
+            audio, start, end: as of `stream`; the voice, which the film's own sound gives way to.
+            hold: where the voice is longer than the film, this stays at its last frame, instead of going to and fro.
+            settings: the fields of `Settings` but pose and natural motion, which the film has of its own.
+
+        Raises:
+            BadFilmError, BadAudioError, TooLongError, BadSettingError: what they say.
+            NoFaceError, SeveralFacesError, FaceTooSmallError, LyingPhotoError: of the film's first face.
+        """
+        chosen = self.settings(settings)
+        wave = speech.load_audio(audio, start=start, end=end)
+        talker = film if isinstance(film, Talker) else self.read_film(film)
+        return Dub(self, talker, wave, chosen, hold)
 
     def codes(
         self,

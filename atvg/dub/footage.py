@@ -8,7 +8,7 @@ rates to two digits, it tells the exact ones, and everything as it is after a tu
 import re
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -108,7 +108,7 @@ def open_footage(path: Any) -> Footage:
     return Footage(path, size, fps, seconds, colour, start)
 
 
-def frames(footage: Footage, first: int = 0, count: int | None = None) -> Iterator[np.ndarray]:
+def frames(footage: Footage, first: int = 0, count: int | None = None) -> Generator[np.ndarray, None, None]:
     """Its frames from number `first` on, one after the other: uint8 RGB (height, width, 3), each an array of its own.
 
     Frame k is what is shown at k / fps after the first, the same bit for bit wherever reading began. Interlaced frames

@@ -17,54 +17,84 @@ from atvg.motion.tone import luma, read_tone
 
 _KEPT = 10  # pictures
 _APART = 0.3  # seconds between two of them
-_FINER = 4  # pixels of a picture in a crop pixel
+_OFTEN = 2.0  # seconds of which one calm face is kept
+_FINER, _CALM_FINER = 4, 2  # pixels of a picture in a crop pixel
+_HERE = 1.5  # how much more a mouth of the same shot is worth, in the same light and size
 _OPEN = 0.10  # of the eyes' distance: lips that are less far apart show nothing
 _SOFT = 0.5  # crop pixels: width of its edge, where lips begin
 
 
 @dataclass(frozen=True, eq=False)
-class Mouth:
-    """The face of a frame whose mouth is open."""
+class Picture:
+    """The face of a frame, cut out: its canonical crop, some times as fine."""
 
     frame: int
-    opened: float
-    picture: np.ndarray  # (512, 512, 3) uint8 RGB: the canonical crop, `_FINER` times as fine
+    opened: float  # the lips, by the distance of the eyes
+    picture: np.ndarray  # (n·128, n·128, 3) uint8 RGB
     matrix: np.ndarray  # 2×3, frame's pixels → this picture
+
+    @classmethod
+    def of(cls, frame: int, opened: float, picture: np.ndarray, landmarks: np.ndarray, finer: int) -> "Picture":
+        # A pixel's centre lies half a pixel inside it, in every size.
+        enlarge = np.array([[finer, 0, (finer - 1) / 2], [0, finer, (finer - 1) / 2]])
+        matrix = geometry.compose(enlarge, canonical_transform(landmarks))
+        return cls(frame, opened, warp_to_crop(picture, matrix, CROP_SIZE * finer), matrix)
+
+    def place(self, subject: Subject) -> np.ndarray:
+        """2×3, the steady crop → this picture."""
+        return geometry.compose(self.matrix, geometry.invert(subject.matrices[self.frame]))
+
+    def crop(self, subject: Subject) -> np.ndarray:
+        """(128, 128, 3) uint8, the steady crop."""
+        return warp_to_crop(self.picture, geometry.invert(self.place(subject)))
 
 
 class Album:
-    """Keeps the faces of a film with the most open mouths, while its frames pass by."""
+    """Keeps faces of a film while its frames pass by: those with the most open mouths, and now and then a calm one."""
 
     def __init__(self, fps: float):
-        self._apart, self.mouths = _APART * fps, list[Mouth]()
+        self._apart, self._often = _APART * fps, max(1, round(_OFTEN * fps))
+        self._open: list[Picture] = []
+        self._calm: dict[int, Picture] = {}  # of each stretch of so many frames
 
     def see(self, frame: int, picture: np.ndarray, landmarks: np.ndarray) -> None:
         """Looks at a frame, (H, W, 3) uint8 RGB, with landmarks (68, 3) in its pixels."""
         opened = float(mouth_opening(landmarks) / max(eye_distance(landmarks), 1e-6))
+        calm = self._calm.get(frame // self._often)
+        if calm is None or opened < calm.opened:
+            self._calm[frame // self._often] = Picture.of(frame, opened, picture, landmarks, _CALM_FINER)
         if opened < _OPEN:
             return
-        near = [mouth for mouth in self.mouths if abs(mouth.frame - frame) < self._apart]
-        rivals = near or (self.mouths if len(self.mouths) == _KEPT else [])
-        least = min(rivals, key=lambda mouth: mouth.opened, default=None)
-        if least is not None and opened <= least.opened:
-            return
-        # A pixel's centre lies half a pixel inside it, in every size.
-        matrix = geometry.compose(np.eye(2, 3) * _FINER + [[0, 0, (_FINER - 1) / 2]], canonical_transform(landmarks))
-        cut = warp_to_crop(picture, matrix, CROP_SIZE * _FINER)
-        self.mouths = [mouth for mouth in self.mouths if mouth is not least and mouth not in near]
-        self.mouths.append(Mouth(frame, opened, cut, matrix))
+        near = [one for one in self._open if abs(one.frame - frame) < self._apart]
+        rivals = near or (self._open if len(self._open) == _KEPT else [])
+        least = min(rivals, key=lambda one: one.opened, default=None)
+        if least is None or opened > least.opened:
+            self._open = [one for one in self._open if one is not least and one not in near]
+            self._open.append(Picture.of(frame, opened, picture, landmarks, _FINER))
+
+    def calmest(self, subject: Subject, shot: int) -> Picture | None:
+        """The face of a shot that is most like a photo of the person at rest, if one is kept that shows them well."""
+        kept = {one.frame: one for one in self._calm.values() if subject.shots[one.frame] == shot}
+        kept = {frame: one for frame, one in kept.items() if subject.share[frame] == 1}
+        return kept[subject.calmest(np.array(list(kept)))] if kept else None
+
+    def insides(self, subject: Subject) -> dict[int, Filmed]:
+        """The insides of the most open mouths, by the numbers of their frames."""
+        return {one.frame: _inside_of(one, subject) for one in self._open if subject.share[one.frame] == 1}
 
 
-def find_inside(album: Album, subject: Subject) -> Filmed | None:
-    """The inside of the mouth in the frame that shows most of it: wide open, from the front, its teeth in the light."""
-    mouths = [mouth for mouth in album.mouths if subject.share[mouth.frame] > 0]
-    made = [_inside_of(mouth, subject) for mouth in mouths]
-    return max(made, key=_worth, default=None)
+def find_inside(insides: dict[int, Filmed], subject: Subject, shot: int) -> Filmed | None:
+    """The inside of the mouth that shows most: wide open, its teeth in the light, and rather of this shot; if any."""
+
+    def worth(frame: int) -> float:
+        return _worth(insides[frame]) * (_HERE if subject.shots[frame] == shot else 1)
+
+    return insides[max(insides, key=worth)] if insides else None
 
 
-def _inside_of(mouth: Mouth, subject: Subject) -> Filmed:
+def _inside_of(mouth: Picture, subject: Subject) -> Filmed:
     own, rest = (torch.from_numpy(points[mouth.frame]) for points in (subject.own, subject.rest))
-    place = geometry.compose(mouth.matrix, geometry.invert(subject.matrices[mouth.frame]))
+    place = mouth.place(subject)
     low, high = own[60:68, :2].amin(dim=0).floor() - 1, own[60:68, :2].amax(dim=0).ceil() + 1
     xs, ys = (
         columns(int(end - start + 1) * _FINER, _FINER, float(start)) for start, end in zip(low, high, strict=True)
@@ -75,7 +105,7 @@ def _inside_of(mouth: Mouth, subject: Subject) -> Filmed:
     colour = torch.from_numpy(picture).permute(2, 0, 1) / 255
     to_picture = torch.tensor([[_FINER, 0, 0], [0, _FINER, 0]]) * 1.0
     to_picture[:, 2] = -_FINER * low + (_FINER - 1) / 2
-    crop = warp_to_crop(mouth.picture, geometry.invert(place))
+    crop = mouth.crop(subject)
     edge = _incisors(colour, shows, own, ys)
     light = light_of(torch.from_numpy(crop).permute(2, 0, 1)[None] / 127.5 - 1, own[None])[0]
     filmed = torch.cat([colour * shows, shows[None]])

@@ -44,15 +44,13 @@ class Subject:
     def __len__(self) -> int:
         return len(self.share)
 
-    def clearest(self, shot: int) -> int:
-        """The frame of a shot that is most like a photo of the person at rest: lips shut, seen from the front."""
-        frames = np.flatnonzero((self.shots == shot) & (self.share == self.share[self.shots == shot].max()))
+    def calmest(self, frames: np.ndarray) -> int:
+        """Of some frames (K,) the one most like a photo of the person at rest: lips shut, seen from the front."""
         own = self.own[frames]
-        opened = mouth_opening(own) / eye_distance(own)
         across = own[:, 45] - own[:, 36]
         turned = np.abs(across[:, 2]) / np.maximum(np.abs(across[:, 0]), 1)
-        edge = np.minimum(frames - frames[0], frames[-1] - frames)
-        return int(frames[np.argmin(opened / _SHUT + 2 * turned + 1 / (1 + edge))])
+        opened = mouth_opening(own) / eye_distance(own)
+        return int(frames[np.argmin(opened / _SHUT + 2 * turned + 10 * (1 - self.share[frames]))])
 
 
 def survey(landmarks: np.ndarray, shots: np.ndarray, shape: ShapeModel, fps: float) -> Subject:

@@ -7,7 +7,7 @@ kept while it is read forwards, so a film that fits into one is decoded once.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,7 +22,7 @@ BLOCK = 2**29  # bytes of frames in the file at once
 
 def to_and_fro(
     footage: Footage, n_frames: int, count: int, hold: bool = False, scratch: Path | None = None
-) -> Iterator[tuple[int, np.ndarray]]:
+) -> Generator[tuple[int, np.ndarray], None, None]:
     """The number and the picture of each of `count` frames: 0 … n − 1, n − 2 … 0, 1 …; memory stays flat.
 
     Args:

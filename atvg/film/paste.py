@@ -161,18 +161,12 @@ class Paster:
         film = behind(scenes) if scenes else None
         scale = (Lens(scenes[0].matrix) if scenes else self._own.lens).scale
         moving = [eye for eye in EYES if moves(eye, *given[:2])]
-        return [self._patch(opening, teeth, *given, film=film, scale=scale) for opening in (MOUTH, *moving)]
+        return [self._patch(opening, teeth, film, scale, *given) for opening in (MOUTH, *moving)]
 
     def _patch(
-        self,
-        opening: Opening,
-        teeth: Teeth,
-        before: Tensor,
-        after: Tensor,
+        self, opening: Opening, teeth: Teeth, film: Behind | None, scale: float, before: Tensor, after: Tensor,
         shift: Tensor,
-        film: Behind | None,
-        scale: float,
-    ) -> _Patch:
+    ) -> _Patch:  # fmt: skip
         density = int(np.clip(ceil(scale), 1, _DENSEST))
         soft = float(np.clip(_EDGE / scale, 1 / _DENSEST, SOFT))
         points = torch.cat([before, after])[:, list(opening.points)].flatten(0, 1)
