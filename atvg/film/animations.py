@@ -36,7 +36,7 @@ class _AnimationWriter(VideoWriter):
 
     def _shrunk(self) -> tuple[int, int]:
         """Width and height, even, with which as many frames fit into the budget."""
-        pixels = _BUDGET / self.bytes_per_pixel / max(1, self.frames_written * _FPS / 25)
+        pixels = _BUDGET / self.bytes_per_pixel / max(1, float(self.frames_written * _FPS / self.fps))
         scale = min(1, _LARGEST / max(self.width, self.height), math.sqrt(pixels / (self.width * self.height)))
         scale = min(1, max(scale, _SMALLEST / max(self.width, self.height)))
         width, height = (max(2, round(side * scale / 2) * 2) for side in (self.width, self.height))

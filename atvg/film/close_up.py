@@ -1,12 +1,17 @@
-"""The close-up of a face: a square of its photo, at the photo's own resolution, the same for a whole clip."""
+"""The close-up of a face: a square of its photo, at the photo's own resolution, the same for a whole clip.
+
+That of a film follows the face.
+"""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from atvg.animate.chunk import Chunk, Scene
 from atvg.config import CROP_SIZE
 from atvg.face import geometry
+from atvg.face.crop import warp_to_crop
 from atvg.face.face import Face
 from atvg.film.composition import Box
 
@@ -69,6 +74,50 @@ class CloseUp:
         low = np.array([self.box[1].start, self.box[0].start])
         # A pixel's centre lies half a pixel inside it, in every size.
         return np.column_stack([scale * np.eye(2), scale * (0.5 - low) - 0.5])
+
+
+@dataclass(frozen=True)
+class Following:
+    """The close-up of somebody in a film: the steady crop around the face, which it follows, from the frame's pixels.
+
+    Attributes:
+        crop: 2×3, frame → canonical crop.
+        side: of the pictures, pixels.
+    """
+
+    crop: np.ndarray
+    side: int
+
+    @classmethod
+    def of(cls, scene: Scene, side: int) -> "Following":
+        """That of a frame."""
+        return cls(scene.matrix, side)
+
+    def cut(self, picture: np.ndarray) -> np.ndarray:
+        """The square of a picture of the frame's size, (H, W, 3) uint8 → (side, side, 3)."""
+        return warp_to_crop(picture, self.matrix(self.side), self.side)
+
+    shrunk = cut
+
+    def lay(self, square: np.ndarray, box: Box, values: np.ndarray) -> None:
+        """Puts what lies in a box of the frame, (h, w, …), into a square that `cut` gave, where the two meet."""
+        corner = np.array([[1, 0, box[1].start], [0, 1, box[0].start]], np.float64)
+        to_square = geometry.compose(self.matrix(self.side), corner)
+        cv2.warpAffine(
+            values, to_square, (self.side, self.side), square, cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT
+        )
+
+    def matrix(self, side: int) -> np.ndarray:
+        """2×3, pixels of the frame → pixels of the square at another side."""
+        scale = side / CROP_SIZE
+        # A pixel's centre lies half a pixel inside it, in every size.
+        return geometry.compose(np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2]]), self.crop)
+
+
+def close_up_of(face: Face, chunk: Chunk, t: int) -> CloseUp | Following:
+    """The close-up of a chunk's t-th frame: of a photo always the same, of a film that of this frame, as large."""
+    still = CloseUp.of(face)
+    return Following.of(chunk.scenes[t], still.side) if chunk.scenes else still
 
 
 def _meeting(own: slice, other: slice) -> tuple[slice, slice]:

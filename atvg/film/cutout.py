@@ -8,8 +8,7 @@ from PIL import Image
 
 from atvg.config import CROP_SIZE
 from atvg.face import geometry
-from atvg.face.face import Face
-from atvg.film.close_up import CloseUp
+from atvg.film.close_up import CloseUp, Following
 from atvg.film.label import label_layer
 from atvg.film.video import VideoWriter
 
@@ -42,10 +41,10 @@ class CutoutWriter(VideoWriter):
 class Cutout:
     """Cuts the head out of a face's close-up."""
 
-    def __init__(self, face: Face):
-        close_up = CloseUp.of(face)
+    def __init__(self, close_up: CloseUp | Following, matrix: np.ndarray):
+        """`matrix`: 2×3, photo → crop."""
         self.side = close_up.side
-        self._to_square = geometry.compose(close_up.matrix(self.side), geometry.invert(face.matrix))
+        self._to_square = geometry.compose(close_up.matrix(self.side), geometry.invert(matrix))
         scale = float(geometry.scale_of(self._to_square)) * CROP_SIZE
         self._margin, self._feather = round(_MARGIN * scale), max(1.0, _FEATHER * scale)
         self._label = Image.fromarray(label_layer(self.side, self.side))

@@ -1,12 +1,14 @@
 """Landmarks, attention, motion and result of every frame side by side."""
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 
 from atvg.animate.chunk import Chunk
 from atvg.face import geometry
 from atvg.face.face import Face
-from atvg.film.close_up import CloseUp
+from atvg.film.close_up import CloseUp, Following, close_up_of
 from atvg.film.composition import Composition
 from atvg.film.drawing import (
     FACE,
@@ -29,6 +31,27 @@ _MARGIN, _GAP, _CAPTION = 16, 12, 50  # round the panels, between them, and the 
 _CAPTION_SIZE, _SMALL_SIZE = 20, 15
 
 
+class _View(NamedTuple):
+    """A photo, or a frame of a film, as the panels show it."""
+
+    close_up: CloseUp | Following
+    to_panel: np.ndarray  # 2×3, crop → panel
+    dimmed: np.ndarray  # (320, 320, 3)
+    ground: np.ndarray  # (320, 320, 3), the same with its own landmarks
+
+    @classmethod
+    def of(
+        cls, close_up: CloseUp | Following, matrix: np.ndarray, picture: np.ndarray, landmarks: np.ndarray
+    ) -> "_View":
+        to_panel = geometry.compose(close_up.matrix(SIDE), geometry.invert(matrix))
+        view = cls(close_up, to_panel, dimmed(close_up.cut(picture), SIDE), picture)
+        return view._replace(ground=view.drawn(view.dimmed, landmarks, MUTED, MUTED, width=1))
+
+    def drawn(self, panel: np.ndarray, landmarks: np.ndarray, face: tuple, lips: tuple, width: float) -> np.ndarray:
+        """A panel with landmarks (68, 2+), crop pixels."""
+        return draw_face(panel, geometry.apply(self.to_panel, landmarks[:, :2]), face, lips, width)
+
+
 class PanelRenderer:
     """Landmarks, attention, motion and result side by side, 320 px each, with captions.
 
@@ -39,14 +62,12 @@ class PanelRenderer:
     size = (2 * _MARGIN + 4 * SIDE + 3 * _GAP, _CAPTION + SIDE + _MARGIN)  # (width, height) of what it returns, pixels
 
     def __init__(self, face: Face):
-        self._close_up = CloseUp.of(face)
-        self._to_panel = geometry.compose(self._close_up.matrix(SIDE), geometry.invert(face.matrix))
-        self._dimmed = dimmed(self._close_up.cut(face.photo), SIDE)
+        self._face = face
         self._canvas = np.full((self.size[1], self.size[0], 3), GROUND, np.uint8)
         for caption, x in zip(CAPTIONS, self._lefts(), strict=True):
             write(self._canvas, caption, x, _CAPTION / 2, _CAPTION_SIZE, TEXT)
         _scale_bar(self._canvas, right=self._lefts()[1] + SIDE, middle=_CAPTION // 2)
-        self._ground = self._drawn(self._dimmed, face.crop_landmarks, MUTED, MUTED, width=1)
+        self._photo = _View.of(CloseUp.of(face), face.matrix, face.photo, face.crop_landmarks)
 
     def render(self, chunk: Chunk, t: int, picture: np.ndarray, made: Composition | None) -> np.ndarray:
         """One frame → uint8 RGB (386, 1348, 3).
@@ -56,21 +77,22 @@ class PanelRenderer:
                 flicker.
             picture, made: from `Paster.frames`.
         """
-        result = self._close_up.cut(picture)
+        view = self._photo
+        if chunk.scenes:
+            scene = chunk.scenes[t]
+            view = _View.of(close_up_of(self._face, chunk, t), scene.matrix, scene.picture, scene.landmarks)
+        result = view.close_up.cut(picture)
         motion = result
         if made is not None:
             motion = result.copy()
-            self._close_up.lay(motion, made.box, painted(made))
-        drawn = self._drawn(self._ground, chunk.landmarks[t], FACE, LIPS, width=1.5)
-        attention = cv2.warpAffine(chunk.attention[t].astype(np.float32), self._to_panel, (SIDE, SIDE))
+            view.close_up.lay(motion, made.box, painted(made))
+        drawn = view.drawn(view.ground, chunk.landmarks[t], FACE, LIPS, width=1.5)
+        attention = cv2.warpAffine(chunk.attention[t].astype(np.float32), view.to_panel, (SIDE, SIDE))
         out = self._canvas.copy()
-        panels = (drawn, glow(self._dimmed, attention), motion, result)
+        panels = (drawn, glow(view.dimmed, attention), motion, result)
         for x, panel in zip(self._lefts(), panels, strict=True):
             out[_CAPTION : _CAPTION + SIDE, x : x + SIDE] = enlarge(panel)
         return out
-
-    def _drawn(self, panel: np.ndarray, landmarks: np.ndarray, face: tuple, lips: tuple, width: float) -> np.ndarray:
-        return draw_face(panel, geometry.apply(self._to_panel, landmarks[:, :2]), face, lips, width)
 
     @staticmethod
     def _lefts() -> list[int]:

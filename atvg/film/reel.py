@@ -1,15 +1,17 @@
 """Every picture of a film is drawn once, for all files that show it."""
 
 from collections.abc import Iterable
+from fractions import Fraction
 from itertools import repeat
 
 import numpy as np
 
 from atvg.animate.chunk import Chunk
-from atvg.config import CROP_SIZE
+from atvg.config import CROP_SIZE, FPS
 from atvg.face.face import Face
 from atvg.film.animations import GifWriter, WebpWriter
-from atvg.film.close_up import CloseUp
+from atvg.film.close_up import CloseUp, close_up_of
+from atvg.film.colour import Colour
 from atvg.film.composition import Composition
 from atvg.film.cutout import Cutout, CutoutWriter
 from atvg.film.label import label, stamp
@@ -22,9 +24,11 @@ from atvg.film.video import Sound, VideoWriter
 class Reel:
     """The writers of all files but the arrays, which are to be opened, and the drawing of what they write."""
 
-    def __init__(self, face: Face, wanted: Outputs, sound: Sound):
-        self._close_up = CloseUp.of(face)
-        square = (self._close_up.side, self._close_up.side)
+    def __init__(
+        self, face: Face, wanted: Outputs, sound: Sound, fps: Fraction = Fraction(FPS), colour: Colour | None = None
+    ):
+        self._face, side = face, CloseUp.of(face).side
+        square = (side, side)
         height, width = face.photo.shape[:2]
         kinds: dict[str, tuple[type[VideoWriter], tuple[int, int]]] = {
             "full": (VideoWriter, (width, height)), "face": (VideoWriter, square),
@@ -33,10 +37,9 @@ class Reel:
         }  # fmt: skip
         asked = [(name, path) for name, path in vars(wanted).items() if path and name in kinds]
         self.writers: dict[str, VideoWriter] = {
-            name: kinds[name][0](path, kinds[name][1], sound) for name, path in asked
+            name: kinds[name][0](path, kinds[name][1], sound, fps=fps, colour=colour) for name, path in asked
         }
         self._panels = PanelRenderer(face) if wanted.panels else None
-        self._cutout = Cutout(face) if wanted.webm else None
         self._paster = Paster(face) if self.writers.keys() - {"crop"} else None
 
     def write(self, chunk: Chunk) -> np.ndarray:
@@ -57,10 +60,12 @@ class Reel:
         if self._panels:
             shown["panels"] = label(self._panels.render(chunk, t, pasted, composed)[None])[0]
         if self.writers.keys() & {"face", "gif", "webp", "webm"}:
-            square = self._close_up.shrunk(pasted).copy()
+            close_up = close_up_of(self._face, chunk, t)
+            square = close_up.shrunk(pasted).copy()
             shown |= {"gif": square, "webp": square, "face": label(square[None])[0]}
-            if self._cutout:
-                shown["webm"] = self._cutout.cut(square, chunk.landmarks[t])
+            if "webm" in self.writers:
+                matrix = chunk.scenes[t].matrix if chunk.scenes else self._face.matrix
+                shown["webm"] = Cutout(close_up, matrix).cut(square, chunk.landmarks[t])
         if "crop" in self.writers:
             shown["crop"] = label(chunk.frames[t][None])[0]
         if "full" in self.writers:

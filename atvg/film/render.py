@@ -4,6 +4,7 @@ import contextlib
 import os
 import zipfile
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from atvg.animate.chunk import Chunk, join
 from atvg.config import FPS
 from atvg.face.face import Face
 from atvg.film.ahead import ahead
+from atvg.film.colour import Colour
 from atvg.film.output import Outputs, outputs, unwritable
 from atvg.film.reel import Reel
 from atvg.voice.audio import Audio, sound_of
@@ -27,6 +29,8 @@ def render(
     frame: str = "full",
     panels: str | os.PathLike | None = None,
     arrays: str | os.PathLike | None = None,
+    fps: Fraction = Fraction(FPS),
+    colour: Colour | None = None,
 ) -> int:
     """Writes every file that is asked for in one pass over `chunks`; none of them stays if anything goes wrong.
 
@@ -35,6 +39,7 @@ def render(
         audio: the sound of the video; a path, or a `Cut` of one, keeps its own quality.
         path: MP4 of the whole photo (``frame="full"``), of the face's close-up (``"face"``) or of the network's crop
             (``"crop"``); or all `Outputs`, which say what those are, and what panels and arrays are.
+        fps, colour: those of the film, if it is one that is dubbed.
 
     Returns:
         the number of frames.
@@ -43,7 +48,7 @@ def render(
         OutputError: a file cannot be written.
         BadSettingError: unknown ``frame``, or one name for two files.
     """
-    return max(done for done, _ in rendering(face, chunks, audio, path, frame, panels, arrays))
+    return max(done for done, _ in rendering(face, chunks, audio, path, frame, panels, arrays, fps, colour))
 
 
 def rendering(
@@ -54,6 +59,8 @@ def rendering(
     frame: str = "full",
     panels: str | os.PathLike | None = None,
     arrays: str | os.PathLike | None = None,
+    fps: Fraction = Fraction(FPS),
+    colour: Colour | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """`render`, step by step: after each chunk the number of frames done, and the newest picture, (H, W, 3) uint8 RGB.
 
@@ -61,7 +68,7 @@ def rendering(
     it is closed before, none of them stays.
     """
     wanted = path if isinstance(path, Outputs) else outputs(path, frame, panels=panels, arrays=arrays)
-    reel = Reel(face, wanted, sound_of(audio))
+    reel = Reel(face, wanted, sound_of(audio), fps, colour)
     kept: list[Chunk] = []
     made: list[Path] = []
     done = 0
@@ -80,7 +87,7 @@ def rendering(
             yield done, picture
         if wanted.arrays:
             path = Path(wanted.arrays)
-            save_arrays(path, face, kept)
+            save_arrays(path, face, kept, fps)
             made.append(path)
 
 
@@ -89,18 +96,22 @@ def _remove(files: list[Path]) -> None:
         file.unlink(missing_ok=True)
 
 
-def save_arrays(path: Path, face: Face, chunks: list[Chunk]) -> None:
+def save_arrays(path: Path, face: Face, chunks: list[Chunk], fps: Fraction = Fraction(FPS)) -> None:
     """Writes what `chunks` hold, the photo's landmarks in the crop, and the 2×3 matrix photo → crop.
 
     ``photos``, the turned crop of each frame, is among them only where the head moves.
     """
     half = path.with_name(f".{path.name}.half")
     joined = join(chunks)
-    values = {name: joined[name] for name in (*_SAVED, *(["photos"] if joined["turns"] else []))}
+    values = {name: joined[name] for name in (*_SAVED, *(["photos"] if joined["turns"] or joined["scenes"] else []))}
     try:
         # Not np.savez: on a full disk it leaves an archive that complains once more when it is garbage.
         with zipfile.ZipFile(half, "w", zipfile.ZIP_DEFLATED) as archive:
-            more = {"example_landmarks": face.crop_landmarks[:, :2], "matrix": face.matrix, "fps": np.int64(FPS)}
+            more = {
+                "example_landmarks": face.crop_landmarks[:, :2],
+                "matrix": face.matrix,
+                "fps": np.int64(fps) if fps.denominator == 1 else np.float64(fps),
+            }
             for name, value in (values | more).items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                     np.lib.format.write_array(file, np.asanyarray(value), allow_pickle=False)

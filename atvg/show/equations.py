@@ -6,7 +6,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from atvg.film.close_up import CloseUp
+from atvg.film.close_up import close_up_of
 from atvg.film.drawing import GROUND, MUTED, TEXT, as_painted, dimmed, enlarge, heat_map, painted, write
 from atvg.film.paste import Paster
 from atvg.film.recording import Moment, Recording
@@ -113,7 +113,8 @@ def layers(recording: Recording, t: int) -> dict[str, np.ndarray]:
     Raises:
         BadSettingError: there is no such frame.
     """
-    chunk, close_up = recording.chunk(t), CloseUp.of(recording.face)
+    chunk = recording.chunk(t)
+    close_up = close_up_of(recording.face, chunk, 0)
     ((picture, made),) = Paster(recording.face).frames(chunk)
     result = close_up.cut(picture)
     photo, base, motion = (result.copy() for _ in range(3))
