@@ -107,7 +107,8 @@ class Animator(Pipeline):
         chosen = self.settings(settings)
         wave = speech.load_audio(audio, start=start, end=end)
         talker = film if isinstance(film, Talker) else self.read_film(film)
-        return Dub(self, talker, wave, chosen, hold)
+        voice = speech.Cut(audio, start, end) if start or end else audio
+        return Dub(self, talker, voice, wave, chosen, hold)
 
     def codes(
         self,

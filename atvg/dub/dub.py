@@ -4,6 +4,7 @@ The first pass says where the face is, how its mouth rests and what it looks lik
 keeps more than a few pictures: of the others 2 kB remain.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -28,8 +29,11 @@ from atvg.errors import BadSettingError
 from atvg.face.crop import warp_to_crop
 from atvg.face.detection import Detection
 from atvg.face.landmarks import SPEAKING
+from atvg.film.output import Outputs
+from atvg.film.render import rendering
 from atvg.motion.filmed import Filmed
 from atvg.motion.pose import Pose
+from atvg.voice.audio import Audio
 
 _LEAST = 5  # seconds of a film that are looked at, however short the voice: a mouth at rest is to be among them
 _LARGEST = 96e6  # bytes of pictures in a chunk
@@ -43,7 +47,8 @@ class Dub:
     Args:
         pipeline: the networks.
         talker: whose mouth it is.
-        wave: float32 samples (N,), 16 kHz mono.
+        audio: what is heard in the end.
+        wave: the same, float32 samples (N,), 16 kHz mono.
         settings: without a head pose or natural motion, which the film has of its own.
         hold: where the voice is longer, the film stays at its last frame, instead of going to and fro.
 
@@ -54,12 +59,15 @@ class Dub:
         BadSettingError: settings that no film can have.
     """
 
-    def __init__(self, pipeline: Pipeline, talker: Talker, wave: np.ndarray, settings: Settings, hold: bool = False):
+    def __init__(
+        self, pipeline: Pipeline, talker: Talker, audio: Audio, wave: np.ndarray, settings: Settings,
+        hold: bool = False,
+    ):  # fmt: skip
         if settings.pose != Pose() or settings.natural:
             raise BadSettingError("the head of a film moves as it was filmed; leave pose and natural motion out")
         self.talker, self.settings = talker, settings
         self.n_frames = n_film_frames(wave, talker.footage.fps)
-        self._pipeline, self._wave, self._hold = pipeline, wave, hold
+        self._pipeline, self._audio, self._wave, self._hold = pipeline, audio, wave, hold
         self._subject: Subject | None = None
         self._album = Album(float(talker.footage.fps))
 
@@ -88,6 +96,11 @@ class Dub:
         self._subject = survey(track.landmarks, track.shot, self._pipeline.shape, fps)
 
     @property
+    def left_alone(self) -> int:
+        """How many of the film's frames that are used stay as they are, because the person is not seen in them."""
+        return int((self.subject.share[: self.n_frames] == 0).sum())
+
+    @property
     def subject(self) -> Subject:
         """Where the person is; the film is looked through, if it has not been."""
         if self._subject is None:
@@ -112,6 +125,22 @@ class Dub:
                     stage = _Stage(self._pipeline, settings, subject, shot, filmed, calm or taken[0], fps)
                 yield stage.draw(start, taken, np.stack(list(islice(codes, len(taken)))))
                 start += len(taken)
+
+    def rendering(self, path: str | os.PathLike | Outputs, frame: str = "full") -> Iterator[tuple[int, np.ndarray]]:
+        """Draws into files, step by step, at the film's own rate and in its colours; as `atvg.film.render.rendering`."""
+        footage = self.talker.footage
+        return rendering(
+            self.talker.face, self.chunks(), self._audio, path, frame, fps=footage.fps, colour=footage.colour
+        )
+
+    def save(self, path: str | os.PathLike | Outputs, frame: str = "full") -> int:
+        """Writes an MP4 of the whole film (``frame="full"``) with the new sound, or `Outputs`; returns how many frames.
+
+        Raises:
+            OutputError: a file cannot be written.
+            NoFaceError, BadFilmError: as `look`.
+        """
+        return max(done for done, _ in self.rendering(path, frame))
 
 
 _Taken = list[tuple[int, np.ndarray]]  # numbers of frames, and their pictures

@@ -139,6 +139,15 @@ class TestFollow:
         found = track(mediapipe, frames)
         assert found.seen.tolist() == [True] * 5 + [False] * 2 + [True] * 5 and not found.shot.any()
 
+    def test_a_cross_fade(self, mediapipe, ground, collins, grace):
+        """To somebody else who stands elsewhere: they are left alone, whatever the half-way frames are taken for."""
+        one, other = talk(ground, collins, 20, x=200), talk(ground[::-1], grace, 28, x=440)
+        fade = [
+            cv2.addWeighted(a, 1 - i / 8, b, i / 8, 0) for i, (a, b) in enumerate(zip(one[12:], other, strict=False))
+        ]
+        found = track(mediapipe, one[:12] + fade + other[8:])
+        assert found.seen[:12].all() and not found.seen[-8:].any()
+
     def test_4k(self, mediapipe, ground, collins):
         frames = [cv2.resize(frame, (3840, 2880)) for frame in talk(ground, collins, 2)]
         found = track(mediapipe, frames)

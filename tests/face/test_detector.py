@@ -59,6 +59,13 @@ class TestMediaPipe:
         noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
         assert mediapipe.detect(noise) == []
 
+    def test_a_glance_finds_what_needs_no_second_look(self, mediapipe, astronaut, astronaut_face):
+        (face,) = mediapipe.glance(astronaut)
+        assert np.array_equal(face.landmarks, astronaut_face.landmarks)
+        small = np.full((2000, 2000, 3), 127, np.uint8)
+        small[900:1000, 900:1000] = rescale(astronaut[50:200, 150:300], 100 / 150, channel_axis=2) * 255
+        assert mediapipe.glance(small) == [] and len(mediapipe.detect(small)) == 1
+
     def test_points_scale_with_the_picture(self, mediapipe, astronaut, astronaut_face):
         large = (rescale(astronaut, 3, channel_axis=2) * 255).astype(np.uint8)
         found = mediapipe.detect(large)[0].landmarks[:, :2]
