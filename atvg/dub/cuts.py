@@ -25,6 +25,7 @@ _COLOUR = 0.02  # novelty of one unit of Lab that the colours moved
 _NOVEL = 0.3
 _ABOVE = 3.0  # times the film's recent novelty: noise, fire or water renew much in every frame
 _RECENT = 12  # frames
+_FADE = 15  # frames
 _BACK = 0.2  # novelty below which two pictures show the same view
 
 
@@ -63,6 +64,7 @@ class Cuts:
         self._last: _Small | None = None  # the last picture with something in it
         self._before: _Small | None = None  # that before the last cut
         self._levels: deque[float] = deque(maxlen=_RECENT)
+        self._past: deque[_Small] = deque(maxlen=_FADE)
 
     def see(self, frame: np.ndarray) -> int:
         """The next frame, (H, W, 3) uint8 RGB → 1: a new shot begins, −1: the old one goes on after all, else 0."""
@@ -72,6 +74,7 @@ class Cuts:
         if self.blank:  # what comes after is compared with what was before
             return 0
         last, self._last = self._last, small
+        self._past.append(small)
         if last is None:
             return 0
         if self._before and self.since <= FLASH and _novelty(self._before, small) < _BACK:
@@ -84,8 +87,13 @@ class Cuts:
             return 0
         self._before, self.since = last, 0
         self._levels.clear()
+        self._past.clear()
         self.shot += 1
         return 1
+
+    def drifted(self) -> bool:
+        """Whether the view has changed as by a cut, but little by little: a cross-fade, or a moving camera or head."""
+        return bool(self._past) and _novelty(self._past[0], self._past[-1]) > _NOVEL
 
 
 def _novelty(before: _Small, after: _Small) -> float:

@@ -191,18 +191,19 @@ class Follower:
         last, self._view = self._view, View.of(frame, points)
         # A head that turns is unlike all that is known of it, but like itself a moment ago.
         unlike = self._likeness.unlike(self._view)
-        if not self._young and last is not None:
+        drifted = self._cuts.drifted()  # by a cross-fade each is like itself a moment ago, and in the end another
+        if not self._young and not drifted and last is not None:
             unlike = min(unlike, unlikeness(last, self._view))
         if jolt and unlike > _UNLIKE:  # the tracker has leapt to somebody else, or a cut was not noticed
             self._withdraw(now)
             return
         self._answers.append(unlike)
-        limit = _UNLIKE if self._young else _STRANGE
+        limit = _UNLIKE if self._young or drifted else _STRANGE
         if len(self._answers) == _CHECKS and min(self._answers) > limit:
             self._withdraw(max(self._begun, now - (self._young + _CHECKS - 1) * _CHECK))
             return
         self._young = self._young and now - self._begun < _YOUNG
-        if unlike < _UNLIKE and not self._young:
+        if unlike < _UNLIKE and not self._young and not drifted:
             self._likeness.learn(self._view)
 
     def _search(self, frame: np.ndarray) -> None:

@@ -148,6 +148,14 @@ class TestFollow:
         found = track(mediapipe, one[:12] + fade + other[8:])
         assert found.seen[:12].all() and not found.seen[-8:].any()
 
+    def test_a_cross_fade_to_somebody_in_the_same_place(self, mediapipe, ground, collins, grace):
+        one, other = talk(ground, collins, 20), talk(ground[::-1], grace, 32)
+        fade = [
+            cv2.addWeighted(a, 1 - i / 8, b, i / 8, 0) for i, (a, b) in enumerate(zip(one[12:], other, strict=False))
+        ]
+        found = track(mediapipe, one[:12] + fade + other[8:])
+        assert found.seen[:12].all() and not found.seen[-12:].any()
+
     def test_4k(self, mediapipe, ground, collins):
         frames = [cv2.resize(frame, (3840, 2880)) for frame in talk(ground, collins, 2)]
         found = track(mediapipe, frames)
