@@ -127,7 +127,7 @@ class Dub:
                 start += len(taken)
 
     def rendering(self, path: str | os.PathLike | Outputs, frame: str = "full") -> Iterator[tuple[int, np.ndarray]]:
-        """Draws into files, step by step, at the film's own rate and in its colours; as `atvg.film.render.rendering`."""
+        """Draws into files, step by step, at the film's own rate and in its colours; see `atvg.film.render`."""
         footage = self.talker.footage
         return rendering(
             self.talker.face, self.chunks(), self._audio, path, frame, fps=footage.fps, colour=footage.colour

@@ -28,6 +28,7 @@ MOST_PIXELS = 4096 * 2304  # of a frame
 LEAST_RATE, MOST_RATE = 1, 240  # frames a second
 
 _TRACK = ["-map", "0:V:0"]  # the first that is no cover picture
+_PIPE = 2**20  # bytes that wait between ffmpeg and here, where the system lets it be chosen: a frame of 1080p has six
 _ENDLESS = 1e6  # seconds; longer than any film
 _SAFE = 0.5  # seconds before a wanted frame at which decoding must have begun: the first frames may lack references
 
@@ -132,14 +133,14 @@ def frames(footage: Footage, first: int = 0, count: int | None = None) -> Genera
         # numbers are those of the frames.
         f"setpts=PTS-({footage.start}),bwdif=mode=send_frame:deint=interlaced,fps={rate}:round=near,"
         f"trim=start_pts={first},{footage.colour.readable()},"
-        f"scale={width}:{height}:flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp,setsar=1,format=rgb24"
+        f"scale={width}:{height}:flags=bicubic,setsar=1,format=rgb24"
     )
     command = [
         imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", "-copyts", *_input_before(footage, first), *_TRACK,
         "-vf", drawn, "-fps_mode", "passthrough", "-frames:v", str(count), "-f", "rawvideo", "pipe:1",
     ]  # fmt: skip
     child = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0, pipesize=_PIPE
     )
     try:
         for _ in range(count):

@@ -63,19 +63,19 @@ def survey(landmarks: np.ndarray, shots: np.ndarray, shape: ShapeModel, fps: flo
     """
     seen = ~np.isnan(landmarks[:, 0, 0])
     matrices, own = np.zeros((len(seen), 2, 3)), np.zeros(landmarks.shape, np.float32)
-    normal, frames = np.zeros(landmarks.shape), []
+    normal, frames = np.zeros((len(seen), len(SPEAKING), 3), np.float32), []
     for part in _stretches(seen, shots):
         points = gaussian_filter1d(landmarks[part].astype(np.float64), _TREMBLE * fps, axis=0, mode="nearest")
         matrices[part] = stabilising_transforms(points)
         own[part] = geometry.apply(matrices[part], points)
         frame = _steady(shape.frame_of(own[part]), _HEAD * fps)
-        normal[part] = normalise(own[part], frame)
+        normal[part] = normalise(own[part], frame)[:, SPEAKING]
         frames.append((part, frame))
     mouth = _resting(normal, own, seen, fps)
     rest = own.copy()
     for part, frame in frames:
         offset = denormalise_offset(mouth[part] - normal[part], frame)
-        rest[part, SPEAKING] += offset[:, SPEAKING].astype(np.float32)
+        rest[part, SPEAKING] += offset.astype(np.float32)
     nearest = _nearest(seen, shots)
     return Subject(matrices[nearest], own[nearest], rest[nearest], _shares(seen, shots, fps), shots)
 
@@ -97,7 +97,7 @@ def _steady(frame: HeadFrame, deviation: float) -> HeadFrame:
 
 
 def _resting(normal: np.ndarray, own: np.ndarray, seen: np.ndarray, fps: float) -> np.ndarray:
-    """How the mouth rests in each frame, (N, 68, 3) normalised."""
+    """How mouth and jaw, `SPEAKING`, rest in each frame, (N, 35, 3) normalised as `normal` is."""
     opened = mouth_opening(own) / np.maximum(eye_distance(own), 1e-6)
     least = np.quantile(opened[seen], 0.05)
     shut = np.where(seen, np.exp(-((np.maximum(opened - least, 0) / _SHUT) ** 2)), 0)

@@ -31,7 +31,7 @@ def to_and_fro(
         scratch: a folder for the file, of at most half a gigabyte; None is the system's.
 
     Returns:
-        Pairs of an int and uint8 RGB (height, width, 3), each an array of its own.
+        Pairs of an int and uint8 RGB (height, width, 3), to be read only: one that is held is the same again.
 
     Raises:
         BadFilmError: no frame can be read, or not those that could be before.
@@ -93,12 +93,12 @@ def _forwards(block: _Block, count: int) -> Iterator[tuple[int, np.ndarray]]:
     """The film, and then its last frame for ever."""
     number, last = -1, None
     for number, frame in enumerate(frames(block.footage, 0, min(count, block.n_frames))):
-        last = frame.copy()  # whoever gets the frame may draw on it
+        last = frame
         yield number, frame
     if last is None:
         raise _nothing(block)
     while True:
-        yield number, last.copy()
+        yield number, last
 
 
 def _turning(block: _Block) -> Iterator[tuple[int, np.ndarray]]:

@@ -110,7 +110,7 @@ def save_arrays(path: Path, face: Face, chunks: list[Chunk], fps: Fraction = Fra
             more = {
                 "example_landmarks": face.crop_landmarks[:, :2],
                 "matrix": face.matrix,
-                "fps": np.int64(fps) if fps.denominator == 1 else np.float64(fps),
+                "fps": np.int64(int(fps)) if fps.denominator == 1 else np.float64(float(fps)),
             }
             for name, value in (values | more).items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as file:

@@ -43,7 +43,6 @@ def test_or_holds_the_last_frame(footage, pictures, count):
     got = []
     for number, frame in to_and_fro(footage, 10, count, hold=True):
         assert np.array_equal(frame, pictures[number])
-        frame[:] = 0  # as one who draws on it
         got.append(number)
     assert got == [min(k, 9) for k in range(count)]
 
