@@ -12,11 +12,11 @@ from scipy.ndimage import gaussian_filter1d
 
 from atvg.face import geometry
 from atvg.face.crop import stabilising_transforms
-from atvg.face.landmarks import SPEAKING, eye_distance, mouth_opening
+from atvg.face.landmarks import MOUTH, SPEAKING, eye_distance, mouth_opening
 from atvg.motion.shape import HeadFrame, ShapeModel, denormalise_offset, normalise
 
-_TREMBLE = 0.02  # seconds: standard deviation of the low-pass over a tracker's points …
-_HEAD = 0.06  # … and over the pose they tell; a head is slower than lips
+# Seconds: standard deviations of the low-pass over a tracker's points, lips and others, and over the pose they tell.
+_LIPS, _TREMBLE, _HEAD = 0.02, 0.06, 0.06
 _SHUT = 0.05  # of the eyes' distance: lips that are this far apart count half as shut
 _NEAR = 0.6  # seconds: standard deviation of the time within which shut lips tell how the mouth rests
 _ALWAYS = 2.0  # what the whole film tells of it, in shut frames nearby
@@ -66,6 +66,7 @@ def survey(landmarks: np.ndarray, shots: np.ndarray, shape: ShapeModel, fps: flo
     normal, frames = np.zeros((len(seen), len(SPEAKING), 3), np.float32), []
     for part in _stretches(seen, shots):
         points = gaussian_filter1d(landmarks[part].astype(np.float64), _TREMBLE * fps, axis=0, mode="nearest")
+        points[:, MOUTH] = gaussian_filter1d(landmarks[part][:, MOUTH], _LIPS * fps, axis=0, mode="nearest")
         matrices[part] = stabilising_transforms(points)
         own[part] = geometry.apply(matrices[part], points)
         frame = _steady(shape.frame_of(own[part]), _HEAD * fps)
