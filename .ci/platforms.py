@@ -23,7 +23,6 @@ PLATFORMS = {
 # Compiled packages that those bring along.
 ALONG = [
     "jaxlib", "llvmlite", "opencv-contrib-python<4.12", "pandas", "pydantic-core", "scikit-image", "sentencepiece",
-    "soxr",
 ]  # fmt: skip
 
 

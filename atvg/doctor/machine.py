@@ -18,7 +18,7 @@ _PYTHONS = ((3, 10), (3, 12))
 _FLAGS = ("avx2", "avx512_f", "avx512_vnni", "avx_vnni", "amx_int8", "amx_bf16")  # that engines choose by
 _PACKAGES = (
     "torch", "openvino", "mediapipe", "opencv-contrib-python", "opencv-contrib-python-headless",
-    "opencv-python-headless", "numpy", "gradio", "librosa", "moviepy", "imageio-ffmpeg", "espeakng-loader",
+    "opencv-python-headless", "numpy", "gradio", "soxr", "moviepy", "imageio-ffmpeg", "espeakng-loader",
     "face-alignment",
 )  # fmt: skip
 _NEEDED_MB, _NEEDED_DISK = 1600, 1 << 30  # memory, see docs/speed.md; a minute of what the app keeps, and uploads

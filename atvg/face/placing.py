@@ -11,7 +11,6 @@ from typing import Union
 
 import cv2
 import numpy as np
-from scipy.interpolate import RBFInterpolator
 
 from atvg.errors import BadSettingError, NoFaceError
 from atvg.face import geometry
@@ -116,6 +115,8 @@ def _bent(template: np.ndarray, points: np.ndarray) -> Detection:
     near = geometry.apply(matrix, template)
     held = anchors(near)[:, :2]
     unit = np.linalg.norm(held[1] - held[0])
+    from scipy.interpolate import RBFInterpolator  # here, as it takes 15 MB that hardly anybody needs
+
     shift = RBFInterpolator(held / unit, points - held)  # in units of the eye distance it is well conditioned
     xy = near[:, :2] + shift(near[:, :2] / unit)
     for eye, target in ((RIGHT_EYE, points[0]), (LEFT_EYE, points[1])):

@@ -19,7 +19,7 @@ from atvg.config import SAMPLE_RATE, VERSION
 from atvg.film.output import check_output, write_text
 from atvg.motion.donors import load_donors
 
-_LIBRARIES = ("torch", "openvino", "numpy", "scipy", "mediapipe", "librosa")
+_LIBRARIES = ("torch", "openvino", "numpy", "scipy", "mediapipe", "soxr")
 
 
 def provenance(animator: Pipeline, settings: Mapping[str, Any], photo: np.ndarray, wave: np.ndarray) -> dict[str, Any]:

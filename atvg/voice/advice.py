@@ -5,8 +5,9 @@
 """
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.fft import rfft
 from scipy.ndimage import median_filter
-from scipy.signal import stft
 
 from atvg.config import FPS, SAMPLE_RATE
 from atvg.errors import Advice
@@ -60,8 +61,9 @@ def _is_noisy(wave: np.ndarray) -> bool:
 
 
 def _power(wave: np.ndarray, window: int, step: int) -> np.ndarray:
-    """(frequencies, moments)."""
-    found = stft(wave, SAMPLE_RATE, nperseg=window, noverlap=window - step, boundary=None, padded=False)[2]
+    """(frequencies, moments), float32: of a sine, a quarter of its squared amplitude."""
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
+    found = rfft(sliding_window_view(wave, window)[::step] * np.float32(hann / hann.sum()), axis=-1).T
     return np.abs(found) ** 2 + 1e-16
 
 

@@ -10,6 +10,7 @@ from numbers import Real
 from typing import Any, Union
 
 import numpy as np
+from scipy.fft import dct
 
 from atvg.config import (
     EXTRA_ROWS,
@@ -26,6 +27,7 @@ from atvg.config import (
 from atvg.errors import BadAudioError, BadSettingError, TooLongError
 from atvg.voice.decoding import decode, find_voice, mixed, refusal, seconds_of
 from atvg.voice.level import SAMPLES_PER_FRAME, details, frame_levels, is_steady, loud_level, noise_below
+from atvg.voice.spectrum import mel_power, resample
 
 Audio = Union[str, os.PathLike, "tuple[int, np.ndarray]", np.ndarray, "Cut"]
 
@@ -135,11 +137,7 @@ def _from_samples(rate: float, samples: np.ndarray, cut: Cut, max_seconds: float
     first = round(cut.start * rate)
     channels = _channels(samples)[:, first : first + round(seconds * rate)]
     wave = _finite(mixed(channels, rate))
-    if rate != SAMPLE_RATE:
-        import librosa
-
-        wave = librosa.resample(wave, orig_sr=rate, target_sr=SAMPLE_RATE)
-    return np.clip(wave, -1, 1)
+    return np.clip(resample(wave, rate), -1, 1)
 
 
 def mono(samples: np.ndarray, channels_last: bool | None = None) -> np.ndarray:
@@ -244,14 +242,9 @@ def gain_of(wave: np.ndarray) -> float:
 
 def plain_rows(wave: np.ndarray, first: int, count: int, gain: float, n_mfcc: int = N_MFCC_STORED) -> np.ndarray:
     """MFCC rows first..first + count − 1 of samples times `gain`, float32 (count, n_mfcc); silence around them."""
-    import librosa
-
     start = first * MFCC_HOP + MFCC_HOP // 2 - MFCC_WINDOW // 2
-    mel = librosa.feature.melspectrogram(
-        y=_cut(wave, start, (count - 1) * MFCC_HOP + _N_FFT) * gain, sr=SAMPLE_RATE, n_fft=_N_FFT,
-        win_length=MFCC_WINDOW, hop_length=MFCC_HOP, center=False, n_mels=N_MELS, power=2.0,
-    )  # fmt: skip
-    return librosa.feature.mfcc(S=np.log(mel + POWER_FLOOR), n_mfcc=n_mfcc).T.astype(np.float32)
+    mel = mel_power(_cut(wave, start, (count - 1) * MFCC_HOP + _N_FFT) * gain, _N_FFT, N_MELS)
+    return dct(np.log(mel + POWER_FLOOR), norm="ortho", axis=0)[:n_mfcc].T.astype(np.float32)
 
 
 def silent_row(n_mfcc: int) -> np.ndarray:
@@ -262,7 +255,7 @@ def silent_row(n_mfcc: int) -> np.ndarray:
 
 
 def _cut(wave: np.ndarray, start: int, length: int) -> np.ndarray:
-    """Samples start..start+length, zeros where there are none. librosa centres the 400 in its 512: shift by 56."""
+    """Samples start..start+length, zeros where there are none. the 400 lie in the middle of 512: shift by 56."""
     start -= (_N_FFT - MFCC_WINDOW) // 2
     piece = np.zeros(length, np.float32)
     low, high = max(start, 0), min(start + length, len(wave))

@@ -9,7 +9,8 @@ constant, `TOP`: a stretch has the rows that the whole has.
 import numpy as np
 from scipy.fft import dct, idct
 
-from atvg.config import MFCC_HOP, MFCC_WINDOW, N_MFCC_EAR, ROWS_PER_FRAME, SAMPLE_RATE
+from atvg.config import MFCC_HOP, MFCC_WINDOW, N_MFCC_EAR, ROWS_PER_FRAME
+from atvg.voice import spectrum
 from atvg.voice.audio import gain_of
 
 TOP = 1.0  # log10 of mel power: the loudest moments of 160 clips at the level of `even_gain` lie between 0.5 and 1.8
@@ -39,12 +40,8 @@ def clip_mfcc80(wave: np.ndarray, n_frames: int) -> np.ndarray:
 
 def log_mel(wave: np.ndarray, first: int, count: int, gain: float = 1.0, top: float | None = TOP) -> np.ndarray:
     """The log-mel rows of which `mfcc80_rows` gives the DCT, float32 (count, 80)."""
-    import librosa
-
     piece = _cut(wave, first * MFCC_HOP - MFCC_WINDOW // 2, (count - 1) * MFCC_HOP + MFCC_WINDOW) * np.float32(gain)
-    power = librosa.feature.melspectrogram(
-        y=piece, sr=SAMPLE_RATE, n_fft=MFCC_WINDOW, hop_length=MFCC_HOP, center=False, n_mels=N_MFCC_EAR, power=2.0
-    )
+    power = spectrum.mel_power(piece, MFCC_WINDOW, N_MFCC_EAR)
     return scaled(power.T, top).astype(np.float32)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from atvg.config import MAX_SECONDS, SAMPLE_RATE
 from atvg.errors import BadSettingError, BadTextError, SpeechUnavailableError
 from atvg.voice.captions import Cue
+from atvg.voice.spectrum import resample
 
 MAX_CHARACTERS = 1000
 
@@ -87,9 +88,7 @@ def say_with_cues(text: str, voice: str = _FIRST, speed: float = 160) -> tuple[n
     samples, rate, times = _synthesise(pieces, VOICES[voice], round(speed))
     if not len(samples) or np.abs(samples).max() < _SILENT:
         raise BadTextError("nothing in the text has a sound in this voice; write words, or choose another voice")
-    import librosa
-
-    wave = librosa.resample(samples, orig_sr=rate, target_sr=SAMPLE_RATE)
+    wave = resample(samples, rate)
     cues = [cue for piece, heard in zip(pieces, times, strict=True) for cue in _cues(piece, *heard)]
     return np.pad(wave * (_PEAK / np.abs(wave).max()), round(_REST * SAMPLE_RATE)), cues
 

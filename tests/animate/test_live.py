@@ -11,6 +11,7 @@ from atvg.errors import BadAudioError, BadSettingError
 from atvg.face.landmarks import mouth_opening
 from atvg.voice.audio import load_audio
 from atvg.voice.prosody import BEFORE, around, loudness_of
+from atvg.voice.spectrum import resample
 from tests.marks import quick
 
 
@@ -125,9 +126,7 @@ def test_a_rooms_noise_is_not_taken_for_a_voice(animator, face):
 
 @pytest.mark.parametrize("rate, channels", [(48_000, 2), (44_100, 1), (8_000, 1)])
 def test_what_microphones_send_is_understood(animator, face, wave, recorded, rate, channels):
-    import librosa
-
-    voice = librosa.resample(wave, orig_sr=SAMPLE_RATE, target_sr=rate)
+    voice = resample(wave, SAMPLE_RATE, rate)
     voice = np.stack([(32767 * voice).astype(np.int16)] * channels, axis=1)
     live = landmarks(spoken(Live(animator, face), voice, rate // 5, rate))
     assert abs(len(live) - 50) <= 1
