@@ -1,7 +1,8 @@
 """What is kept of each network, of the shapes and of the idle motion: saved, found and loaded, checked on the way."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -29,7 +30,7 @@ from atvg.nets.ear import Ear
 from atvg.nets.sync_net import SyncNet
 from atvg.nets.vg_net import VGNet
 from atvg.shipped import shipped
-from atvg.tensors import half, load_about, load_header, load_pair, load_single, save_pair
+from atvg.tensors import check_tensors, half, load_about, load_header, load_pair, load_single, save_pair
 
 AT_NET, VG_NET, DIRECT_NET, SYNC_NET, EAR, IDLE = "at_net", "vg_net", "direct_net", "sync_net", "ear", "idle"
 COMPARED = "compared"  # folder beside the weights that run, of networks that these are only compared with
@@ -82,17 +83,17 @@ def save_at_net(folder: Path, net: ATNet, shape: ShapeModel, notes: Mapping[str,
     Raises:
         OSError: as `save_state`.
     """
-    extra = {_SHAPE + name: torch.from_numpy(array) for name, array in shape.arrays().items()}
-    _save_net(folder, AT_NET, net, notes, extra)
+    save_net(folder, AT_NET, net, notes, {_SHAPE + n: torch.from_numpy(a) for n, a in shape.arrays().items()})
 
 
-def save_net(folder: Path, name: str, net: Net, notes: Mapping[str, Any]) -> None:
-    """Writes a network in half precision.
+def save_net(folder: Path, name: str, net: Net, notes: Mapping[str, Any], extra: dict | None = None) -> None:
+    """Writes a network in half precision, and extra tensors as they are.
 
     Raises:
         OSError: as `save_state`.
     """
-    _save_net(folder, name, net, notes, {})
+    tensors = {key: half(value) for key, value in net.state_dict().items()} | (extra or {})
+    save_pair(folder, name, to_dict(net.config), notes, tensors)
 
 
 def save_idle(folder: Path, model: IdleModel, notes: Mapping[str, Any]) -> None:
@@ -223,18 +224,26 @@ def load_idle(folder: Path) -> IdleModel:
 
 
 def load_vg_nets(folder: Path) -> dict[float, VGNet]:
-    """Reads the β family: ``vg_net`` and every ``vg_net_*`` beside it, by the β each was trained with.
+    """Reads what `find_vg_nets` finds, all of it; raises what that and `load_at_net` raise."""
+    return {beta: load() for beta, load in find_vg_nets(folder).items()}
+
+
+def find_vg_nets(folder: Path) -> dict[float, Callable[[], VGNet]]:
+    """The β family: what reads ``vg_net``, then every ``vg_net_*`` beside it, by the β each was trained with.
 
     Raises:
-        CheckpointError: as `load_at_net`; also when the members differ in their sizes.
+        CheckpointError: a file is missing or cut off, or the members differ in their sizes.
     """
     names = [VG_NET, *sorted(path.stem for path in folder.glob(f"{VG_NET}_*.safetensors"))]
-    nets = {_beta(folder, name): load_vg_net(folder, name) for name in names}
-    if len(nets) < len(names):
+    found = {_beta(folder, name): partial(load_vg_net, folder, name) for name in names}
+    if len(found) < len(names):
         raise CheckpointError(f"two VG-nets in {folder} were trained with the same β; keep one of them")
-    if len({net.config for net in nets.values()}) > 1:
+    configs = [_UNSAID[VGNetConfig] | load_about(folder / f"{name}.json")["config"] for name in names]
+    if any(config != configs[0] for config in configs):
         raise CheckpointError(f"the VG-nets in {folder} differ in size; keep the files of one family together")
-    return nets
+    for name in names:
+        check_tensors(folder / f"{name}.safetensors")
+    return dict(found)
 
 
 def _beta(folder: Path, name: str) -> float:
@@ -253,11 +262,6 @@ def notes(folder: Path, name: str) -> dict[str, Any]:
         CheckpointError: missing or damaged.
     """
     return load_about(folder / f"{name}.json")["notes"]
-
-
-def _save_net(folder: Path, name: str, net: Net, notes: Mapping[str, Any], extra: dict[str, Tensor]) -> None:
-    tensors = {key: half(value) for key, value in net.state_dict().items()} | extra
-    save_pair(folder, name, to_dict(net.config), notes, tensors)
 
 
 def _check_shape(shape: ShapeModel, config: ATNetConfig, path: Path) -> None:
@@ -281,10 +285,10 @@ def _fill(
     try:
         known = _UNSAID.get(config_class, {})
         config = checked_config(from_dict(config_class, known | meta["config"]))
-        with torch.device("meta"):  # first without memory: a text file may claim any width
-            net_class(config).load_state_dict(tensors, assign=True)
-        net = net_class(config)
-        net.load_state_dict(tensors)
+        with torch.device("meta"):  # without memory: a text file may claim any width, and what is read is enough
+            net = net_class(config)
+        kinds = {name: value.dtype for name, value in net.state_dict().items()}
+        net.load_state_dict({k: v.to(kinds.get(k, v.dtype)) for k, v in tensors.items()}, assign=True)
     except (TypeError, ValueError, RuntimeError, BadSettingError):
         about = "their own header; copy it again" if single else f"{path}.json; use files of one training"
         raise CheckpointError(f"the weights in {path}.safetensors do not fit {about}") from None

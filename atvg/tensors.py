@@ -150,6 +150,15 @@ def load_about(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} is damaged; copy the weights' folder again") from None
 
 
+def check_tensors(path: Path) -> None:
+    """Looks at the header alone.
+
+    Raises:
+        CheckpointError: missing, truncated or not safetensors.
+    """
+    _read_tensors(path, header_only=True)
+
+
 def load_header(path: Path) -> dict[str, Any]:
     """What the header of a network's weights says of it, as `load_about` of a JSON; no tensor is read.
 
@@ -208,7 +217,9 @@ def _read_network(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     tensors, header = _read_tensors(path)
     if any(value.is_complex() for value in tensors.values()):
         raise CheckpointError(f"{path} holds complex numbers; copy it again")
-    return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}, header
+    # Copies, as what safetensors gives is the file itself, which may be replaced while the network is at work.
+    single = {k: v.to(torch.float32 if v.is_floating_point() else v.dtype, copy=True) for k, v in tensors.items()}
+    return single, header
 
 
 def _read_tensors(path: Path, header_only: bool = False) -> tuple[dict[str, Tensor], dict[str, str]]:

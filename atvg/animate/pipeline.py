@@ -13,9 +13,10 @@ from torch import Tensor
 from atvg.animate.drawer import Drawer
 from atvg.animate.ear_engine import make_ear
 from atvg.animate.engine import Engine, check_engine, make_engine
+from atvg.animate.family import Family, Nets, blend
 from atvg.animate.listener import Listener, silence_for
 from atvg.animate.settings import Settings, make_settings
-from atvg.checkpoint import IDLE, load_at_nets, load_ear, load_idle, load_vg_nets, locate
+from atvg.checkpoint import IDLE, find_vg_nets, load_at_nets, load_ear, load_idle, locate
 from atvg.config import EARS, shown
 from atvg.errors import BadSettingError
 from atvg.face.detection import FaceDetector
@@ -24,7 +25,6 @@ from atvg.motion.idle import IdleModel
 from atvg.motion.shape import ShapeModel, denormalise_offset, press_lips, uncross_lips
 from atvg.motion.teeth import Teeth
 from atvg.nets.at_net import ATNet
-from atvg.nets.blocks import channels_last
 from atvg.nets.ear import Ear
 from atvg.nets.vg_net import VGNet
 from atvg.voice.hearing import Listens
@@ -39,7 +39,7 @@ class Pipeline:
 
     Args:
         at_nets, shape, vg_nets: from `atvg.checkpoint`; ``at_nets`` maps what a network hears through to it,
-            ``vg_nets`` the β it was trained with.
+            ``vg_nets`` the β it was trained with, also to what loads it.
         detector: how faces are found.
         device: where the networks run.
         engine: what ear and VG-net are computed with, see `atvg.animate.engine`.
@@ -51,7 +51,7 @@ class Pipeline:
         self,
         at_nets: Mapping[str, ATNet],
         shape: ShapeModel,
-        vg_nets: dict[float, VGNet],
+        vg_nets: Nets,
         detector: FaceDetector,
         device: Any = "cpu",
         idle: IdleModel | None = None,
@@ -61,14 +61,14 @@ class Pipeline:
         self.device, self.idle = torch.device(device), idle
         self.at_nets = {ear: at_nets[ear].to(self.device) for ear in EARS if ear in at_nets}
         self.shape, self.detector = shape, detector
-        self.vg_nets = {beta: channels_last(net.to(self.device)) for beta, net in vg_nets.items()}
+        self.vg_nets = Family(vg_nets, self.device)
         self.engine_name = engine
         # Of no method: the cycle would keep some 300 MB until the collector happens to come by.
         self._engines = lru_cache(maxsize=_ENGINES)(partial(_compiled, engine, self.vg_nets))
         self._compiling = threading.Lock()
         self.load_ear = load_ear
         self._hearing: dict[str, tuple[Listens | None, Tensor]] = {}  # ears at work, and what they hear of silence
-        for net in vg_nets.values():
+        for net in self.vg_nets.loaded:
             check_engine(engine, net)
 
     @classmethod
@@ -81,6 +81,8 @@ class Pipeline:
     ) -> P:
         """Loads weights: the shipped ones, those of a folder, or of a Hub repository ``owner/name``.
 
+        The ear, and VG-nets of other β than the first, are loaded when they are asked for.
+
         Raises:
             CheckpointError: missing or damaged weights.
             BadSettingError: unknown detector or engine, or one that cannot be used here.
@@ -92,7 +94,9 @@ class Pipeline:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         has_idle = (folder / f"{IDLE}.safetensors").is_file()
         idle = load_idle(folder) if has_idle else None
-        vg_nets = load_vg_nets(folder)
+        vg_nets: dict[float, Any] = find_vg_nets(folder)
+        first = next(iter(vg_nets))
+        vg_nets[first] = vg_nets[first]()
         return cls(at_nets, shape, vg_nets, finder, device, idle, engine, partial(load_ear, folder))
 
     @property
@@ -162,19 +166,3 @@ class Pipeline:
 
 def _compiled(name: str, nets: Mapping[float, VGNet], beta: float) -> Engine:
     return make_engine(name, blend(nets, beta))
-
-
-def blend(nets: Mapping[float, VGNet], beta: float) -> VGNet:
-    """The network for a β, 0..2: between the two nearest that were trained the weights are interpolated."""
-    below = max((b for b in nets if b <= beta), default=min(nets))
-    above = min((b for b in nets if b >= beta), default=max(nets))
-    low, high = nets[below], nets[above]
-    if low is high:
-        return low
-    weights, share = high.state_dict(), (beta - below) / (above - below)
-    mixed = {k: v.lerp(weights[k], share) if v.is_floating_point() else v for k, v in low.state_dict().items()}
-    if not all((net.input_ranges[:, 1] > 0).all() for net in (low, high)):
-        mixed["input_ranges"].zero_()  # half of a range is none
-    between = channels_last(VGNet(low.config).to(low.input_ranges.device))
-    between.load_state_dict(mixed)
-    return between.eval().requires_grad_(False)

@@ -28,8 +28,9 @@ class Ear(nn.Module):
         super().__init__()
         self.config = config
         width = config.width
-        inverse = idct(np.eye(config.n_mels), norm="ortho", axis=-1)
-        self.register_buffer("cepstrum", torch.tensor(inverse, dtype=torch.float32), persistent=False)
+        inverse = idct(np.eye(config.n_mels), norm="ortho", axis=-1).astype(np.float32)
+        # On the CPU also where a network is made without memory, to be filled by its weights: this is none of them.
+        self.register_buffer("cepstrum", torch.from_numpy(inverse), persistent=False)
         self.conv1 = nn.Conv1d(config.n_mels, width, 3, padding=1)
         self.conv2 = nn.Conv1d(width, width, 3, stride=2, padding=1)
         self.positions = nn.Parameter(torch.zeros(config.positions, width))
