@@ -1,7 +1,10 @@
 """The offline default: MediaPipe face detector and 478-point face mesh, whose models lie in the wheel."""
 
 import contextlib
+import sys
 import threading
+from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 import cv2
@@ -23,8 +26,23 @@ _SETTLE = 8
 _SURE = 0.83
 
 
+@contextlib.contextmanager
+def _without_pyplot() -> Iterator[None]:
+    """MediaPipe imports it for plots that nobody asks for: 16 MB, and half of its own import's time."""
+    name = "matplotlib.pyplot"
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = ModuleType(name)
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
 def _solution(name: str, **options: Any) -> Any:
-    from mediapipe.python.solutions import face_detection, face_mesh
+    with _without_pyplot():
+        from mediapipe.python.solutions import face_detection, face_mesh
 
     return {"FaceMesh": face_mesh.FaceMesh, "FaceDetection": face_detection.FaceDetection}[name](**options)
 

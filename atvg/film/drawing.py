@@ -1,10 +1,10 @@
 """How pictures that explain are drawn: their colours, text, heat maps and the outlines of a face."""
 
-import os
 from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
 
 import cv2
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -21,19 +21,24 @@ _DIM = 0.28  # brightness of the photo behind drawings, low enough for lines and
 _FINE = 2  # lines are drawn so many times larger, then shrunk: cv2 knows only whole widths
 _SHIFT = 4  # and places them to 1/16 of a pixel
 # Inferno is perceptually uniform and starts at black: twice the attention looks twice the attention.
-_HEAT = (matplotlib.colormaps["inferno"](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
-
-_FONT = os.path.join(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
+_HEAT = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_INFERNO)[:, 0, ::-1]
 
 
 @lru_cache(maxsize=64)
 def text_mask(text: str, size: int) -> np.ndarray:
     """One line in DejaVu Sans, `size` px → coverage uint8 (h, w), as high as the font's ascent and descent."""
-    font = ImageFont.truetype(_FONT, size)
+    font = ImageFont.truetype(_font(), size)
     left, _, right, _ = font.getbbox(text)
     image = Image.new("L", (int(right - left), sum(font.getmetrics())))
     ImageDraw.Draw(image).text((-left, 0), text, fill=255, font=font)
     return np.asarray(image)
+
+
+def _font() -> Path:
+    """Where matplotlib's wheel has it, which is not imported for that."""
+    found = find_spec("matplotlib")
+    assert found is not None and found.origin is not None, "matplotlib is in requirements.txt"
+    return Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
 
 
 def painted(made: Composition) -> np.ndarray:
@@ -49,7 +54,7 @@ def as_painted(attention: np.ndarray) -> np.ndarray:
 
 
 def heat_map(attention: np.ndarray) -> np.ndarray:
-    """Attention (...) in [0, 1] → uint8 RGB (..., 3) in matplotlib's inferno."""
+    """Attention (...) in [0, 1] → uint8 RGB (..., 3) in inferno."""
     return _HEAT[(np.clip(attention, 0, 1) * 255 + 0.5).astype(np.uint8)]
 
 

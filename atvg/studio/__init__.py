@@ -14,11 +14,17 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from atvg.studio.memory import share_arenas
+
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # nothing is sent or fetched at run time
 # What Gradio counts of every job is shown nowhere; it would keep 10 000, and sum them up with pandas after each.
 os.environ |= {"GRADIO_ANALYTICS_MAX_EVENTS": "1", "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(10**9)}
 # A folder of its own: what is old in it is deleted, and Gradio's default is shared by all its apps.
 os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(tempfile.gettempdir()) / "atvg-app"))
+
+# Gradio asks matplotlib for its backend at every job; unless one is named, that loads pyplot to look for a screen.
+os.environ.setdefault("MPLBACKEND", "agg")
+share_arenas()
 
 try:  # on a Space with ZeroGPU, which wants to be imported before torch
     from spaces import GPU as on_gpu

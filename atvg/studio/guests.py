@@ -1,6 +1,5 @@
 """Whose files are whose: of each visitor the uploads, and a folder for every run with what was made in it."""
 
-import ctypes
 import hashlib
 import re
 import secrets
@@ -19,6 +18,7 @@ from atvg.errors import RecordingError
 from atvg.scratch import has_room, is_full, remove_abandoned, under_way
 from atvg.studio.explaining import sorry
 from atvg.studio.files import Upload, path_of
+from atvg.studio.memory import give_back
 from atvg.studio.settings import KEPT_RECORDINGS, MAX_AGE, PAGE, RECORDING, STALLED, TIDY_EVERY
 
 
@@ -102,6 +102,7 @@ class Guests:
             raise
         finally:
             self.unfinished.discard(folder)
+            give_back()
 
     def remember(self, request: gr.Request | None, *uploads: Upload) -> None:
         """Notes whose the uploads are."""
@@ -148,13 +149,7 @@ class Guests:
                 with suppress(OSError):
                     upload.parent.rmdir()  # it is named after the upload's content
         shutil.rmtree(self.root() / f"atvg-{name}", ignore_errors=True)
-        _give_memory_back()
-
-
-def _give_memory_back() -> None:
-    """What has been freed, to the system: glibc keeps it for each thread that ever made a video."""
-    with suppress(OSError, AttributeError, TypeError):  # another C library
-        ctypes.CDLL(None).malloc_trim(0)
+        give_back()
 
 
 def _age(path: Path) -> float:

@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import gradio as gr
@@ -19,6 +21,7 @@ from atvg.studio.guests import Guests
 from atvg.studio.inside import Inside
 from atvg.studio.link import Link
 from atvg.studio.live import Live
+from atvg.studio.memory import give_back
 from atvg.studio.settings import MAX_AGE, MAX_WAITING, PAGE, PRIVATE, TIDY_EVERY, asset
 from atvg.studio.studio import Studio
 from atvg.studio.talk import Talk
@@ -26,10 +29,11 @@ from atvg.studio.trouble import Trouble
 
 
 class Page(gr.Blocks):
-    """The page, with those who have to leave when it is closed."""
+    """The page, with those who have to leave when it is closed, and what makes it ready for the first of them."""
 
     guests: Guests
     broadcasts: Broadcasts
+    warm_up: Callable[[], None]
 
 
 class Tab(Protocol):
@@ -46,7 +50,6 @@ def build(animator: Animator | None = None) -> Page:
     """
     studio = Studio(animator or Animator.from_pretrained(os.environ.get("ATVG_WEIGHTS")))
     gr.set_static_paths(FREE)  # or Gradio would serve copies, and `delete_cache` delete those
-    _warm_up(studio.animator)
     with Page(title=PAGE["title"], delete_cache=(TIDY_EVERY, MAX_AGE), analytics_enabled=False) as page:
         gr.HTML(asset("header.html"))
         _add_tabs(studio, page)
@@ -59,15 +62,22 @@ def build(animator: Animator | None = None) -> Page:
     page.queue(max_size=2 * MAX_WAITING, api_open=False)  # closed: nobody gets past the queue
     studio.jobs = page._queue
     page.guests, page.broadcasts = studio.guests, studio.broadcasts
+    page.warm_up = partial(_warm_up, studio.animator)
     studio.guests.keep_tidy()
     return page
 
 
 def _warm_up(animator: Animator) -> None:
-    """Loads now, and not for the first visitor, what is only loaded when it is needed."""
+    """Loads now, and not for the first visitor, what is only loaded when it is needed.
+
+    Raises:
+        CheckpointError: the ear's weights are missing or damaged.
+    """
     face, silent = animator.read_face(PORTRAITS[0]), np.zeros(SAMPLE_RATE // 2, np.float32)
     first, *_ = animator.stream(face, silent, ear=animator.ears[0], natural=animator.idle is not None)
     trajectory(first.landmarks, first.codes, np.zeros(len(first)))
+    del face, silent, first
+    give_back()  # of what compiling took, a hundred megabytes
 
 
 def _add_tabs(studio: Studio, page: Page) -> None:

@@ -49,12 +49,21 @@ def built() -> Page:
         raise SystemExit(2) from None
 
 
+def _warm_up(page: Page) -> None:
+    try:
+        page.warm_up()
+    except ATVGError as error:  # whoever asks for a video will read it too
+        print(f"error: {error}", file=sys.stderr)
+
+
 def serve(page: Page) -> None:
     """Until the process is told to end; then running jobs end in the middle, and no file of theirs stays."""
     told = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: told.set())
     page.launch(**LAUNCH, prevent_thread_lock=True)
+    # Meanwhile the page can be seen; who makes a video before it is done, waits for the rest of it.
+    threading.Thread(target=_warm_up, args=(page,), daemon=True, name="warm-up").start()
     while not told.wait(0.5):  # not for ever, which no signal interrupts on Windows
         pass
     threading.Thread(target=page.close, kwargs={"verbose": False}, daemon=True).start()
