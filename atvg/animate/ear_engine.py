@@ -5,6 +5,7 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
+from atvg.animate.cold import Cold
 from atvg.animate.openvino_engine import on_openvino
 from atvg.nets.ear import Ear
 from atvg.voice.hearing import Listens
@@ -35,7 +36,8 @@ class CompiledEar:
     """
 
     def __init__(self, openvino: ModuleType, ear: Ear, layers: tuple[int, ...]):
-        self.positions, self._layers = ear.positions, layers
+        self.positions, self._layers = ear.positions.clone(), layers
+        self._weights = _cold(ear)
         example = (torch.zeros(1, _TRACED, ear.config.n_mels), ear.positions[: _TRACED // 2])
         with torch.inference_mode():
             traced = torch.jit.trace(_Placed(ear, layers), example, check_trace=False)
@@ -59,7 +61,16 @@ class CompiledEar:
         request = self._model.create_infer_request()  # one each: several threads may listen at once
         places = self.positions[start : start + mfcc.shape[1] // 2]
         request.infer((mfcc.numpy(), places.numpy()))
+        if self._weights is not None:
+            self._weights.forget()  # what it computes with are copies in another order
         return torch.from_numpy(request.get_output_tensor(0).data.copy())
+
+
+def _cold(ear: Ear) -> Cold | None:
+    try:
+        return Cold(ear)
+    except OSError:  # no room for the file; they stay in memory
+        return None
 
 
 class _Placed(nn.Module):

@@ -11,7 +11,6 @@ import numpy as np
 
 from atvg.animator import Animator
 from atvg.config import SAMPLE_RATE
-from atvg.show.plots import trajectory
 from atvg.studio.ablations import Ablations
 from atvg.studio.about import About
 from atvg.studio.broadcast import Broadcasts
@@ -74,9 +73,8 @@ def _warm_up(animator: Animator) -> None:
         CheckpointError: the ear's weights are missing or damaged.
     """
     face, silent = animator.read_face(PORTRAITS[0]), np.zeros(SAMPLE_RATE // 2, np.float32)
-    first, *_ = animator.stream(face, silent, ear=animator.ears[0], natural=animator.idle is not None)
-    trajectory(first.landmarks, first.codes, np.zeros(len(first)))
-    del face, silent, first
+    for _ in animator.stream(face, silent, ear=animator.ears[0], natural=animator.idle is not None):
+        pass
     give_back()  # of what compiling took, a hundred megabytes
 
 
