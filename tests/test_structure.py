@@ -243,3 +243,23 @@ def test_the_blockade_holds():
 def test_a_light_import_stays_light():
     """``atvg --help`` and a setting's error need no network library."""
     run("import sys; import atvg, atvg.motion.pose, atvg.config; assert 'torch' not in sys.modules")
+
+
+LATE = (  # what the page needs for a job at most, or never; pandas and trio come with Gradio
+    "matplotlib", "librosa", "numba", "moviepy", "mediapipe", "face_alignment", "skimage", "sklearn", "torchmetrics",
+    "lightning", "tensorboard", "webdataset", "ray", "sympy", "jax", "scipy.signal", "scipy.stats", "scipy.optimize",
+    "scipy.interpolate", "torch._dynamo", "soxr", "pi_heif",
+)  # fmt: skip
+
+
+def test_the_page_starts_without_what_it_needs_later_or_never():
+    """Each costs tenths of a second of its start, and megabytes for as long as it runs."""
+    code = f"import sys, atvg.studio.serve as s; s.built(); early = set({LATE!r}) & set(sys.modules)"
+    run(f"{code}; assert not early, early")
+
+
+def test_faces_are_found_without_pyplot():
+    code = "import sys; from atvg.face.mediapipe import MediaPipeDetector as D; import numpy as np"
+    code += "; D().detect(np.zeros((64, 64, 3), np.uint8)); assert 'mediapipe' in sys.modules"
+    code += "; assert 'matplotlib.pyplot' not in sys.modules; import matplotlib.pyplot as plt; assert plt.figure"
+    run(code)

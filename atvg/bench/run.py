@@ -18,6 +18,7 @@ def bench(
     engine: str = "auto",
     against: str | None = None,
     curve: bool = False,
+    app: bool = False,
 ) -> dict[str, Any]:
     """Times each stage `runs` times after one warm-up.
 
@@ -27,6 +28,7 @@ def bench(
         engine: what VG-net is drawn with, see `atvg.animate.engine`.
         against: ``"authors"`` also times networks of the authors' sizes, in turns with ours.
         curve: also render each of `atvg.bench.lengths.CURVE` seconds of audio, each in a process of its own.
+        app: also start the app, see `atvg.bench.app`; it chooses its engine itself.
 
     Returns:
         JSON-ready figures: per stage the median, least and greatest seconds, frames/s and real-time factor
@@ -80,6 +82,10 @@ def bench(
         from atvg.bench.compared import time_authors
 
         result["authors"] = time_authors(animator, photo, runs)
+    if app:
+        from atvg.bench.app import time_app
+
+        result["app"] = time_app(weights)
     if curve:
         from atvg.bench.lengths import time_lengths
 

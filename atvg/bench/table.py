@@ -41,6 +41,14 @@ def to_table(result: dict[str, Any]) -> str:
             f"({theirs['least_ratio']:.1f} – {theirs['greatest_ratio']:.1f}); ours in PyTorch too "
             f"{theirs['ours_in_pytorch_frames_per_second']:.0f}, {theirs['ratio_in_pytorch']:.1f} times as fast",
         ]
+    if "app" in result:
+        app = result["app"]
+        lines += [
+            "",
+            f"the app: its page answers after {app['page_seconds']:.1f} s, all is loaded after "
+            f"{app['ready_seconds']:.1f}; {app['rest_mb']:.0f} MB at rest, at most {app['first_mb']:.0f} while the first "
+            f"video is drawn and {app['drawing_mb']:.0f} over {app['videos']}, {app['after_mb']:.0f} MB after them",
+        ]
     if "curve" in result:
         lines += ["", "| audio, s | seconds | real-time factor | peak memory, MB |", "|---:|---:|---:|---:|"]
         for point in result["curve"]:

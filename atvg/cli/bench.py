@@ -14,6 +14,7 @@ def add_bench(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--seconds", type=float, default=8.0, metavar="S", help="of audio (default 8)")
     command.add_argument("--against", metavar="authors", help="also time networks of the authors' sizes, in turns")
     command.add_argument("--curve", action="store_true", help="also render 5 s to 10 min of audio (6 minutes of work)")
+    command.add_argument("--app", action="store_true", help="also start the app: its page, and memory over ten videos")
     add_weights(command)
     command.set_defaults(run=_bench)
 
@@ -22,5 +23,7 @@ def _bench(options: argparse.Namespace) -> None:
     from atvg.bench.run import bench
     from atvg.bench.table import to_table
 
-    result = bench(options.weights, options.runs, options.seconds, options.engine, options.against, options.curve)
+    result = bench(
+        options.weights, options.runs, options.seconds, options.engine, options.against, options.curve, options.app
+    )
     print(json.dumps(result, indent=1) if options.json else to_table(result))
