@@ -2,7 +2,9 @@
 # make test         installs what the tests need and runs the quick ones: every feature, in five minutes on two cores
 # make test-all     runs all tests: also every made-up fault, setting and kill, which are marked `long` (20 minutes)
 # make lint         style, format and types, and the Dockerfile
-# make audit        known vulnerabilities of what is installed
+# make audit        known vulnerabilities of what is installed; make advisories keeps them for when no database answers
+# make sbom         what is installed and shipped, as CycloneDX: make sbom [SBOM=sbom.json]
+# make sums         lists the SHA-256 of the weights in checkpoints/, after some were replaced
 # make paper        the paper's table, figures and page: make paper PACK=/path/to/pack [OUT=paper] [WORKERS=2]
 # make ablations    trains the ablations that are not shipped, four minutes each: make ablations PACK=/path/to/pack
 # make soak         200 jobs of 40 visitors: does memory come back, is a file left (8 minutes)
@@ -15,7 +17,7 @@ BIN := $(VENV)/bin
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
 PYTHON ?= $(firstword $(foreach p,python3 python3.12 python3.11 python3.10 python,$(shell $(p) -c "$(SUPPORTED)" 2>/dev/null && echo $(p))))
 
-.PHONY: demo test test-all lint audit paper ablations soak screenshots clean
+.PHONY: demo test test-all lint audit advisories sbom sums paper ablations soak screenshots clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python app.py
@@ -44,6 +46,16 @@ audit: $(VENV)/.test
 	@test -x $(VENV)/audit/bin/pip-audit || { $(BIN)/python -m venv $(VENV)/audit && \
 	  $(VENV)/audit/bin/python -m pip install --quiet "pip-audit>=2.9,<3"; } || echo "pip-audit could not be installed"
 	$(BIN)/python .ci/audit.py $(VENV)/audit/bin/pip-audit
+
+advisories: $(VENV)/.test
+	$(BIN)/python .ci/audit.py $(VENV)/audit/bin/pip-audit --keep
+
+SBOM ?= sbom.json
+sbom: $(VENV)/.demo
+	$(BIN)/python .ci/sbom.py "$(SBOM)"
+
+sums: $(VENV)/.demo
+	$(BIN)/python -c "from pathlib import Path; from atvg.sums import write_sums; write_sums(Path('checkpoints'))"
 
 OUT ?= paper
 WORKERS ?= 2

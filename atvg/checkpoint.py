@@ -30,6 +30,7 @@ from atvg.nets.ear import Ear
 from atvg.nets.sync_net import SyncNet
 from atvg.nets.vg_net import VGNet
 from atvg.shipped import shipped
+from atvg.sums import SUMS
 from atvg.tensors import check_tensors, half, load_about, load_header, load_pair, load_single, save_pair
 
 AT_NET, VG_NET, DIRECT_NET, SYNC_NET, EAR, IDLE = "at_net", "vg_net", "direct_net", "sync_net", "ear", "idle"
@@ -70,7 +71,7 @@ def locate(source: str | os.PathLike | None = None) -> Path:
     try:
         from huggingface_hub import snapshot_download
 
-        return Path(snapshot_download(text, allow_patterns=["*.safetensors", "*.json"]))
+        return Path(snapshot_download(text, allow_patterns=["*.safetensors", "*.json", SUMS]))
     except Exception as error:  # the hub client and its transport raise many kinds
         raise CheckpointError(
             f"could not download weights from {text} ({type(error).__name__}); check the id"

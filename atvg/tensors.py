@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from atvg.errors import CheckpointError
+from atvg.sums import check_sum, drop_sums
 
 _MAX_JSON = 1_000_000  # bytes; the shipped ones have 1000
 
@@ -57,6 +58,7 @@ def save_pair(folder: Path, name: str, config: dict, notes: Mapping[str, Any], t
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"config": config, "notes": dict(notes)}, indent=1) + "\n"
     about, weights = folder / f"{name}.json", folder / f"{name}.safetensors"
+    drop_sums(folder, about.name, weights.name)  # first: a kill then leaves files that nothing is known of
     with _swapping(about, weights) as (about_half, weights_half):
         about_half.write_text(text)
         _write_tensors(weights_half, tensors, {"name": name, **json.loads(text)})
@@ -139,12 +141,13 @@ def load_about(path: Path) -> dict[str, Any]:
     """Reads the JSON beside a network: its ``config``, and the ``notes`` on its training.
 
     Raises:
-        CheckpointError: missing or damaged.
+        CheckpointError: missing or damaged, or another one than `atvg.sums` knows; so is said of all weights.
     """
     try:
         _check_file(path)
         if path.stat().st_size > _MAX_JSON:
             raise ValueError("too long")
+        check_sum(path)
         return _about(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise CheckpointError(f"{path} is damaged; copy the weights' folder again") from None
@@ -225,6 +228,8 @@ def _read_network(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def _read_tensors(path: Path, header_only: bool = False) -> tuple[dict[str, Tensor], dict[str, str]]:
     _check_file(path)
     try:
+        if not header_only:
+            check_sum(path)
         with safe_open(path, framework="pt") as file:
             keys = [] if header_only else file.keys()
             return {key: file.get_tensor(key) for key in keys}, file.metadata() or {}

@@ -19,7 +19,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # its own station and from those above it, wherever in the file the import stands.
 STATIONS = [
     "errors", "scratch", "shipped", "config",
-    "voice", "face", "motion", "nets", "tensors", "checkpoint", "animate", "film", "dub", "animator",
+    "voice", "face", "motion", "nets", "sums", "tensors", "checkpoint", "animate", "film", "dub", "animator",
     "data", "evaluation", "show", "lab", "train", "paper", "bench", "doctor", "cli", "studio",
 ]  # fmt: skip
 LINES, CLASS_LINES = 300, 200

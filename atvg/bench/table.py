@@ -46,8 +46,8 @@ def to_table(result: dict[str, Any]) -> str:
         lines += [
             "",
             f"the app: its page answers after {app['page_seconds']:.1f} s, all is loaded after "
-            f"{app['ready_seconds']:.1f}; {app['rest_mb']:.0f} MB at rest, at most {app['first_mb']:.0f} while the first "
-            f"video is drawn and {app['drawing_mb']:.0f} over {app['videos']}, {app['after_mb']:.0f} MB after them",
+            f"{app['ready_seconds']:.1f}; {app['rest_mb']:.0f} MB at rest, at most {app['first_mb']:.0f} in the first "
+            f"video and {app['drawing_mb']:.0f} over {app['videos']}, {app['after_mb']:.0f} MB after them",
         ]
     if "curve" in result:
         lines += ["", "| audio, s | seconds | real-time factor | peak memory, MB |", "|---:|---:|---:|---:|"]
