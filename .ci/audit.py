@@ -1,20 +1,25 @@
 """Asks a database of known vulnerabilities about every installed package: ``python .ci/audit.py PIP_AUDIT [OPTIONS]``.
 
 pip-audit takes a package that its index does not know for one without flaws. So it is asked for JSON, and it is counted
-what was really looked up. Exit status 1: a vulnerability that is not in ``audit-ignored.txt``. Exit status 0: none, or
-no database could be reached, which is said plainly.
+what was really looked up. Exit status 1: a vulnerability that is not in ``audit-ignored.txt``. Exit status 0: none.
+
+Where no database answers, ``advisories.json`` is read, and it is said how old that is and how many of the installed
+packages are in it. ``--keep`` writes what a database says into it, for such places.
 """
 
 import json
 import subprocess
 import sys
 import sysconfig
+from datetime import date
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 SERVICES = ("pypi", "osv")  # each needs its own host
 PATIENCE = 600  # seconds for one service
 IGNORED = Path(__file__).with_name("audit-ignored.txt")
+KEPT = Path(__file__).with_name("advisories.json")
 
 
 def read_ignored(text: str) -> dict[str, str]:
@@ -57,17 +62,56 @@ def ask(pip_audit: str, service: str, options: list[str]) -> dict[str, Any] | No
         return None
 
 
+def keep(report: dict[str, Any], service: str) -> None:
+    """Writes what a service has said, without the packages that it does not know and without long descriptions."""
+    known = [package for package in report["dependencies"] if "skip_reason" not in package]
+    for flaw in (flaw for package in known for flaw in package["vulns"]):
+        flaw.pop("description", None)
+    kept = {"made": date.today().isoformat(), "source": service, "dependencies": known}
+    KEPT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+def recall(installed: dict[str, str]) -> tuple[dict[str, Any], str] | None:
+    """What is kept of the installed versions, as a report, and how old it is; None if nothing is kept.
+
+    Args:
+        installed: versions by the names of packages.
+    """
+    if not KEPT.is_file():
+        return None
+    kept = json.loads(KEPT.read_text(encoding="utf-8"))
+    known = [one for one in kept["dependencies"] if installed.get(plain(one["name"])) == one["version"]]
+    days = (date.today() - date.fromisoformat(kept["made"])).days
+    age = f"{KEPT.name} of {kept['made']}, {days} days old, by {kept['source']}"
+    return {"dependencies": known}, f"{age}; it knows {len(known)} of {len(installed)} installed packages"
+
+
+def plain(name: str) -> str:
+    return name.lower().replace("_", "-").replace(".", "-")
+
+
 def main(pip_audit: str, *options: str) -> int:
     ignored = read_ignored(IGNORED.read_text(encoding="utf-8"))
+    wishes = [option for option in options if option != "--keep"]
     for service in SERVICES:
-        report = ask(pip_audit, service, list(options))
+        report = ask(pip_audit, service, wishes)
         looked_up, bad, notes = judge(report, ignored) if report else (0, [], [])
-        if looked_up:
-            print(*notes, *(f"VULNERABLE: {said}" for said in bad), sep="\n")
-            print(f"audit: {looked_up} packages looked up ({service}), {len(bad)} known vulnerabilities")
-            return 1 if bad else 0
+        if report and looked_up:
+            if "--keep" in options:
+                keep(report, service)
+            return tell(bad, notes, f"{looked_up} packages looked up ({service})")
     print(f"audit: NOT DONE, none of the databases ({', '.join(SERVICES)}) could be reached; nothing was looked up")
-    return 0
+    recalled = recall({plain(one.metadata["Name"]): one.version for one in distributions() if one.metadata["Name"]})
+    if recalled is None:
+        return 0
+    report, age = recalled
+    return tell(*judge(report, ignored)[1:], f"instead {age}")
+
+
+def tell(bad: list[str], notes: list[str], what: str) -> int:
+    print(*notes, *(f"VULNERABLE: {said}" for said in bad), sep="\n")
+    print(f"audit: {what}, {len(bad)} known vulnerabilities")
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":

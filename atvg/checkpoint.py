@@ -241,6 +241,7 @@ def find_vg_nets(folder: Path) -> dict[float, Callable[[], VGNet]]:
         raise CheckpointError(f"two VG-nets in {folder} were trained with the same β; keep one of them")
     configs = [_UNSAID[VGNetConfig] | load_about(folder / f"{name}.json")["config"] for name in names]
     if any(config != configs[0] for config in configs):
+        load_vg_net(folder)  # which may not have that size at all
         raise CheckpointError(f"the VG-nets in {folder} differ in size; keep the files of one family together")
     for name in names:
         check_tensors(folder / f"{name}.safetensors")

@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+from datetime import date, timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ def audit(monkeypatch, tmp_path):
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "IGNORED", tmp_path / "ignored.txt")
     module.IGNORED.write_text("# nothing\n")
+    monkeypatch.setattr(module, "KEPT", tmp_path / "advisories.json")
     return module
 
 
@@ -82,3 +85,45 @@ def test_without_pip_audit_it_is_not_done(audit, capsys):
 
 def test_the_real_list_has_reasons(audit):
     assert isinstance(audit.read_ignored(PATH.with_name("audit-ignored.txt").read_text()), dict)
+
+
+def kept(audit, *packages: dict, days: int = 3) -> None:
+    made = (date.today() - timedelta(days=days)).isoformat()
+    audit.KEPT.write_text(json.dumps({"made": made, "source": "pypi", "dependencies": packages}))
+
+
+def test_without_a_database_what_is_kept_is_read_and_its_age_is_told(audit, tool, capsys):
+    kept(audit, {"name": "NumPy", "version": version("numpy"), "vulns": [FLAW]})
+    assert audit.main(tool()) == 1
+    said = capsys.readouterr().out
+    assert "NOT DONE" in said and "3 days old" in said and "it knows 1 of " in said
+    assert "VULNERABLE: NumPy" in said
+
+
+def test_what_is_kept_of_another_version_says_nothing_of_the_installed_one(audit, tool, capsys):
+    kept(audit, {"name": "numpy", "version": "0.1", "vulns": [FLAW]})
+    assert audit.main(tool()) == 0
+    assert "it knows 0 of " in capsys.readouterr().out
+
+
+def test_a_database_that_answers_comes_first(audit, tool, capsys):
+    kept(audit, {"name": "numpy", "version": version("numpy"), "vulns": [FLAW]})
+    assert audit.main(tool(pypi=[SOUND])) == 0
+    assert "days old" not in capsys.readouterr().out
+
+
+def test_what_a_database_says_can_be_kept(audit, tool):
+    numpy = {"name": "numpy", "version": version("numpy"), "vulns": [FLAW]}
+    assert audit.main(tool(pypi=[numpy, UNKNOWN]), "--keep") == 1
+    made = json.loads(audit.KEPT.read_text())
+    assert made["made"] == date.today().isoformat() and made["source"] == "pypi"
+    (package,) = made["dependencies"]
+    assert package["name"] == "numpy" and "description" not in package["vulns"][0]
+    assert audit.main(tool()) == 1
+
+
+def test_what_the_repository_keeps_can_be_read():
+    folder = PATH.parent
+    made = json.loads((folder / "advisories.json").read_text())
+    assert date.fromisoformat(made["made"]) and made["source"]
+    assert all({"name", "version", "vulns"} <= set(package) for package in made["dependencies"])

@@ -342,7 +342,7 @@ class TestLocate:
 
         monkeypatch.setitem(sys.modules, "huggingface_hub", types.SimpleNamespace(snapshot_download=download))
         assert checkpoint.locate("owner/name") == tmp_path
-        assert asked == {"repo": "owner/name", "patterns": ["*.safetensors", "*.json"]}
+        assert asked == {"repo": "owner/name", "patterns": ["*.safetensors", "*.json", "SHA256SUMS"]}
 
     def test_a_download_that_fails(self, monkeypatch, refuses):
         def download(*args, **kwargs):
