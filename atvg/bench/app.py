@@ -61,7 +61,10 @@ def _visit(app: psutil.Process, address: str, began: float, jobs: int) -> dict[s
     page = time.perf_counter() - began
     _settle(app)
     figures = {"page_seconds": page, "ready_seconds": time.perf_counter() - began - _CALM, "rest_mb": _resident(app)}
-    peaks = [_peak_of_a_video(app, address) for _ in range(jobs)]
+    try:
+        peaks = [_peak_of_a_video(app, address) for _ in range(jobs)]
+    except OSError as error:  # also what HTTP has for a refusal
+        raise ATVGError(f"the app makes no video ({error}); run atvg app to see why") from None
     _settle(app)
     return figures | {"first_mb": peaks[0], "drawing_mb": max(peaks), "after_mb": _resident(app), "videos": jobs}
 
