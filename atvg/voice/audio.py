@@ -27,7 +27,7 @@ from atvg.config import (
 from atvg.errors import BadAudioError, BadSettingError, TooLongError
 from atvg.voice.decoding import decode, find_voice, mixed, refusal, seconds_of
 from atvg.voice.level import SAMPLES_PER_FRAME, details, frame_levels, is_steady, loud_level, noise_below
-from atvg.voice.spectrum import mel_power, resample
+from atvg.voice.spectrum import mel_power
 
 Audio = Union[str, os.PathLike, "tuple[int, np.ndarray]", np.ndarray, "Cut"]
 
@@ -137,7 +137,11 @@ def _from_samples(rate: float, samples: np.ndarray, cut: Cut, max_seconds: float
     first = round(cut.start * rate)
     channels = _channels(samples)[:, first : first + round(seconds * rate)]
     wave = _finite(mixed(channels, rate))
-    return np.clip(resample(wave, rate), -1, 1)
+    if rate != SAMPLE_RATE:
+        import librosa  # 130 MB: only for those who bring samples; files are decoded at this rate
+
+        wave = librosa.resample(wave, orig_sr=rate, target_sr=SAMPLE_RATE)
+    return np.clip(wave, -1, 1)
 
 
 def mono(samples: np.ndarray, channels_last: bool | None = None) -> np.ndarray:
@@ -255,7 +259,7 @@ def silent_row(n_mfcc: int) -> np.ndarray:
 
 
 def _cut(wave: np.ndarray, start: int, length: int) -> np.ndarray:
-    """Samples start..start+length, zeros where there are none. the 400 lie in the middle of 512: shift by 56."""
+    """Samples start..start+length, zeros where there are none. The 400 lie in the middle of 512: shift by 56."""
     start -= (_N_FFT - MFCC_WINDOW) // 2
     piece = np.zeros(length, np.float32)
     low, high = max(start, 0), min(start + length, len(wave))
