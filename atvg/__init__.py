@@ -8,16 +8,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from atvg.config import VERSION as __version__
-from atvg.motion.pose import Pose
 
 if TYPE_CHECKING:
     from atvg.animate.live import Live
     from atvg.animator import Animator, Result
+    from atvg.motion.pose import Pose
 
 __all__ = ["Animator", "Live", "Pose", "Result", "__version__"]
 
-# Lazily: inference needs torch and audio libraries that, say, `atvg --help` can do without.
-_LAZY = {"Animator": "atvg.animator", "Result": "atvg.animator", "Live": "atvg.animate.live"}
+# Lazily: inference needs torch and audio libraries that, say, `atvg --help` or a decoder in a box can do without.
+_LAZY = {
+    "Animator": "atvg.animator", "Result": "atvg.animator", "Live": "atvg.animate.live", "Pose": "atvg.motion.pose"
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -18,7 +18,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # Each station of the way from a photo and a voice to a film, and then what is built around it. A file may import from
 # its own station and from those above it, wherever in the file the import stands.
 STATIONS = [
-    "errors", "scratch", "shipped", "config",
+    "errors", "scratch", "shipped", "config", "box",
     "voice", "face", "motion", "nets", "sums", "tensors", "checkpoint", "animate", "film", "dub", "animator",
     "data", "evaluation", "show", "lab", "train", "paper", "bench", "doctor", "cli", "studio",
 ]  # fmt: skip

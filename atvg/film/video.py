@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 import imageio_ffmpeg
 import numpy as np
 
+from atvg.box.command import Limits, limited
 from atvg.config import FPS, MAX_SECONDS, SAMPLE_RATE
 from atvg.errors import BadAudioError, OutputError
 from atvg.film.colour import OF_PHOTOS, Colour
 from atvg.film.output import check_output, disk_full, unwritable
-from atvg.scratch import has_room, remove_abandoned, under_way
+from atvg.scratch import ROOM, has_room, remove_abandoned, under_way
 from atvg.voice.audio import Cut
 from atvg.voice.decoding import PATIENCE, ffmpeg_input, find_voice
 
@@ -263,20 +264,21 @@ def _extract_sound(audio: Sound, flac: Path) -> None:
     """The voice of a file, or 16 kHz samples → FLAC, mono or stereo, without a lead-in, tags or pictures."""
     if isinstance(audio, np.ndarray):
         source = ["-f", "f32le", "-ar", str(SAMPLE_RATE), "-ac", "1", "-i", "pipe:0"]
-        samples, stdin = np.ascontiguousarray(audio, np.float32).tobytes(), None
+        samples, stdin, reads = np.ascontiguousarray(audio, np.float32).tobytes(), None, []
     else:
         cut = audio if isinstance(audio, Cut) else Cut(audio)
         path, place = find_voice(cut.audio)
         source = [*ffmpeg_input(path, cut.seconds(MAX_SECONDS), cut.start, place.arguments), *place.mapped(cut.start)]
-        samples, stdin = None, subprocess.DEVNULL
+        samples, stdin, reads = None, subprocess.DEVNULL, [path]
     command = [
         imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", *source, "-fs", str(_MAX_SOUND),
         "-af", "aformat=channel_layouts=mono|stereo", "-c:a", "flac", "-map_metadata", "-1", "-map_chapters", "-1",
         flac,
     ]  # fmt: skip
+    boxed = limited(command, reads, writes=[flac.parent], limits=Limits(written=_MAX_SOUND + ROOM))
     try:
         subprocess.run(
-            command, input=samples, stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            boxed, input=samples, stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             check=False, timeout=PATIENCE,
         )  # fmt: skip
     except subprocess.TimeoutExpired:

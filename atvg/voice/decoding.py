@@ -1,5 +1,5 @@
 """Foreign files → samples: which of their tracks holds the voice, what one channel makes of several, and from where to
-where they are wanted. Nothing but ffmpeg opens such a file, and ffmpeg nothing but that."""
+where they are wanted. Nothing but ffmpeg opens such a file, in a box (`atvg.box`), and ffmpeg nothing but that."""
 
 import os
 import re
@@ -12,6 +12,7 @@ from typing import Any
 import imageio_ffmpeg
 import numpy as np
 
+from atvg.box.command import limited
 from atvg.config import FPS, SAMPLE_RATE
 from atvg.errors import BadAudioError, existing_file
 from atvg.voice.kinds import kind_of, wav_inside
@@ -131,8 +132,9 @@ def _said_of(path: Path, before: tuple[str, ...]) -> str:
 
 
 def _run(command: list[str], path: Path) -> subprocess.CompletedProcess:
+    boxed = limited(command, reads=[path])
     try:
-        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=PATIENCE)
+        return subprocess.run(boxed, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=PATIENCE)
     except subprocess.TimeoutExpired:
         raise BadAudioError(f"{path.name} takes too long to decode; save it as WAV or MP3 and try again") from None
 
