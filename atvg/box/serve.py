@@ -31,11 +31,12 @@ def main(words: list[str]) -> None:
         serve(socket.socket(fileno=int(words[1])))
     else:
         request = json.loads(words[1])
-        answer(_function(request), 0, 1, request["arguments"])
+        for part in answer(_function(request), 0, request["arguments"]):
+            _write(1, part)
 
 
 def serve(control: socket.socket) -> None:
-    """Takes requests, each with two descriptors, of the file and of where the answer goes, until nobody can ask."""
+    """Takes requests until nobody can ask: each with descriptors of the file, and of where line and bytes go."""
     running: dict[int, tuple[int, float]] = {}  # by a pipe that ends with the process: its ID, and when it has to end
     while True:
         first = min((deadline for _, deadline in running.values()), default=None)
@@ -48,7 +49,7 @@ def serve(control: socket.socket) -> None:
                 os.close(line)
                 del running[line]
         if control.fileno() in ready:
-            said, descriptors, _, _ = socket.recv_fds(control, LONGEST, 2)
+            said, descriptors, _, _ = socket.recv_fds(control, LONGEST, 3)
             if not said:  # whoever asked is gone, and what still runs dies with this process
                 return
             request = json.loads(said)
@@ -71,18 +72,20 @@ def _begin(
     function: Callable, request: dict[str, Any], descriptors: list[int], control: socket.socket
 ) -> tuple[int, int]:
     """Forks. Returns a pipe that ends with the process, and its ID."""
-    source, sink = descriptors
+    source, sink, sheet = descriptors
     line, other = os.pipe()
     process = os.fork()
     if process == 0:
         with contextlib.suppress(BaseException):
             ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
             control.close()
-            _close_all_but(source, sink, other)
+            _close_all_but(source, sink, sheet, other)
             rights.give_up(**request["limits"], names=False)
-            answer(function, source, sink, request["arguments"])
+            said, data = answer(function, source, request["arguments"])
+            _write(sheet, data)
+            _write(sink, said)
         os._exit(0)
-    for descriptor in (other, source, sink):
+    for descriptor in (other, source, sink, sheet):
         os.close(descriptor)
     return line, process
 
@@ -94,8 +97,8 @@ def _close_all_but(*kept: int) -> None:
         os.closerange(low + 1, high)
 
 
-def answer(function: Callable, source: int, sink: int, arguments: dict[str, Any]) -> None:
-    """Has the function read a file, and writes what it makes: a line of JSON, and bytes."""
+def answer(function: Callable, source: int, arguments: dict[str, Any]) -> tuple[bytes, memoryview]:
+    """Has the function read a file. Returns a line of JSON, how many bytes go with it among others, and those bytes."""
     data: Any = b""
     try:
         with open(source, "rb") as file:
@@ -108,6 +111,10 @@ def answer(function: Callable, source: int, sink: int, arguments: dict[str, Any]
     except Exception as error:
         first = {"broken": f"{type(error).__name__}: {error}"[:300]}
     data = memoryview(data).cast("B")
-    for part in (memoryview(json.dumps({**first, "bytes": len(data)}).encode() + b"\n"), data):
-        while part:
-            part = part[os.write(sink, part) :]
+    return json.dumps({**first, "bytes": len(data)}).encode() + b"\n", data
+
+
+def _write(sink: int, data: bytes | memoryview) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(sink, rest) :]

@@ -73,7 +73,7 @@ def _described(path: Union[str, os.PathLike]) -> tuple[int, int, str]:
     return said[0], said[1], said[2]
 
 
-def _boxed(function: Callable, source: Union[str, os.PathLike], most: int) -> tuple[Any, bytearray]:
+def _boxed(function: Callable, source: Union[str, os.PathLike], most: int) -> tuple[Any, decoders.Bytes]:
     path = existing_file(source, BadImageError, "photo", "give a JPEG, PNG or WebP photo")
     try:
         return decoders.run(function, path, most, name=path.name)
