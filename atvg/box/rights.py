@@ -6,7 +6,6 @@ for every sound, so it needs nothing of ATVG and little of Python, which takes 1
 
 import ctypes
 import os
-import platform
 import stat
 import struct
 import sys
@@ -147,7 +146,7 @@ def _allow(rules, path, access, wanted):
 
 
 def _restrict_calls(names):
-    if platform.machine() not in _MACHINES or sys.maxsize < 1 << 32:
+    if os.uname().machine not in _MACHINES or sys.maxsize < 1 << 32:
         return False
     program = b"".join(struct.pack("HBBI", *step) for step in _filter(names))
     steps = ctypes.create_string_buffer(program, len(program))
@@ -157,7 +156,7 @@ def _restrict_calls(names):
 
 def _filter(names):
     """The steps of the filter: code, where to go if true and if false (so many steps further), and a value."""
-    column, machine, (clone, kill, tgkill, prlimit, ioctl) = _MACHINES[platform.machine()]
+    column, machine, (clone, kill, tgkill, prlimit, ioctl) = _MACHINES[os.uname().machine]
     load, equal, least, has = 0x20, 0x15, 0x35, 0x45
 
     def answer(value):

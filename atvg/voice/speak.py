@@ -1,7 +1,8 @@
 """Typed text → speech, by eSpeak NG: offline, without a file.
 
 The engine is a C library whose buffers odd texts overrun: long rows of ``a.a.a.`` or of symbols, for instance. So it is
-given short pieces of plain words, and each text has a process of its own, which may end without harm to this one.
+given short pieces of plain words, and each text has a process of its own, with few rights (`atvg.box`), which may end
+without harm to this one.
 """
 
 import inspect
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from atvg.box import rights
 from atvg.config import MAX_SECONDS, SAMPLE_RATE
 from atvg.errors import BadSettingError, BadTextError, SpeechUnavailableError
 from atvg.voice.captions import Cue
@@ -54,6 +56,7 @@ _ANY_VOICE = ("LATIN", "COMBINING", "DIGIT", "SUPERSCRIPT", "VULGAR")
 _SCRIPTS = {"ru": "CYRILLIC", "ar": "ARABIC", "hi": "DEVANAGARI", "cmn": "CJK UNIFIED"}
 _PUNCTUATION = " \n.,;:!?¡¿…'’\"“”«»„()-–—%&+=/$€£¥°،؟؛।。，、；：！？"
 
+_BOX = os.path.dirname(rights.__file__)
 _PATIENCE = 60  # seconds; ten minutes of speech take 1
 _INSTALL = "pip install --force-reinstall espeakng-loader"
 
@@ -172,7 +175,7 @@ def _installed() -> tuple[str, str]:
 
 def _synthesise(pieces: list[str], voice: str, speed: int) -> tuple[np.ndarray, int, list[Any]]:
     """Samples float32 (N,) in 16-bit units, their rate, and of each piece when it is heard, as `_cues` takes it."""
-    job = json.dumps([*_installed(), voice, speed, pieces, MAX_SECONDS]).encode()
+    job = json.dumps([_BOX, *_installed(), voice, speed, pieces, MAX_SECONDS]).encode()
     try:
         done = subprocess.run(_COMMAND, input=job, capture_output=True, timeout=_PATIENCE)
         code = done.returncode
@@ -198,6 +201,7 @@ def _speak() -> None:
     It is run as text, so it can use nothing else of this module.
     """
     import ctypes
+    import importlib
     import json
     import os
     import sys
@@ -213,8 +217,11 @@ def _speak() -> None:
     kinds = ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(Event)
     callback = ctypes.CFUNCTYPE(ctypes.c_int, *kinds)
 
-    library, data, voice, speed, pieces, seconds = json.load(sys.stdin)
+    box, library, data, voice, speed, pieces, seconds = json.load(sys.stdin)
     engine = ctypes.CDLL(library)
+    sys.path.append(box)
+    # From here on it reads nothing but its own data: what is typed is foreign.
+    importlib.import_module("rights").give_up(1 << 30, 60, 0, 64, [data] if os.path.isdir(data) else [])
     rate = engine.espeak_Initialize(synchronous, 0, os.fsencode(data), return_errors)
     if rate <= 0:
         sys.exit("it cannot read its data, perhaps because their path is too long")
