@@ -25,6 +25,7 @@ def examine(weights: str | None = None) -> Iterator[Finding]:
         ("weights", partial(work.weights, weights), "copy checkpoints/ again, or name others: --weights DIR"),
         ("engine", partial(work.engine, weights), _AGAIN + "openvino, once the weights are well"),
         ("ffmpeg", work.film, _AGAIN + "imageio-ffmpeg"),
+        ("decoders", work.box, _AGAIN + "pillow pi-heif"),
         ("detector", work.detector, _AGAIN + "mediapipe==0.10.21"),
         ("detector 2", work.second_detector, _INSTALL),
         ("speech", work.speech, _AGAIN + "espeakng-loader"),

@@ -60,6 +60,17 @@ def film() -> Finding:
     return Finding("ffmpeg", f"{imageio_ffmpeg.get_ffmpeg_version()} makes MP4 ({size} bytes of one frame)")
 
 
+def box() -> Finding:
+    """Which limits hold for what decodes foreign files."""
+    from atvg.bench.samples import sample_photo
+    from atvg.box.layers import layers
+
+    sample_photo()  # it is decoded there
+    held = layers()
+    todo = "give an app that strangers use a Linux of its own: 5.13 or later, with seccomp and Landlock"
+    return Finding("decoders", f"run {held}", "ok" if all(held) else "warn", todo)
+
+
 def detector() -> Finding:
     """Finds the face in a portrait that is installed anyway."""
     from atvg.bench.samples import sample_photo

@@ -88,6 +88,16 @@ def test_the_pythons_there_are_wheels_for(python, state, monkeypatch):
     assert machine.python().state == state
 
 
+def test_a_system_without_a_box_is_told_so(monkeypatch):
+    from atvg.box.layers import Layers
+
+    monkeypatch.setattr("atvg.box.layers.layers", lambda: Layers(True, True, False))
+    found = work.box()
+    assert found.state == "warn" and "lacks Landlock" in found.said and "5.13" in found.todo
+    monkeypatch.setattr("atvg.box.layers.layers", lambda: Layers(True, True, True))
+    assert work.box().state == "ok" and "lacks" not in work.box().said
+
+
 @pytest.mark.long
 def test_here_everything_works(capsys):
     assert main(["doctor"]) == 0
