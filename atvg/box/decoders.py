@@ -46,7 +46,7 @@ class Broken(Exception):
 
 
 def run(
-    function: Callable, path: str | os.PathLike, most: int, seconds: float = SECONDS, **arguments: Any
+    function: Callable, path: str | os.PathLike, most: int, /, seconds: float = SECONDS, **arguments: Any
 ) -> tuple[Any, Bytes]:
     """What a function makes of a file; where `command.HERE`, it can use nothing but that file, opened, and memory.
 

@@ -39,9 +39,9 @@ def load_image(source: Photo) -> np.ndarray:
     if not isinstance(source, (str, os.PathLike)):
         raise BadImageError(f"a photo must be a path, a PIL image or an array, not {type(source).__name__}")
     shape, data = _boxed(pixels.decode, source, 3 * MAX_PIXELS)
-    if not (isinstance(shape, list) and len(shape) == 3 and all(isinstance(size, int) and size > 0 for size in shape)):
+    if not (isinstance(shape, list) and [type(size) for size in shape] == [int] * 3):
         raise _broken(source, "its size is none")
-    if shape[2] != 3 or math.prod(shape) != len(data):
+    if min(shape) < 1 or shape[2] != 3 or math.prod(shape) != len(data):
         raise _broken(source, "its size is another")
     return _checked(np.frombuffer(data, np.uint8).reshape(shape))
 
