@@ -218,7 +218,8 @@ class TestSounds:
         assert sum(map(len, animator.stream(own_face, path))) == 10
 
     def test_lists_that_name_a_good_sound_would_work_without_the_fence(self, kit, monkeypatch):
-        """Or the cases above would prove nothing: ffmpeg itself does open the other file."""
+        """Or the cases above would prove nothing: ffmpeg itself does open the other file, outside the box."""
+        monkeypatch.setattr("atvg.box.command.HERE", False)
         kit.wav("hidden.wav", bad.voice())
         path = kit.file("list.mp3", bad.lists(kit, "concat", "hidden.wav"))
         with pytest.raises(BadAudioError):
