@@ -46,15 +46,26 @@ class Broken(Exception):
 
 
 def run(
-    function: Callable, path: str | os.PathLike, most: int, /, seconds: float = SECONDS, **arguments: Any
+    function: Callable,
+    path: str | os.PathLike,
+    most: int,
+    /,
+    seconds: float = SECONDS,
+    limits: Limits = LIMITS,
+    names: bool = False,
+    **arguments: Any,
 ) -> tuple[Any, Bytes]:
     """What a function makes of a file; where `command.HERE`, it can use nothing but that file, opened, and memory.
 
     Args:
         function: of a module of ATVG, called as ``function(file, **arguments)``; it returns something for JSON, and
-            bytes or an array. If its module has a function ``warm``, that has loaded all that may be needed.
+            bytes, an array, or an iterator over such, which may complete the former. If its module has a function
+            ``warm``, that has loaded all that may be needed.
         most: bytes that it may return.
         seconds: that it may take.
+        limits: of memory and the like; what it returns has its own.
+        names: it may open its file once more, as ``/proc/self/fd/N``, for a library that wants a name. Other names are
+            then refused by Landlock alone.
         arguments: that JSON can hold.
 
     Returns:
@@ -67,7 +78,7 @@ def run(
     """
     request = {
         "module": function.__module__, "function": function.__name__, "arguments": arguments, "seconds": seconds,
-        "limits": replace(LIMITS, written=most).arguments(),
+        "limits": replace(limits, written=most).arguments(), "names": names,
     }  # fmt: skip
     with _open_regular(path) as file, _room:
         first, data = _warm.ask(request, file.fileno(), most) if command.HERE else _once(request, file, most)
@@ -100,9 +111,9 @@ def _once(request: dict[str, Any], file: Any, most: int) -> tuple[dict[str, Any]
         )
     except subprocess.TimeoutExpired:
         raise Broken("it takes too long") from None
-    line, _, data = done.stdout.partition(b"\n")
+    data, _, line = done.stdout.rpartition(b"\n")
     first = _parsed(line, most)
-    if len(data) != first["bytes"]:
+    if "said" in first and len(data) != first["bytes"]:
         raise Broken("it died")
     return first, bytearray(data)
 
@@ -142,6 +153,8 @@ class _Warm:
             finally:
                 os.close(sink)  # or the end of the process would not be the end of the pipe
             first = _parsed(self._read(answer, deadline), most)
+            if "said" not in first:
+                return first, b""
             if os.fstat(sheet).st_size != first["bytes"]:
                 raise Broken("it died")
             return first, mmap.mmap(sheet, first["bytes"], mmap.MAP_PRIVATE) if first["bytes"] else b""

@@ -6,6 +6,7 @@ anything behind for the next one. It loads modules of ours that it is told to, a
 
 import contextlib
 import ctypes
+import errno
 import gc
 import importlib
 import json
@@ -15,7 +16,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from atvg.box import rights
@@ -31,8 +32,7 @@ def main(words: list[str]) -> None:
         serve(socket.socket(fileno=int(words[1])))
     else:
         request = json.loads(words[1])
-        for part in answer(_function(request), 0, request["arguments"]):
-            _write(1, part)
+        _write(1, answer(_function(request), 0, request["arguments"], 1))
 
 
 def serve(control: socket.socket) -> None:
@@ -80,10 +80,9 @@ def _begin(
             ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
             control.close()
             _close_all_but(source, sink, sheet, other)
-            rights.give_up(**request["limits"], names=False)
-            said, data = answer(function, source, request["arguments"])
-            _write(sheet, data)
-            _write(sink, said)
+            by_name = (f"/proc/self/fd/{source}",) if request["names"] else ()
+            rights.give_up(**request["limits"], reads=by_name, names=request["names"])
+            _write(sink, answer(function, source, request["arguments"], sheet))
         os._exit(0)
     for descriptor in (other, source, sink, sheet):
         os.close(descriptor)
@@ -97,24 +96,27 @@ def _close_all_but(*kept: int) -> None:
         os.closerange(low + 1, high)
 
 
-def answer(function: Callable, source: int, arguments: dict[str, Any]) -> tuple[bytes, memoryview]:
-    """Has the function read a file. Returns a line of JSON, how many bytes go with it among others, and those bytes."""
-    data: Any = b""
+def answer(function: Callable, source: int, arguments: dict[str, Any], sheet: int) -> bytes:
+    """Has the function read a file. Writes the bytes that it makes, and returns a line of JSON that goes with them."""
+    count = 0
     try:
         with open(source, "rb") as file:
             said, data = function(file, **arguments)
+            for part in data if isinstance(data, Iterator) else [data]:
+                count += _write(sheet, memoryview(part).cast("B"))
         first = {"said": said}
     except ATVGError as error:
         first = {"refused": str(error)}
     except MemoryError:
         first = {"broken": "it takes too much memory"}
     except Exception as error:
-        first = {"broken": f"{type(error).__name__}: {error}"[:300]}
-    data = memoryview(data).cast("B")
-    return json.dumps({**first, "bytes": len(data)}).encode() + b"\n", data
+        large = isinstance(error, OSError) and error.errno == errno.EFBIG
+        first = {"broken": "it is too large" if large else f"{type(error).__name__}: {error}"[:300]}
+    return b"\n" + json.dumps({**first, "bytes": count}).encode()
 
 
-def _write(sink: int, data: bytes | memoryview) -> None:
+def _write(sink: int, data: bytes | memoryview) -> int:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(sink, rest) :]
+    return len(data)

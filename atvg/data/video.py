@@ -1,15 +1,22 @@
 """A clip's file → its frames at 25 a second, or why it cannot be used."""
 
+import math
 import os
+from typing import Any
 
-import cv2
 import numpy as np
 
+from atvg.box import decoders
+from atvg.box.command import Limits
 from atvg.config import FPS
+from atvg.data import frames
 
 MIN_FRAMES = 15
 MAX_FRAMES = 60 * FPS  # of a longer clip the first minute is kept
 BREAKS_OFF = 0.9  # share of the announced frames and seconds; a decoder that ends before has met damage
+_MOST = MAX_FRAMES * 1920 * 1080 * 3  # bytes
+_SECONDS = 600.0  # for a clip
+_LIMITS = Limits(cpu=1200, files=32)
 
 
 class Unusable(Exception):
@@ -17,34 +24,48 @@ class Unusable(Exception):
 
 
 def read_frames(path: str) -> np.ndarray:
-    """Decodes a clip at 25 fps (nearest frame in time), uint8 RGB (T, H, W, 3)."""
+    """Decodes a clip at 25 fps (nearest frame in time), uint8 RGB (T, H, W, 3), in a box.
+
+    Raises:
+        Unusable: with the reason.
+    """
+    from atvg.voice.decoding import announced_seconds, containers
+
     _check_file(path)
-    video = cv2.VideoCapture(path)
-    fps = video.get(cv2.CAP_PROP_FPS)
-    if not video.isOpened():
-        raise Unusable("not readable as a video")
-    if not 5 <= fps <= 240:
-        raise Unusable(f"not readable as a video of {fps:g} frames a second; 5 to 240 are")
-    announced = video.get(cv2.CAP_PROP_FRAME_COUNT)
-    frames: list[np.ndarray] = []
-    read = 0
-    while len(frames) < MAX_FRAMES:
-        wanted = int((len(frames) + 0.5) / FPS * fps)
-        while read <= wanted:
-            ok, frame = video.read()
-            if not ok:
-                break
-            read += 1
-        if not ok:
-            break
-        frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
-    video.release()
-    if len(frames) < MIN_FRAMES:
+    try:
+        said, data = decoders.run(
+            frames.decode, path, _MOST, seconds=_SECONDS, limits=_LIMITS, names=True,
+            path=os.path.abspath(path), containers=containers(), most=MAX_FRAMES,
+        )  # fmt: skip
+        shape = _checked(said, len(data))
+    except (decoders.Refused, decoders.Broken, OSError) as error:
+        raise Unusable(f"not readable as a video: {error}") from None
+    read, announced = said["read"], said["announced"]
+    if shape[0] < MIN_FRAMES:
         raise Unusable(f"shorter than {MIN_FRAMES} frames")
     # Of a clip that was cut without encoding it anew, frames before the cut are counted that nobody is to see.
-    if not ok and read < BREAKS_OFF * announced and read / fps < BREAKS_OFF * _announced_seconds(path):
+    if said["ended"] and read < BREAKS_OFF * announced and read / said["fps"] < BREAKS_OFF * announced_seconds(path):
         raise Unusable(f"damaged: it breaks off after {read} of {announced:.0f} frames")
-    return np.stack(frames)
+    return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+def _checked(said: Any, size: int) -> list[int]:
+    """The shape of the frames, if all that is said of them can be true."""
+    fps = said.get("fps", "") if isinstance(said, dict) else ""
+    if fps is None:
+        raise Unusable("not readable as a video")
+    if not isinstance(fps, float):
+        raise decoders.Broken("it died")
+    if not frames.FEWEST_FPS <= fps <= frames.MOST_FPS:
+        raise Unusable(
+            f"not readable as a video of {fps:g} frames a second; {frames.FEWEST_FPS} to {frames.MOST_FPS} are"
+        )
+    shape, counts = said.get("shape"), [said.get("read"), said.get("announced")]
+    if not (isinstance(shape, list) and [type(length) for length in shape] == [int] * 4 and math.prod(shape) == size):
+        raise decoders.Broken("it died")
+    if [type(count) for count in counts] != [int, float] or min(shape) < 0 or shape[3] != 3 or "ended" not in said:
+        raise decoders.Broken("it died")
+    return shape
 
 
 def _check_file(path: str) -> None:
@@ -57,16 +78,3 @@ def _check_file(path: str) -> None:
                 raise Unusable("not readable as a video: it is empty")
     except OSError as error:
         raise Unusable(f"not readable as a video: {error.strerror}") from None
-
-
-def _announced_seconds(path: str) -> float:
-    """How long a clip says that it is, 0 if it does not."""
-    import imageio_ffmpeg
-
-    frames = imageio_ffmpeg.read_frames(path)
-    try:
-        return next(frames).get("duration", 0.0)
-    except (OSError, RuntimeError, StopIteration):
-        return 0.0
-    finally:
-        frames.close()

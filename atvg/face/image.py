@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from atvg.box import decoders
+from atvg.box.decoders import LIMITS
 from atvg.errors import BadImageError, existing_file
 from atvg.face import pixels
 from atvg.face.pixels import MAX_PIXELS, MIN_SIDE, check_size
@@ -76,7 +77,7 @@ def _described(path: Union[str, os.PathLike]) -> tuple[int, int, str]:
 def _boxed(function: Callable, source: Union[str, os.PathLike], most: int) -> tuple[Any, decoders.Bytes]:
     path = existing_file(source, BadImageError, "photo", "give a JPEG, PNG or WebP photo")
     try:
-        return decoders.run(function, path, most, name=path.name)
+        return decoders.run(function, path, most, limits=LIMITS, name=path.name)
     except decoders.Refused as refusal:
         raise BadImageError(str(refusal)) from None
     except (decoders.Broken, OSError) as error:

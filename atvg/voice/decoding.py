@@ -61,6 +61,17 @@ def ffmpeg_input(
     ]  # fmt: skip
 
 
+def containers() -> str:
+    """What a foreign file may be, by the names of ffmpeg's demuxers."""
+    return _CONTAINERS
+
+
+def announced_seconds(path: str | os.PathLike) -> float:
+    """How long a file says that it is, 0 if it does not."""
+    said = re.search(r"Duration: (\d+):(\d+):(\d+\.\d+)", _said_of(Path(path), ()))
+    return sum(float(part) * unit for part, unit in zip(said.groups(), (3600, 60, 1), strict=True)) if said else 0.0
+
+
 def find_voice(path: Any) -> tuple[Path, Place]:
     """The file, and where in it the voice lies: in the first of its audio tracks that can be decoded and is not empty.
 

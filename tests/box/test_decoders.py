@@ -109,7 +109,7 @@ class TestWhatItMayNotTake:
 
     def test_the_room_of_an_answer(self, brought):
         assert decoders.run(deeds.answer_too_much, brought, 5000, size=5000)[0] == "much"
-        with pytest.raises(decoders.Broken):
+        with pytest.raises(decoders.Broken, match="too large"):
             decoders.run(deeds.answer_too_much, brought, 4999, size=5000)
 
     @pytest.mark.parametrize("deed", [deeds.pour, deeds.hang, deeds.hang_unseen, deeds.spin])
@@ -124,12 +124,11 @@ class TestWhatItMayNotTake:
             assert time.monotonic() - began < 10, "it lives on"
             time.sleep(0.05)
 
-    def test_processor(self, brought, monkeypatch):
+    def test_processor(self, brought):
         """The kernel ends it, even if nobody looks at a clock."""
-        monkeypatch.setattr(decoders, "LIMITS", command.Limits(cpu=1))
         began = time.monotonic()
         with pytest.raises(decoders.Broken, match="died"):
-            decoders.run(deeds.spin, brought, 100, seconds=60)
+            decoders.run(deeds.spin, brought, 100, seconds=60, limits=command.Limits(cpu=1))
         assert time.monotonic() - began < 40
 
 
@@ -269,6 +268,6 @@ class TestPhotos:
     def test_a_picture_that_takes_too_much_memory_is_a_line(self, tmp_path, monkeypatch, refuses):
         path = tmp_path / "large.png"
         Image.fromarray(np.zeros((5000, 7000), np.uint8)).save(path)
-        monkeypatch.setattr(decoders, "LIMITS", command.Limits(memory=150 << 20))
+        monkeypatch.setattr(photos, "LIMITS", command.Limits(memory=150 << 20))
         with refuses(BadImageError, "memory"):
             photos.load_image(path)
