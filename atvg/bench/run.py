@@ -32,7 +32,8 @@ def bench(
 
     Returns:
         JSON-ready figures: per stage the median, least and greatest seconds, frames/s and real-time factor
-        (seconds of work per second of video); times to load and to the first frame; peak memory of the process.
+        (seconds of work per second of video); times to load and to the first frame; what it costs to decode in a box;
+        peak memory of the process.
 
     Raises:
         BadSettingError: an argument out of range.
@@ -57,6 +58,7 @@ def bench(
     began = time.perf_counter()
     next(iter(animator.stream(animator.read_face(photo), wave)))
     first_use = time.perf_counter() - began
+    from atvg.bench.boxed import time_box
     from atvg.bench.live import time_live
     from atvg.bench.measure import peak_memory_mb
     from atvg.bench.stages import time_stages
@@ -73,6 +75,7 @@ def bench(
         "first_use_seconds": first_use,
         "stages": time_stages(animator, photo, wave, runs),
         "live": time_live(animator, photo, wave),
+        "box": time_box(photo, max(runs, 5)),
         "peak_memory_mb": peak_memory_mb(),
     }
     if animator.device.type == "cuda":

@@ -22,7 +22,7 @@ def to_table(result: dict[str, Any]) -> str:
     lines += [
         "",
         f"load {result['load_seconds']:.1f} s, first frame of a new process {result['first_use_seconds']:.1f} s later, "
-        f"peak memory {result['peak_memory_mb']:.0f} MB without ffmpeg's",
+        f"peak memory {result['peak_memory_mb']:.0f} MB without ffmpeg's  ",
     ]
     if result["live"]:
         live = result["live"]
@@ -30,8 +30,10 @@ def to_table(result: dict[str, Any]) -> str:
             f"live, in pieces of {live['piece_seconds']:g} s: {1000 * live['median']:.0f} ms a piece "
             f"({1000 * live['least']:.0f} – {1000 * live['greatest']:.0f}), look-ahead "
             f"{1000 * live['look_ahead_seconds']:.0f} ms; frames are drawn at most "
-            f"{1000 * live['latency_seconds']:.0f} ms after their sound"
+            f"{1000 * live['latency_seconds']:.0f} ms after their sound  "
         ]
+    prices = (f"{1000 * figures['price']:.0f} ms a {name}" for name, figures in result["box"].items())
+    lines += [f"the box that decodes foreign files costs {', '.join(prices)}"]
     if "authors" in result:
         theirs = result["authors"]
         lines += [

@@ -47,6 +47,18 @@ def test_loading_memory_and_the_engine_are_told(result):
     assert result["load_seconds"] > 0 and result["first_use_seconds"] > 0
 
 
+def test_the_box_is_paid_by_the_file():
+    import numpy as np
+
+    from atvg.bench.boxed import time_box
+
+    timed = time_box(np.zeros((40, 40, 3), np.uint8), 3)
+    assert set(timed) == {"photo", "large photo", "start of ffmpeg"}
+    for name, figures in timed.items():
+        assert figures["price"] == figures["inside"] - figures["outside"], name
+        assert figures["price"] < 0.5, name  # a process that had to be started for it would take as long
+
+
 @pytest.mark.long
 def test_live_speech_is_behind_by_what_it_has_to_wait_for(result):
     live = result["live"]
@@ -75,3 +87,4 @@ def test_the_table_says_the_same(result):
     for name, figures in result["stages"].items():
         assert f"| {name} | {figures['median']:.3f} |" in table
     assert f"{result['authors']['ratio']:.1f} times as fast" in table
+    assert f"{1000 * result['box']['photo']['price']:.0f} ms a photo" in table
