@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -167,6 +169,28 @@ class TestTheOneThatStandsReady:
         old.wait()
         assert decoders.run(deeds.tell, brought, 100)[1][:] == b"brought"
         assert decoders._warm._process is not old
+
+    def test_it_ends_with_whoever_started_it(self, brought):
+        """However that ends, and with all that it has under way."""
+        code = f"""
+import threading, time
+from atvg.box import decoders
+from tests.box import deeds
+decoders.run(deeds.tell, {str(brought)!r}, 100)
+threading.Thread(target=decoders.run, args=(deeds.hang, {str(brought)!r}, 0), daemon=True).start()
+print(decoders._warm._process.pid, flush=True)
+time.sleep(60)
+"""
+        root = Path(__file__).parents[2]
+        with subprocess.Popen([sys.executable, "-c", code], cwd=root, stdout=subprocess.PIPE, text=True) as server:
+            ready = int(server.stdout.readline())
+            began = time.monotonic()
+            while not (children := Path(f"/proc/{ready}/task/{ready}/children").read_text().split()):
+                assert time.monotonic() - began < 20
+            server.kill()
+        while any(Path(f"/proc/{process}/exe").exists() for process in [ready, *children]):
+            assert time.monotonic() - began < 30, "it lives on"
+            time.sleep(0.05)
 
     def test_one_that_hangs_holds_nobody_up(self, brought):
         late: list[Exception] = []
