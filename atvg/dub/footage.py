@@ -1,8 +1,8 @@
 """Foreign films → frames: RGB, upright, in square pixels, at a constant rate, frame k always the same picture.
 
-Nothing but ffmpeg opens a foreign film, and ffmpeg nothing but that (`atvg.voice.decoding.ffmpeg_input`). What a film
-is, its filter ``showinfo`` tells of the first frame that can be decoded: unlike the lines about streams, which round
-rates to two digits, it tells the exact ones, and everything as it is after a turn by metadata.
+Nothing but ffmpeg opens a foreign film, in a box (`atvg.box`), and ffmpeg nothing but that (`ffmpeg_input`). What a
+film is, its filter ``showinfo`` tells of the first frame that can be decoded: unlike the lines about streams, which
+round rates to two digits, it tells the exact ones, and everything as it is after a turn by metadata.
 """
 
 import re
@@ -17,6 +17,7 @@ from typing import Any
 import imageio_ffmpeg
 import numpy as np
 
+from atvg.box.command import Limits, limited
 from atvg.config import MAX_SECONDS
 from atvg.dub.kinds import kind_of
 from atvg.errors import BadFilmError, TooLongError, existing_file
@@ -28,6 +29,7 @@ MOST_PIXELS = 4096 * 2304  # of a frame
 LEAST_RATE, MOST_RATE = 1, 240  # frames a second
 
 _TRACK = ["-map", "0:V:0"]  # the first that is no cover picture
+_LIMITS = Limits(memory=4 << 30, cpu=3600)  # a core's thread keeps pictures, and those of 4K have 25 MB each
 _PIPE = 2**20  # bytes that wait between ffmpeg and here, where the system lets it be chosen: a frame of 1080p has six
 _ENDLESS = 1e6  # seconds; longer than any film
 _SAFE = 0.5  # seconds before a wanted frame at which decoding must have begun: the first frames may lack references
@@ -141,8 +143,9 @@ def frames(footage: Footage, first: int = 0, count: int | None = None) -> Genera
         "-vf", drawn, "-fps_mode", "passthrough", "-frames:v", str(count), "-f", "rawvideo", "pipe:1",
     ]  # fmt: skip
     child = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0, pipesize=_PIPE
-    )
+        limited(command, [footage.path], limits=_LIMITS), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, bufsize=0, pipesize=_PIPE,
+    )  # fmt: skip
     try:
         for _ in range(count):
             frame: np.ndarray = np.empty((height, width, 3), np.uint8)
@@ -253,8 +256,9 @@ def _times(path: Path) -> np.ndarray:
 
 
 def _run(command: list[str], path: Path) -> subprocess.CompletedProcess:
+    boxed = limited(command, [path], limits=_LIMITS)
     try:
-        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=PATIENCE)
+        return subprocess.run(boxed, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=PATIENCE)
     except subprocess.TimeoutExpired:
         raise _too_slow(path) from None
 

@@ -1,6 +1,7 @@
 """What a file is that is no photo, told by its first bytes, and what to do about it."""
 
 import re
+from pathlib import Path
 from typing import BinaryIO
 
 _HEAD = 4096  # bytes that are looked at
@@ -30,8 +31,14 @@ _KINDS = [
 ]
 
 
-def kind_of(file: BinaryIO) -> tuple[str, str] | None:
+def kind_of(path: Path) -> tuple[str, str] | None:
     """What a file that Pillow cannot open is, and what to do; None if its first bytes do not tell."""
+    with path.open("rb") as file:
+        return kind_in(file)
+
+
+def kind_in(file: BinaryIO) -> tuple[str, str] | None:
+    """`kind_of` a file that is open."""
     file.seek(0)
     head = file.read(_HEAD).removeprefix(b"\xef\xbb\xbf")
     for pattern, what, advice in _KINDS:

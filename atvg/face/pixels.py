@@ -13,7 +13,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from atvg.errors import BadImageError
 from atvg.face import heic
 from atvg.face.colour import to_srgb
-from atvg.face.kinds import RAW, kind_of
+from atvg.face.kinds import RAW, kind_in
 
 MAX_PIXELS = 35_000_000  # the largest picture H.264 knows (level 6.2): a video is made of it
 MIN_SIDE = 32
@@ -72,7 +72,7 @@ def _opened(file: BinaryIO, name: str) -> Iterator[Image.Image]:
     except Image.DecompressionBombError:
         raise BadImageError(f"{name} has too many pixels; the limit is {MAX_PIXELS:,}, shrink it") from None
     except UnidentifiedImageError:
-        if kind := kind_of(file):
+        if kind := kind_in(file):
             raise _refused(name, *kind) from None
         raise BadImageError(f"{name} is not an image; give a JPEG, PNG or WebP photo") from None
     except Exception as error:  # Pillow's forty decoders raise nearly every kind there is
