@@ -28,11 +28,10 @@ LIMITS = Limits(cpu=60, files=32)
 AT_ONCE = 4  # files; more of them wait
 _GRACE = 5.0  # seconds in which the process that stands ready should have ended another
 
-# The program of both kinds of process: modules are found where this process finds them, but for where it happens to be.
+# Both kinds of process find modules where this one finds them, but for where it happens to be.
 _PROGRAM = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from atvg.box.serve import main; main(sys.argv[2:])"
 )
-
 
 Bytes = bytes | bytearray | mmap.mmap  # to be written into, unless there are none
 
@@ -69,7 +68,8 @@ def run(
         arguments: that JSON can hold.
 
     Returns:
-        The same two, as a stranger may have put them: to be checked.
+        The same two, as a stranger may have put them: to be checked. Bytes on Linux are shared memory, and hold a
+        descriptor as long as they are kept.
 
     Raises:
         Refused: the function raised an `ATVGError`.

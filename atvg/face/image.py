@@ -44,7 +44,7 @@ def load_image(source: Photo) -> np.ndarray:
         raise _broken(source, "its size is none")
     if min(shape) < 1 or shape[2] != 3 or math.prod(shape) != len(data):
         raise _broken(source, "its size is another")
-    return _checked(np.frombuffer(data, np.uint8).reshape(shape))
+    return _checked(np.frombuffer(data, np.uint8).reshape(shape).copy())  # shared memory costs an open file each
 
 
 def image_size(path: Union[str, os.PathLike]) -> tuple[int, int]:

@@ -251,6 +251,12 @@ class TestPhotos:
         assert (picture == (255, 0, 0)).all() and picture.flags.writeable
         assert photos.image_size(red) == (40, 40) and photos.image_format(red) == "PNG"
 
+    def test_pictures_that_are_kept_keep_no_file_open(self, red):
+        photos.load_image(red)
+        before = len(os.listdir("/proc/self/fd"))
+        kept = [photos.load_image(red) for _ in range(5)]
+        assert len(kept) == 5 and len(os.listdir("/proc/self/fd")) == before
+
     def test_what_takes_the_name_after_it_was_opened_is_not_read(self, red, secret, monkeypatch):
         ask = decoders._Warm.ask
 
