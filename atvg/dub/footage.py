@@ -116,8 +116,8 @@ def frames(footage: Footage, first: int = 0, count: int | None = None) -> Genera
 
     Frame k is what is shown at k / fps after the first, the same bit for bit wherever reading began. Interlaced frames
     (those that say so) are deinterlaced. RGB is made by the film's own matrix and range, the fast way: on average half
-    a level too dark, for a third of the time that rounding takes. A damaged film ends early, and one that is longer than
-    it says ends at `MAX_SECONDS`. Close the iterator, or forget it, and ffmpeg is gone.
+    a level too dark, for a third of the time that rounding takes. A damaged film ends early, and one that is longer
+    than it says ends at `MAX_SECONDS`. Close the iterator, or forget it, and ffmpeg is gone.
 
     Args:
         count: at most so many; None for all.
