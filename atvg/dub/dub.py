@@ -25,7 +25,7 @@ from atvg.dub.reach import confined
 from atvg.dub.subject import Subject, survey
 from atvg.dub.talker import Talker, follower_of
 from atvg.dub.to_and_fro import to_and_fro
-from atvg.errors import BadSettingError
+from atvg.errors import BadSettingError, NoFaceError
 from atvg.face.crop import warp_to_crop
 from atvg.face.detection import Detection
 from atvg.face.landmarks import SPEAKING
@@ -57,6 +57,7 @@ class Dub:
 
     Raises:
         BadSettingError: settings that no film can have.
+        NoFaceError: the voice ends before a face comes into view.
     """
 
     def __init__(
@@ -67,6 +68,11 @@ class Dub:
             raise BadSettingError("the head of a film moves as it was filmed; leave pose and natural motion out")
         self.talker, self.settings = talker, settings
         self.n_frames = n_film_frames(wave, talker.footage.fps)
+        if talker.at >= self.n_frames:
+            seconds = float(talker.at / talker.footage.fps)
+            raise NoFaceError(
+                f"a face comes into view after {seconds:.1f} s, when the voice has ended; cut the film there"
+            )
         self._pipeline, self._audio, self._wave, self._hold = pipeline, audio, wave, hold
         self._subject: Subject | None = None
         self._album = Album(float(talker.footage.fps))
