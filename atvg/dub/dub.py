@@ -5,7 +5,7 @@ keeps more than a few pictures: of the others 2 kB remain.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
@@ -82,7 +82,7 @@ class Dub:
         """How many frames `look` goes through at most."""
         return max(self.n_frames, int(_LEAST * self.talker.footage.fps))
 
-    def look(self) -> Iterator[int]:
+    def look(self) -> Generator[int, None, None]:
         """Looks the film through; yields how many frames have been seen.
 
         Raises:
@@ -132,7 +132,9 @@ class Dub:
                 yield stage.draw(start, taken, np.stack(list(islice(codes, len(taken)))))
                 start += len(taken)
 
-    def rendering(self, path: str | os.PathLike | Outputs, frame: str = "full") -> Iterator[tuple[int, np.ndarray]]:
+    def rendering(
+        self, path: str | os.PathLike | Outputs, frame: str = "full"
+    ) -> Generator[tuple[int, np.ndarray], None, None]:
         """Draws into files, step by step, at the film's own rate and in its colours; see `atvg.film.render`."""
         footage = self.talker.footage
         return rendering(

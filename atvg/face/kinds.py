@@ -6,7 +6,8 @@ from typing import BinaryIO
 
 _HEAD = 4096  # bytes that are looked at
 
-_VIDEO = "a video", "take a still picture of it, such as a screenshot, and give that"
+_VIDEO = "a video", "take a still picture of it and give that, or dub the film itself: atvg animate, Animator.read_film"
+_BARE = "a video", "take a still picture of it and give that, or save it as MP4"
 RAW = "a camera's raw file", "export it as JPEG"
 _DAMAGED = "a damaged photo", "copy it once more, or save it again as JPEG or PNG"
 _SOUND = "a sound", "give it as the voice, and a photo here"
@@ -21,7 +22,8 @@ _KINDS = [
     (rb"....ftyp(hei|hev|mif1|mia|msf1|avif|avis)|\x89PNG|\xff\xd8\xff|RIFF....WEBP|GIF8", *_DAMAGED),
     (rb"....ftyp(M4A|M4B|M4P)", *_SOUND),
     (rb"....ftypcrx |FUJIFILMCCD-RAW|II[RU][OS\x00]|II\x2a\x00....CR", *RAW),
-    (rb"....(ftyp|moov|mdat|wide)|\x1aE\xdf\xa3|RIFF....AVI |FLV\x01|\x00\x00\x01[\xb3\xba]|0&\xb2u", *_VIDEO),
+    (rb"....(ftyp|moov|mdat|wide)|\x1aE\xdf\xa3|RIFF....AVI |FLV\x01|\x00\x00\x01\xba|0&\xb2u", *_VIDEO),
+    (rb"\x00\x00\x01\xb3", *_BARE),
     (rb"RIFF....WAVE|ID3|fLaC|OggS|FORM....AIF|#!AMR|\xff[\xf1\xf3\xf9\xfa\xfb]", *_SOUND),
     (rb"(<[?!][^>]*>|\s)*<svg|%!PS|\xc5\xd0\xd3\xc6", *_DRAWN),
     (rb"(<[?!][^>]*>|\s)*<(html|head|body)|\s*<!doctype html", *_WEB),

@@ -165,7 +165,7 @@ def _detection(xy: np.ndarray, depth: np.ndarray) -> Detection:
 
 def _needed(template: np.ndarray | None) -> np.ndarray:
     if template is None:
-        raise NoFaceError("the detector finds no face there; place it more closely, or use Animator.read_face")
+        raise NoFaceError("the detector finds no face there; place it more closely")
     return template
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def rendering(
     arrays: str | os.PathLike | None = None,
     fps: Fraction = Fraction(FPS),
     colour: Colour | None = None,
-) -> Iterator[tuple[int, np.ndarray]]:
+) -> Generator[tuple[int, np.ndarray], None, None]:
     """`render`, step by step: after each chunk the number of frames done, and the newest picture, (H, W, 3) uint8 RGB.
 
     Of several pictures it is the close-up, or else the whole photo. The files are whole when the iterator has ended; if
