@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 
 import numpy as np
 
@@ -33,7 +33,7 @@ def at_rate(parts: Iterable[np.ndarray], fps: Fraction, count: int) -> Iterator[
     for part in parts:
         known = part if known is None else np.concatenate([known, part])
         # The next to come lies at first + len(known); what is asked for must not lie beyond the last known.
-        last = min(count, int((first + len(known) - 1 + Fraction(1, 2)) / step - Fraction(1, 2)) + 1)
+        last = min(count, floor((first + len(known) - 1 + Fraction(1, 2)) / step - Fraction(1, 2)) + 1)
         if last > done:
             yield wanted(last)
             done = last
