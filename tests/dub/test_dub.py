@@ -51,21 +51,21 @@ class TestWhatChanges:
                 assert not (spots[:, 1] < scene.landmarks[36:48, 1].max()).any(), "the eyes are the film's"
         assert changed > 20 * 500, "or nothing is proved"
 
-    def test_the_mouth_says_what_the_voice_says(self, animator, film):
-        """With a silent voice it stays shut, though the film's opens; with another it opens and shuts."""
-        opened = {}
-        for name, voice in (("silent", 0 * VOICE), ("speaking", VOICE)):
-            gaps = [c.landmarks[:, 66, 1] - c.landmarks[:, 62, 1] for c in animator.dub(film, voice).chunks()]
-            opened[name] = np.concatenate(gaps)
-        own = [s.landmarks[66, 1] - s.landmarks[62, 1] for c in animator.dub(film, VOICE).chunks() for s in c.scenes]
-        assert np.ptp(opened["silent"]) < 0.5 * np.ptp(own)
-        assert np.ptp(opened["speaking"]) > 2 * np.ptp(opened["silent"])
+    def test_the_mouth_says_what_the_voice_says(self, animator, film, spoken):
+        """Its own words are gone: with a silent voice it rests; and with the same voice it opens as it was filmed."""
+        opened, own = {}, []
+        for name, voice in (("silent", 0 * spoken), ("speaking", spoken)):
+            chunks = list(animator.dub(film, voice).chunks())
+            opened[name] = np.concatenate([chunk.landmarks[:, 66, 1] - chunk.landmarks[:, 62, 1] for chunk in chunks])
+            own = [scene.landmarks[66, 1] - scene.landmarks[62, 1] for chunk in chunks for scene in chunk.scenes]
+        assert np.ptp(opened["silent"][4:-4]) < 0.4 * np.ptp(own[4:-4])
+        assert np.corrcoef(opened["speaking"], own)[0, 1] > 0.8
 
     def test_the_same_twice(self, animator, film):
         once, again = (drawn(animator.dub(film, SHORT))[1] for _ in range(2))
         assert np.array_equal(once, again)
 
-    def test_own_teeth(self, animator, collins, film, tmp_path):
+    def test_own_teeth(self, animator, collins, film, spoken, tmp_path):
         """A film whose open mouth shows green ones gets green ones."""
         pictures, landmarks = collins[0].copy(), collins[1]
         gaps = landmarks[:, 66, 1] - landmarks[:, 62, 1]
@@ -75,7 +75,7 @@ class TestWhatChanges:
             cv2.fillPoly(picture, [(upper * 16).round().astype(np.int32)], (70, 230, 70), shift=4)
 
         def green(path) -> int:
-            made = drawn(animator.dub(path, VOICE))[1].astype(int)
+            made = drawn(animator.dub(path, spoken))[1].astype(int)
             return int((made[..., 1] - made[..., [0, 2]].max(axis=-1) > 40).sum())
 
         assert green(film) < 20
