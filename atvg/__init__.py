@@ -12,13 +12,15 @@ from atvg.config import VERSION as __version__
 if TYPE_CHECKING:
     from atvg.animate.live import Live
     from atvg.animator import Animator, Result
+    from atvg.dub.dub import Dub
     from atvg.motion.pose import Pose
 
-__all__ = ["Animator", "Live", "Pose", "Result", "__version__"]
+__all__ = ["Animator", "Dub", "Live", "Pose", "Result", "__version__"]
 
 # Lazily: inference needs torch and audio libraries that, say, `atvg --help` or a decoder in a box can do without.
 _LAZY = {
-    "Animator": "atvg.animator", "Result": "atvg.animator", "Live": "atvg.animate.live", "Pose": "atvg.motion.pose"
+    "Animator": "atvg.animator", "Result": "atvg.animator", "Live": "atvg.animate.live", "Dub": "atvg.dub.dub",
+    "Pose": "atvg.motion.pose",
 }  # fmt: skip
 
 

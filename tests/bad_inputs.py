@@ -1,4 +1,4 @@
-"""Inputs that nobody should bring, made by code: photos, sounds, settings and weights, each with what must come of it.
+"""Inputs that nobody should bring, made by code: photos, sounds, films, settings and weights, each with what must come.
 
 A case makes its input in a folder of its own. What must come of it is a kind of error, or a check of the result:
 `found` and the other functions below say something true of it. Where both are allowed (half a face), either may happen.
@@ -32,6 +32,7 @@ from atvg import checkpoint
 from atvg.config import SAMPLE_RATE
 from atvg.errors import (
     BadAudioError,
+    BadFilmError,
     BadImageError,
     CheckpointError,
     FaceTooSmallError,
@@ -106,6 +107,13 @@ class Kit:
         path.write_bytes(recorded(path.suffix, options))
         return path
 
+    def film(self, name: str, picture: np.ndarray | None = None, *options: str) -> Path:
+        """Five frames of the portrait, or of another picture, in the format that the name says."""
+        picture = self.portrait if picture is None else np.ascontiguousarray(picture)
+        path = self.folder / name
+        path.write_bytes(filmed(picture.tobytes(), picture.shape[:2], path.suffix or ".mp4", options))
+        return path
+
 
 @lru_cache(maxsize=32)
 def encoded(portrait: bytes, ending: str) -> bytes:
@@ -131,6 +139,16 @@ def recorded(ending: str, options: tuple[str, ...]) -> bytes:
         path = Path(folder) / f"voice{ending}"
         raw = ("-f", "f32le", "-ar", str(SAMPLE_RATE), "-ac", "1", "-i", "pipe:0")
         ffmpeg(*raw, *options, path, feed=voice().tobytes())
+        return path.read_bytes()
+
+
+@lru_cache(maxsize=32)
+def filmed(picture: bytes, shape: tuple[int, int], ending: str, options: tuple[str, ...]) -> bytes:
+    """A picture that stays for five frames, encoded by ffmpeg."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, size = Path(folder) / f"film{ending}", f"{shape[1]}x{shape[0]}"
+        raw = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", "25", "-i", "pipe:0")
+        ffmpeg(*raw, "-pix_fmt", "yuv420p", "-crf", "12", *options, path, feed=5 * picture)
         return path.read_bytes()
 
 
@@ -757,6 +775,84 @@ paths(
     BAD_SOUND,
     lambda kit, name: kit.wav(name, voice()),
     speaks(),
+)
+
+# -- films -------------------------------------------------------------------------------------------------------
+
+FILMS: list[Case] = []
+BAD_FILM = (BadFilmError,)
+
+
+def film(
+    name: str, make: Callable[[Kit], Any], error: tuple = (), check: Callable | None = None, words: str = ""
+) -> None:
+    FILMS.append(Case(name, make, error, check, words))
+
+
+def found_in_film(kit: Kit, talker: Any) -> None:
+    found(kit, talker.face)
+
+
+def _amid(kit: Kit, side: int, ground: int = 300) -> np.ndarray:
+    """The portrait, so many pixels wide, amid grey."""
+    picture = np.full((ground, ground, 3), 128, np.uint8)
+    picture[100 : 100 + side, 100 : 100 + side] = cv2.resize(kit.portrait, (side, side), interpolation=cv2.INTER_AREA)
+    return picture
+
+
+def _endless(kit: Kit) -> Path:
+    ffmpeg("-f", "lavfi", "-i", "color=gray:s=64x64:r=1:d=605", "-preset", "ultrafast", kit.folder / "long.mp4")
+    return kit.folder / "long.mp4"
+
+
+for _keep in (12, 0.5, 0.95):
+
+    def _cut_film(kit: Kit, keep: float = _keep) -> Path:
+        whole = kit.film("whole.mp4").read_bytes()  # its index is at the end
+        return kit.file("cut.mp4", whole[: keep if isinstance(keep, int) else int(keep * len(whole))])
+
+    film(f"mp4 film cut off after {_keep if _keep == 12 else format(_keep, '.0%')}", _cut_film, BAD_FILM)
+
+film("text as mp4", lambda kit: kit.file("a.mp4", "not a film " * 99), BAD_FILM)
+film("rubbish as mp4", lambda kit: kit.file("a.mp4", b"\0\0\0\x20ftypisom" + bytes(range(256)) * 99), BAD_FILM)
+film("empty mp4", lambda kit: kit.file("a.mp4", b""), BAD_FILM, words="empty")
+film("zip as mkv", lambda kit: _zip(kit), BAD_FILM)
+film("html as webm", lambda kit: kit.file("a.webm", "<!doctype html><script>alert(1)</script>"), BAD_FILM)
+film("only sound in an mp4", lambda kit: kit.sound("a.mp4"), BAD_FILM, words="holds sound, but no film")
+film("a wav as film", lambda kit: kit.wav("a.wav", voice()), BAD_FILM, words="sound")
+film("zeros as mkv", lambda kit: kit.file("a.mkv", b"\x1aE\xdf\xa3" + bytes(999)), BAD_FILM)
+for _list, _ending in (("concat", "mp4"), ("hls", "m3u8"), ("dash", "mpd"), ("sdp", "sdp")):
+
+    def _listed_film(kit: Kit, name: str = _list, ending: str = _ending) -> Path:
+        return kit.file(f"list.{ending}", lists(kit, name, kit.film("hidden.mp4").name))
+
+    film(f"{_list} list of a film", _listed_film, BAD_FILM)
+film("film of 48 pixels", lambda kit: kit.film("a.mp4", kit.portrait[:48, :48]), BAD_FILM, words="at least 64")
+film("film that lasts ten minutes and more", _endless, (TooLongError,), words="cut it")
+film("film without a face", lambda kit: kit.film("a.mp4", 128 + 0 * kit.portrait), (NoFaceError,), words="film")
+film("film of a face of 30 pixels", lambda kit: kit.film("a.mp4", _amid(kit, 30)), NOBODY)
+film(
+    "film of two faces",
+    lambda kit: kit.film("a.mp4", np.concatenate([kit.portrait, kit.portrait[:, ::-1]], axis=1)),
+    (SeveralFacesError,),
+    words="2 faces",
+)
+film("film of a face that lies", lambda kit: kit.film("a.mp4", np.rot90(kit.portrait)), (*LYING, *NOBODY))
+film("film in MPEG-2", lambda kit: kit.film("a.mpg", None, "-q:v", "2"), (), found_in_film)
+film("mp4 film named png", lambda kit: kit.film("a.mp4").rename(kit.folder / "b.png"), (), found_in_film)
+for _name, _value in {
+    "None": None,
+    "bytes": b"film.mp4",
+    "an array": np.zeros((9, 64, 64, 3), np.uint8),
+    "7": 7,
+}.items():
+    film(f"film is {_name}", lambda kit, value=_value: value, BAD_FILM, words="film must be a path")
+
+paths(
+    lambda name, make, error, check=None, words="": film(f"film: {name}", make, error, check, words),
+    BAD_FILM,
+    lambda kit, name: kit.film(name),
+    found_in_film,
 )
 
 # -- settings ----------------------------------------------------------------------------------------------------

@@ -34,7 +34,8 @@ _TOLD = re.compile(r"error: [^\n]+\n")
 
 _EVERYWHERE = {
     "text as jpg", "png that claims 50 000²", "two faces", "photo is bytes", "photo: a pipe that nobody writes to",
-    "concat list, beside", "text as wav", "wav with NaN", "film without",
+    "concat list, beside", "text as wav", "wav with NaN", "film without", "rubbish as mp4", "only sound in an mp4",
+    "film without a face", "film of two faces",
 }  # fmt: skip
 
 
@@ -161,10 +162,10 @@ def refused(cases: list[Case]) -> list[Case]:
 
 def test_there_are_enough_cases():
     places = [*bad.PLACES, *bad.CHUNKS, *bad.OPTIONS]
-    names = [case.name for case in (*bad.PHOTOS, *bad.SOUNDS, *bad.WEIGHTS)]
+    names = [case.name for case in (*bad.PHOTOS, *bad.SOUNDS, *bad.FILMS, *bad.WEIGHTS)]
     assert len(set(names)) == len(names)
     assert len(names) + len(bad.NUMBERS) * len(bad.NO_NUMBERS) + len(places) >= 120
-    assert min(map(len, (bad.PHOTOS, bad.SOUNDS, bad.WEIGHTS))) >= 40
+    assert min(map(len, (bad.PHOTOS, bad.SOUNDS, bad.FILMS, bad.WEIGHTS))) >= 40
 
 
 def test_the_time_limit_fires():
@@ -256,6 +257,40 @@ class TestSounds:
     def test_a_limit_that_is_none(self, seconds, refuses):
         with refuses(BadSettingError, "max_seconds"):
             load_audio(bad.voice(), seconds)
+
+
+class TestFilms:
+    @named(bad.FILMS)
+    def test_in_python(self, case, kit, animator):
+        brought = case.make(kit)
+        settle(case, kit, lambda: animator.read_film(brought))
+
+    @named(refused(bad.FILMS), everywhere=True)
+    def test_on_the_command_line(self, case, kit, good, command, out):
+        """What is no film at all is refused as a photo."""
+        brought = case.make(kit)
+        if not isinstance(brought, (str, Path)):
+            pytest.skip("cannot be typed")
+        assert_clear(command(brought, good.voice, "-o", out / "o.mp4"))
+        assert left_in(out) == []
+
+    def test_what_only_photos_have_is_refused(self, kit, good, command, out):
+        path = kit.film("a.mp4")
+        for option in (
+            "--yaw=1",
+            "--natural",
+            "--seed=1",
+            "--liveliness=0",
+            "--points=1,2",
+            "--detector=face-alignment",
+        ):
+            assert_clear(command(path, good.voice, "-o", out / "o.mp4", option), "for photos; leave it out")
+        assert_clear(command(good.photo, good.voice, "-o", out / "o.mp4", "--hold"), "for films")
+
+    @pytest.mark.parametrize("box", ["here", "1,2,3", "0,0,9,9", "900,900,80,80"])
+    def test_places_of_a_face(self, box, kit, good, command, out):
+        assert_clear(command(kit.film("a.mp4"), good.voice, "-o", out / "o.mp4", f"--box={box}"))
+        assert left_in(out) == []
 
 
 class TestSettings:

@@ -5,6 +5,7 @@ film is, its filter ``showinfo`` tells of the first frame that can be decoded: u
 round rates to two digits, it tells the exact ones, and everything as it is after a turn by metadata.
 """
 
+import os
 import re
 import subprocess
 import threading
@@ -79,6 +80,8 @@ def open_footage(path: Any) -> Footage:
         BadFilmError: no such file, no film, only sound, not to be decoded, or a size or rate that is not taken.
         TooLongError: longer than `MAX_SECONDS`.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise BadFilmError(f"film must be a path, not {type(path).__name__}; save it, and give the file")
     path = existing_file(path, BadFilmError, "film", "give an MP4, MOV, MKV or WebM with a face")
     said = _shown(path, ffmpeg_input(path, _ENDLESS))
     shown = re.search(
