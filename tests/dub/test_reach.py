@@ -16,7 +16,7 @@ def reached(mask: np.ndarray, x: int, y: int) -> float:
 
 class TestReach:
     def test_lips_and_chin_are_in_it_and_eyes_are_not(self):
-        """Of the drawn face: the mouth's middle at (64, 89), the chin at (64, 110), eyes at y 50, the bridge at y 50."""
+        """Of the drawn face: the mouth's middle at (64, 89), the chin at (64, 110), eyes at y 50."""
         mask = reach_of(FACE, FACE)
         assert reached(mask, 64, 89) == pytest.approx(1) and reached(mask, 52, 89) == pytest.approx(1)
         assert reached(mask, 64, 109) > 0.5
