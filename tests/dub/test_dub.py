@@ -182,15 +182,16 @@ class TestFilmsOfAllKinds:
         dub.save(tmp_path / "out.mp4")
         made = open_footage(tmp_path / "out.mp4")
         assert made.colour.matrix == made.colour.primaries == "bt709" and made.colour.range == "tv"
-        apart = np.abs(read(tmp_path / "out.mp4").astype(int) - read(path))[:, :100]
-        assert apart.mean() < 1.5
+        apart = (read(tmp_path / "out.mp4").astype(int) - read(path))[:, :100]
+        # Reading the fast way costs one level; another matrix or range would cost several.
+        assert np.abs(apart.mean(axis=(0, 1, 2))).max() < 2
 
     @pytest.mark.long
     def test_4k(self, animator, collins, tmp_path):
-        pictures = [cv2.resize(picture, (2160, 2160), interpolation=cv2.INTER_CUBIC) for picture in collins[0][:3]]
+        pictures = [cv2.resize(picture, (2160, 2160), interpolation=cv2.INTER_CUBIC) for picture in collins[0][:5]]
         path = save(tmp_path / "a.mp4", [np.pad(p, ((0, 0), (840, 840), (0, 0))) for p in pictures])
-        filmed, made = drawn(animator.dub(path, sample_voice(0.12)))
-        assert filmed.shape == (3, 2160, 3840, 3) and differing(filmed, made).all()
+        filmed, made = drawn(animator.dub(path, sample_voice(0.2)))
+        assert filmed.shape == (5, 2160, 3840, 3) and differing(filmed, made).all()
 
 
 class TestWhatIsRefused:
