@@ -15,6 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import cv2
 import imageio_ffmpeg
 import numpy as np
 
@@ -118,9 +119,8 @@ def frames(footage: Footage, first: int = 0, count: int | None = None) -> Genera
     """Its frames from number `first` on, one after the other: uint8 RGB (height, width, 3), each an array of its own.
 
     Frame k is what is shown at k / fps after the first, the same bit for bit wherever reading began. Interlaced frames
-    (those that say so) are deinterlaced. RGB is made by the film's own matrix and range, the fast way: on average half
-    a level too dark, for a third of the time that rounding takes. A damaged film ends early, and one that is longer
-    than it says ends at `MAX_SECONDS`. Close the iterator, or forget it, and ffmpeg is gone.
+    (those that say so) are deinterlaced. RGB is made by the film's own matrix and range. A damaged film ends early, and
+    one that is longer than it says ends at `MAX_SECONDS`. Close the iterator, or forget it, and ffmpeg is gone.
 
     Args:
         count: at most so many; None for all.
@@ -139,7 +139,8 @@ def frames(footage: Footage, first: int = 0, count: int | None = None) -> Genera
         # numbers are those of the frames.
         f"setpts=PTS-({footage.start}),bwdif=mode=send_frame:deint=interlaced,fps={rate}:round=near,"
         f"trim=start_pts={first},{footage.colour.readable()},"
-        f"scale={width}:{height}:flags=bicubic,setsar=1,format=rgb24"
+        # Without rounding all would be a level too dark; into planes it takes half the time that it takes into pixels.
+        f"scale={width}:{height}:flags=bicubic+accurate_rnd,setsar=1,format=gbrp"
     )
     command = [
         imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", "-copyts", *_input_before(footage, first), *_TRACK,
@@ -149,12 +150,13 @@ def frames(footage: Footage, first: int = 0, count: int | None = None) -> Genera
         limited(command, [footage.path], limits=_LIMITS), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL, bufsize=0, pipesize=_PIPE,
     )  # fmt: skip
+    planes: np.ndarray = np.empty((3, height, width), np.uint8)
+    green, blue, red = planes
     try:
         for _ in range(count):
-            frame: np.ndarray = np.empty((height, width, 3), np.uint8)
-            if not _filled(frame, child, footage.path):
+            if not _filled(planes, child, footage.path):
                 return
-            yield frame
+            yield cv2.merge([red, green, blue])
     finally:
         child.kill()  # does nothing to a process that has ended
         child.communicate()

@@ -183,8 +183,7 @@ class TestFilmsOfAllKinds:
         made = open_footage(tmp_path / "out.mp4")
         assert made.colour.matrix == made.colour.primaries == "bt709" and made.colour.range == "tv"
         apart = (read(tmp_path / "out.mp4").astype(int) - read(path))[:, :100]
-        # Reading the fast way costs one level; another matrix or range would cost several.
-        assert np.abs(apart.mean(axis=(0, 1, 2))).max() < 2
+        assert np.abs(apart.mean(axis=(0, 1, 2))).max() < 0.5
 
     @pytest.mark.long
     def test_4k(self, animator, collins, tmp_path):
