@@ -24,6 +24,7 @@ class Scene(NamedTuple):
         rest: (68, 2) float32, the same with the mouth at rest.
         light: (3,) float32, how much more of each colour there is than in the photo.
         filmed: how the film shows the inside of the mouth, if it does.
+        number: which of the film's frames it is, from 0.
     """
 
     picture: np.ndarray
@@ -32,6 +33,7 @@ class Scene(NamedTuple):
     rest: np.ndarray
     light: np.ndarray
     filmed: Filmed | None
+    number: int
 
 
 @dataclass(frozen=True)

@@ -191,7 +191,7 @@ class _Stage:
         crops = np.stack([warp_to_crop(picture, subject.matrices[number]) for number, picture in taken])
         light = self._settled(_light(crops, own) / self._light)
         scenes = tuple(
-            Scene(picture, subject.matrices[number], own[t, :, :2], rest[t, :, :2], light[t], self._filmed)
+            Scene(picture, subject.matrices[number], own[t, :, :2], rest[t, :, :2], light[t], self._filmed, number)
             for t, (number, picture) in enumerate(taken)
         )
         landmarks = own[..., :2].copy()

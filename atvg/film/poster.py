@@ -1,6 +1,7 @@
 """The still that stands for a video until it is played: the face as it speaks, not as it rests."""
 
 import os
+from fractions import Fraction
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -13,19 +14,21 @@ from atvg.face.landmarks import mouth_opening
 from atvg.film.output import check_output, unwritable
 from atvg.film.video import COMMENT
 
-_SOON = 3 * FPS  # frames among which it is chosen, so that it belongs to the beginning
+_SOON = 3  # seconds in which it is chosen, so that it belongs to the beginning
 
 
-def speaking(landmarks: np.ndarray) -> int:
+def speaking(landmarks: np.ndarray, fps: Fraction = Fraction(FPS)) -> int:
     """Of the first three seconds the frame with the widest mouth.
 
     Args:
         landmarks: (T, 68, 2).
     """
-    return int(mouth_opening(landmarks[:_SOON]).argmax())
+    return int(mouth_opening(landmarks[: max(1, int(_SOON * fps))]).argmax())
 
 
-def save_poster(path: str | os.PathLike, video: str | os.PathLike, frame: int) -> Path:
+def save_poster(
+    path: str | os.PathLike, video: str | os.PathLike, frame: int, fps: Fraction = Fraction(FPS)
+) -> Path:  # fmt: skip
     """Writes one frame of a video of ours as a JPEG, with its label, and returns the absolute path.
 
     Raises:
@@ -33,7 +36,7 @@ def save_poster(path: str | os.PathLike, video: str | os.PathLike, frame: int) -
     """
     path = check_output(path, ".jpg")
     # A quarter of a frame early, for times are rounded.
-    reader = imageio_ffmpeg.read_frames(str(video), input_params=["-ss", f"{max(0, frame - 0.25) / FPS:.3f}"])
+    reader = imageio_ffmpeg.read_frames(str(video), input_params=["-ss", f"{float(max(0, frame - 0.25) / fps):.4f}"])
     try:
         width, height = next(reader)["size"]
         picture = np.frombuffer(next(reader), np.uint8).reshape(height, width, 3)

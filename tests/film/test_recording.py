@@ -4,16 +4,20 @@ import errno
 import json
 import tracemalloc
 from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from atvg.animate.chunk import Chunk
+from atvg.animate.chunk import Chunk, Scene
 from atvg.config import FPS, SAMPLE_RATE
 from atvg.errors import BadSettingError, DiskFullError, OutputError, RecordingError
 from atvg.face.face import Face
 from atvg.film.recording import Recorder, Recording, envelope
+from atvg.film.replay import replayed
+from atvg.motion.filmed import Filmed
 from atvg.motion.teeth import Teeth
 from atvg.motion.turn import GRID, HeadTurn
 from atvg.motion.warp import CELLS
@@ -310,3 +314,100 @@ def test_the_envelope_is_the_peak_of_each_frame():
     np.testing.assert_allclose(envelope(wave, 5), [0.5, 0.25, 0, 1, 0])
     np.testing.assert_allclose(envelope(wave[:700], 5), [0.5, 0.25, 0, 0, 0]), "silence where the sound has ended"
     np.testing.assert_allclose(envelope(wave, 1), [0.5])
+
+
+NTSC = Fraction(30000, 1001)
+
+
+def film_picture(number: int) -> np.ndarray:
+    return np.full((90, 120, 3), number, np.uint8)
+
+
+def make_film_chunks():
+    """Two shots, of 12 and of 11 frames; the film runs from its frame 2 on and back. Only the first shows teeth."""
+    random = np.random.default_rng(3)
+    numbers = [*range(2, 15), *range(13, 3, -1)]
+    (whole,) = make_chunks(size=T)
+    whole = replace(whole, photos=random.integers(0, 256, (T, 128, 128, 3), np.uint8))
+    filmed = Filmed(*torch.rand(6, 3, 4, generator=torch.Generator().manual_seed(1)))
+    scenes = tuple(
+        Scene(
+            film_picture(number), random.random((2, 3)), *random.random((2, 68, 2)).astype(np.float32),
+            random.random(3).astype(np.float32), filmed if t < 12 else None, number,
+        )
+        for t, number in enumerate(numbers)
+    )  # fmt: skip
+    teeth = [whole.teeth, Teeth(*(part + 1 for part in whole.teeth))]
+    for first, last, shot in ((0, 10, 0), (10, 12, 0), (12, 20, 1), (20, T, 1)):
+        yield replace(replace(whole, scenes=scenes, teeth=teeth[shot]).cut(first, last), start=first)
+
+
+class TestAFilm:
+    @pytest.fixture
+    def folder(self, tmp_path, wave, face) -> Path:
+        list(Recorder(tmp_path / "run", wave, 0.5, T, face, NTSC).watch(make_film_chunks()))
+        return tmp_path / "run"
+
+    def test_a_frame_comes_back_with_its_scene_and_the_mouth_of_its_shot(self, folder):
+        recording = Recording.open(folder, film_picture)
+        for chunk in make_film_chunks():
+            for i, meant in enumerate(chunk.scenes):
+                kept = recording.chunk(chunk.start + i)
+                assert np.array_equal(kept.photos[0], chunk.photos[i]) and not kept.turns
+                assert all(torch.equal(a, b) for a, b in zip(kept.teeth, chunk.teeth, strict=True))
+                (scene,) = kept.scenes
+                assert scene.number == meant.number
+                for name in ("picture", "matrix", "landmarks", "rest", "light"):
+                    assert np.array_equal(getattr(scene, name), getattr(meant, name)), name
+                    assert getattr(scene, name).dtype == getattr(meant, name).dtype, name
+                if meant.filmed is None:
+                    assert scene.filmed is None
+                else:
+                    assert all(torch.equal(a, b) for a, b in zip(scene.filmed, meant.filmed, strict=True))
+
+    def test_it_is_played_again_shot_by_shot(self, folder):
+        chunks = list(replayed(Recording.open(folder, film_picture)))
+        assert [(chunk.start, len(chunk)) for chunk in chunks] == [(0, 10), (10, 2), (12, 10), (22, 1)]
+        assert [scene.number for chunk in chunks for scene in chunk.scenes] == [*range(2, 15), *range(13, 3, -1)]
+        assert torch.equal(chunks[2].teeth.upper, chunks[1].teeth.upper + 1)
+
+    def test_its_time_is_the_films(self, folder, wave):
+        recording = Recording.open(folder)
+        assert recording.fps == NTSC
+        assert recording[3].seconds == pytest.approx(3 * 1001 / 30000)
+        assert np.array_equal(recording.envelope, envelope(wave, T, NTSC))
+
+    def test_no_picture_is_stored_and_none_is_needed_for_a_moment(self, folder, refuses):
+        recording = Recording.open(folder)
+        (chunk, *_) = make_film_chunks()
+        assert np.array_equal(recording[4].photo, chunk.photos[4])
+        assert (folder / "scenes.npy").stat().st_size < T * 2000
+        with refuses(RecordingError, "give picture_of"):
+            recording.chunk(4)
+
+    def test_a_mouth_is_stored_once_a_shot_and_goes_with_the_run(self, folder, wave, face):
+        assert sorted(path.name for path in folder.glob("mouth*")) == ["mouth-0.npz", "mouth-1.npz"]
+        list(Recorder(folder, wave, 0.5, T, face).watch(make_chunks()))
+        assert not list(folder.glob("mouth*")) and not (folder / "scenes.npy").exists()
+        assert Recording.open(folder).numbers is None
+
+    def test_stopping_early_leaves_nothing(self, tmp_path, wave, face):
+        watched = Recorder(tmp_path / "run", wave, 0.5, T, face, NTSC).watch(make_film_chunks())
+        next(watched)
+        assert (tmp_path / "run" / "mouth-0.npz").exists()
+        watched.close()
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("name", ["scenes.npy", "mouth-1.npz"])
+    def test_a_damaged_one_is_refused(self, folder, refuses, name):
+        (folder / name).rename(folder / "elsewhere")
+        with refuses(RecordingError, "generate it again"):
+            Recording.open(folder, film_picture)
+        (folder / name).write_bytes(b"PK" + bytes(100))
+        with refuses(RecordingError, "generate it again"):
+            Recording.open(folder, film_picture).chunk(T - 1)
+
+    def test_the_envelope_has_the_films_rate(self):
+        wave = np.zeros(1600, np.float32)
+        wave[[799, 800]] = 0.5, 0.25
+        np.testing.assert_allclose(envelope(wave, 3, Fraction(20)), [0.5, 0.25, 0])
