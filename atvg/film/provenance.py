@@ -6,6 +6,8 @@ import os
 import platform
 import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -22,28 +24,75 @@ from atvg.motion.donors import load_donors
 _LIBRARIES = ("torch", "openvino", "numpy", "scipy", "mediapipe", "soxr")
 
 
-def provenance(animator: Pipeline, settings: Mapping[str, Any], photo: np.ndarray, wave: np.ndarray) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Source:
+    """The film that was dubbed.
+
+    Attributes:
+        path: where it lies.
+        size: (width, height) of its frames, upright, pixels.
+        fps: frames a second.
+        frames: so many of its own were used.
+        at: number of the frame that named the person,
+        box: and their place in it: x, y, width, height, pixels.
+        left_alone: so many of the frames that were used do not show the person, and stay as they are.
+    """
+
+    path: str | os.PathLike
+    size: tuple[int, int]
+    fps: Fraction
+    frames: int
+    at: int
+    box: tuple[float, ...]
+    left_alone: int
+
+    def described(self) -> dict[str, Any]:
+        """As JSON can hold it, with the hash of the file's bytes.
+
+        Raises:
+            OSError: it cannot be read any more.
+        """
+        with Path(self.path).open("rb") as file:
+            total = hashlib.sha256()
+            while block := file.read(2**20):
+                total.update(block)
+        return {
+            "size": list(self.size), "fps": str(self.fps), "frames": self.frames,
+            "face": {"frame": self.at, "box": _plain(self.box)}, "left_alone": self.left_alone,
+            "sha256": total.hexdigest(),
+        }  # fmt: skip
+
+
+def provenance(
+    animator: Pipeline, settings: Mapping[str, Any], source: np.ndarray | Source, wave: np.ndarray
+) -> dict[str, Any]:
     """Describes how a video was made, as JSON can hold it.
 
     Args:
         animator: that made it.
         settings: the options of ``atvg animate`` that were used, by their names: ``beta``, ``mouth_gain``, …;
             ``box`` and ``points``, in pixels of the photo, may be None.
-        photo: (H, W, 3) uint8 RGB.
+        source: the photo, (H, W, 3) uint8 RGB; or the film, to which the options ``hold`` and ``box`` belong.
         wave: float32 samples (N,), 16 kHz.
 
     Returns:
-        ``command`` makes the same frames from the photo and the sound, with the weights that ``weights`` identifies.
+        ``command`` makes the same frames from the photo or film and the sound, with the weights that ``weights``
+        identifies.
     """
     settings = {name: _plain(value) for name, value in settings.items()}
     engine = animator.engine(settings.get("beta", 0.5)).name
+    if isinstance(source, Source):
+        seen, brought = {"film": source.described()}, "FILM"
+    else:
+        size = [source.shape[1], source.shape[0]]
+        seen, brought = {"photo": {"size": size, "sha256": _hash(source)}}, "PHOTO"
     return {
         "settings": settings,
         "versions": _versions() | {"device": str(animator.device), "engine": engine},
         "weights": _weights(animator),
-        "photo": {"size": [photo.shape[1], photo.shape[0]], "sha256": _hash(photo)},
+        **seen,
         "voice": {"seconds": len(wave) / SAMPLE_RATE, "sha256": _hash(np.asarray(wave, np.float32))},
-        "command": _command(settings | {"detector": animator.detector.name, "engine": engine}),
+        "command": _command(brought, settings | {"detector": animator.detector.name, "engine": engine}),
     }
 
 
@@ -100,7 +149,7 @@ def _hash(array: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
 
 
-def _command(settings: Mapping[str, Any]) -> str:
+def _command(brought: str, settings: Mapping[str, Any]) -> str:
     options = []
     for name, value in settings.items():
         if value is None or value is False:
@@ -112,7 +161,7 @@ def _command(settings: Mapping[str, Any]) -> str:
         text = shlex.quote(",".join(map(_said, np.ravel(value).tolist())))
         # After a space "-5" is a number for the parser, but "-5,3" looks like another option.
         options.append(option + ("=" if text.startswith("-") else " ") + text)
-    return " ".join(["atvg animate PHOTO AUDIO -o OUT.mp4", *options])
+    return " ".join([f"atvg animate {brought} AUDIO -o OUT.mp4", *options])
 
 
 def _said(value: Any) -> str:

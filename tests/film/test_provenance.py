@@ -1,7 +1,9 @@
 """What is written beside a result is enough to make it again, and says nothing about whose it is."""
 
+import hashlib
 import json
 import shlex
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from atvg import Animator, Pose, cli
 from atvg.config import SAMPLE_RATE
 from atvg.errors import OutputError
 from atvg.face.placing import parse_place
-from atvg.film.provenance import provenance, write_provenance
+from atvg.film.provenance import Source, provenance, write_provenance
 from atvg.film.render import render
 from atvg.motion.turn import turn_face
 from atvg.voice.audio import load_audio
@@ -164,3 +166,35 @@ class TestWriting:
         for wrong in (tmp_path / "settings.txt", tmp_path / "nowhere/settings.json", tmp_path):
             with refuses(OutputError):
                 write_provenance(wrong, made)
+
+
+class TestAFilm:
+    SETTINGS = {"beta": 0.5, "mouth_gain": 1.25, "hold": True, "frame": "full", "box": [10.5, 20, 30, 40]}
+
+    @pytest.fixture
+    def film(self, tmp_path):
+        path = tmp_path / "holidays in Rome.mp4"
+        path.write_bytes(bytes(range(256)) * 5000)  # more than is read at once
+        return path
+
+    @pytest.fixture
+    def dubbed(self, animator, film, wave) -> dict:
+        source = Source(film, (1920, 1081), Fraction(30000, 1001), 90, 12, (np.float64(10.5), 20.0, 30.0, 40.0), 7)
+        return provenance(animator, self.SETTINGS, source, wave)
+
+    def test_its_bytes_are_hashed_and_its_person_is_named(self, dubbed, film):
+        assert json.loads(json.dumps(dubbed))["film"] == {
+            "size": [1920, 1081], "fps": "30000/1001", "frames": 90, "left_alone": 7,
+            "face": {"frame": 12, "box": [10.5, 20, 30, 40]},
+            "sha256": hashlib.sha256(film.read_bytes()).hexdigest(),
+        }  # fmt: skip
+        assert set(dubbed) == {"settings", "versions", "weights", "film", "voice", "command"}
+
+    def test_its_command_names_a_film(self, dubbed):
+        words = shlex.split(dubbed["command"])
+        assert words[:6] == ["atvg", "animate", "FILM", "AUDIO", "-o", "OUT.mp4"]
+        assert "--hold" in words and words[words.index("--box") + 1] == "10.5,20,30,40"
+        assert "PHOTO" not in words and "--yaw" not in words
+
+    def test_its_name_is_nobodys_business(self, dubbed):
+        assert "Rome" not in json.dumps(dubbed)
