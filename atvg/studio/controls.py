@@ -18,6 +18,7 @@ class Controls:
         """Two accordions: the head, and what is seldom needed."""
         with gr.Accordion(**PAGE["head"]):
             self.head = [gr.Slider(**PAGE[name]) for name in ("yaw", "pitch", "roll", "mouth_gain")]
+            self.mouth_gain = self.head[-1]
             self.natural, self.liveliness = gr.Checkbox(**PAGE["natural"]), gr.Slider(**PAGE["liveliness"])
         with gr.Accordion(**PAGE["advanced"]):
             self.frame, self.smoothing = gr.Radio(**PAGE["frame"]), gr.Slider(**PAGE["smoothing"])

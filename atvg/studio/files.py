@@ -1,5 +1,7 @@
 """Files that visitors bring, opened; and pictures that they get, saved."""
 
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,25 @@ from gradio.processing_utils import check_all_files_in_cache
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from atvg.errors import ATVGError, BadAudioError, BadImageError
+from atvg.dub.footage import Footage, open_footage
+from atvg.dub.pace import n_film_frames
+from atvg.dub.pictures import Pictures
+from atvg.errors import ATVGError, BadAudioError, BadFilmError, BadImageError, TooLongError
 from atvg.face.image import image_format, load_image
 from atvg.face.placing import parse_place
 from atvg.film.label import LABEL
+from atvg.film.recording import Recording
 from atvg.studio.explaining import sorry
-from atvg.studio.settings import MAX_SECONDS, MAX_SIDE, PAGE, SHOWN
+from atvg.studio.settings import (
+    FILM,
+    MAX_FILM_SIDE,
+    MAX_FRAMES,
+    MAX_SECONDS,
+    MAX_SIDE,
+    PAGE,
+    RECORDING,
+    SHOWN,
+)
 from atvg.voice.audio import Cut, load_audio
 
 Upload = dict[str, Any] | None  # how Gradio names a file, before it would open it itself
@@ -73,6 +88,58 @@ def open_voice(audio: Upload, start: float | None = None, end: float | None = No
     """
     voice = Cut(_allowed(audio, BadAudioError(PAGE["no_voice"])), start or 0, end)
     return voice, load_audio(voice, MAX_SECONDS)
+
+
+def open_film(film: Upload) -> Footage:
+    """What a film is.
+
+    Raises:
+        BadFilmError: it is none, there is none, or it has more pixels than this page takes.
+        TooLongError: it is longer than `MAX_SECONDS`.
+        gr.Error: it is no upload.
+    """
+    footage = open_footage(_allowed(film, BadFilmError(PAGE["no_film"])))
+    if footage.seconds > MAX_SECONDS:
+        raise TooLongError(PAGE["film_long"].format(round(footage.seconds), MAX_SECONDS))
+    if max(footage.size) > MAX_FILM_SIDE:
+        raise BadFilmError(PAGE["film_large"].format(*footage.size, MAX_FILM_SIDE))
+    return footage
+
+
+def check_frames(footage: Footage, wave: np.ndarray) -> None:
+    """Whether a voice, float32 (N,) at 16 kHz, is not too long for a film of that many frames a second.
+
+    Raises:
+        TooLongError: more than `MAX_FRAMES` would have to be drawn.
+    """
+    if n_film_frames(wave, footage.fps) > MAX_FRAMES:
+        rate = float(footage.fps)
+        raise TooLongError(PAGE["film_fast"].format(f"{rate:g}", int(MAX_FRAMES / rate)))
+
+
+def keep_film(footage: Footage, folder: Path) -> None:
+    """Puts a film beside what is made of it: it stays as long as that, and takes no room of its own."""
+    try:
+        os.link(footage.path, folder / FILM)
+    except OSError:  # a file system without links
+        shutil.copyfile(footage.path, folder / FILM)
+
+
+def open_recording(folder: Path, in_order: bool = False) -> Recording:
+    """What the run in a folder left, with the pictures of its film if it is of one.
+
+    Args:
+        in_order: its chunks will be asked for one after the other.
+
+    Raises:
+        RecordingError: it is not there, or not whole.
+        BadFilmError: the film cannot be read any more, if it is wanted `in_order`.
+    """
+    pictures = Pictures(folder / FILM)
+    recording = Recording.open(folder / RECORDING, pictures)
+    if in_order and recording.numbers is not None:
+        return Recording.open(folder / RECORDING, pictures.in_order(recording.numbers))
+    return recording
 
 
 def _allowed(upload: Any, missing: ATVGError) -> str:

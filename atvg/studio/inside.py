@@ -6,15 +6,15 @@ import gradio as gr
 from plotly.graph_objects import Figure
 
 from atvg.animate.settings import make_settings
+from atvg.config import FPS
 from atvg.face.landmarks import mouth_opening
 from atvg.film.label import sign
-from atvg.film.recording import Recording
 from atvg.show.equations import AMPLIFIED, equation, layers, layers_equation
 from atvg.show.maps import attention_over, landmarks_over, loss_weight
 from atvg.show.plots import paths, trajectory
 from atvg.studio.explaining import explaining
-from atvg.studio.files import save_png
-from atvg.studio.settings import PAGE, PRIVATE, QUICK, RAW, RECORDING, asset
+from atvg.studio.files import open_recording, save_png
+from atvg.studio.settings import PAGE, PRIVATE, QUICK, RAW, asset
 from atvg.studio.studio import Studio
 from atvg.studio.talk import Talk
 
@@ -32,6 +32,7 @@ class Inside:
         with gr.Row():
             self.moment = gr.Slider(**PAGE["moment_slider"])
             self.weight_beta = gr.Slider(**PAGE["weight_beta"])
+        self.rate = gr.Number(FPS, visible=False)
         self.moment_said = gr.Markdown(PAGE["no_moment"], **PAGE["moment_said"])
         with gr.Row(elem_id="maps"):
             names = ("landmarks", "attention", "weight", "motion")
@@ -44,8 +45,8 @@ class Inside:
             self.curves, self.paths = gr.Plot(**PAGE["trajectory"]), gr.Plot(**PAGE["paths"])
         gr.Markdown(PAGE["about_curves"], elem_classes="caption")
 
-    def wire(self, talk: Talk, made: gr.events.Dependency) -> None:
-        """The sliders; and whenever a video is `made`, it is opened."""
+    def wire(self, talk: Talk, *made: gr.events.Dependency) -> None:
+        """The sliders; and whenever a video is `made`, in one way or another, it is opened."""
         looking: dict[str, Any] = {
             "fn": self.look_inside, "inputs": [talk.result.run, self.moment, self.weight_beta],
             "outputs": [*self.maps, *self.equations, self.moment_said, *self.layers],
@@ -53,20 +54,22 @@ class Inside:
         } | RAW  # fmt: skip
         self.moment.input(**looking, api_name="look_inside", trigger_mode="always_last")
         self.weight_beta.input(**looking, api_visibility="private", trigger_mode="always_last")
-        self.moment.input(None, self.moment, None, js=asset("seek.js"), **PRIVATE)
-        beta = talk.controls.beta
-        opened = made.success(self.open_inside, [talk.result.run, beta], [self.moment, self.weight_beta], **QUICK)
-        opened.success(**looking, api_visibility="private").success(
-            self.trajectory, talk.result.run, [self.curves, self.paths], api_name="trajectory",
-            concurrency_id="looking", show_progress="hidden",
-        )  # fmt: skip
+        self.moment.input(None, [self.moment, self.rate], None, js=asset("seek.js"), **PRIVATE)
+        inputs = [talk.result.run, talk.controls.beta]
+        for at, event in enumerate(made):
+            opened = event.success(self.open_inside, inputs, [self.moment, self.weight_beta, self.rate], **QUICK)
+            named: dict[str, Any] = {"api_visibility": "private"} if at else {"api_name": "trajectory"}
+            opened.success(**looking, api_visibility="private").success(
+                self.trajectory, talk.result.run, [self.curves, self.paths],
+                concurrency_id="looking", show_progress="hidden", **named,
+            )  # fmt: skip
 
     def look_inside(self, run: str, frame: int = 0, beta: float = 0.5) -> tuple[str, ...]:
         """Shows what the networks computed for one frame of a video.
 
         Args:
-            run: the key that `animate` gave; the three newest of a session can be opened.
-            frame: which frame, from 0; 25 a second.
+            run: the key that `animate` or `dub` gave; the three newest of a session can be opened.
+            frame: which frame, from 0; 25 a second, or as many as the film has.
             beta: β of the loss weight that is shown, 0..2.
 
         Returns:
@@ -77,7 +80,7 @@ class Inside:
         """
         with explaining():
             folder = self._guests.run(run)
-            recording = Recording.open(folder / RECORDING)
+            recording = open_recording(folder)
             beta = round(make_settings({"beta": beta}).beta, 2)
             moment = recording[frame]
             pictures = {
@@ -95,23 +98,24 @@ class Inside:
             )
             return *saved, PAGE["moment"].format(frame, len(recording) - 1, f"{moment.seconds:.2f}"), wide, tall
 
-    def open_inside(self, run: str, beta: float) -> tuple[Any, float]:
-        """The scrubber of a new video, at the moment when the mouth is widest open; and β as it was drawn."""
+    def open_inside(self, run: str, beta: float) -> tuple[Any, float, float]:
+        """The scrubber of a new video, at the moment when the mouth is widest open; β as it was drawn; and its rate."""
         with explaining():
-            recording = Recording.open(self._guests.run(run) / RECORDING)
+            recording = open_recording(self._guests.run(run))
             widest = int(mouth_opening(recording.landmarks).argmax())
-            return gr.update(maximum=len(recording) - 1, value=widest, interactive=True), beta
+            return gr.update(maximum=len(recording) - 1, value=widest, interactive=True), beta, float(recording.fps)
 
     def trajectory(self, run: str) -> tuple[Figure, Figure]:
         """Shows a whole video as curves that can be zoomed into.
 
         Args:
-            run: the key that `animate` gave; the three newest of a session can be opened.
+            run: the key that `animate` or `dub` gave; the three newest of a session can be opened.
 
         Returns:
             Interactive figures: lip opening against the sound with AT-net's PCA codes; the path of every landmark.
         """
         with explaining():
-            recording = Recording.open(self._guests.run(run) / RECORDING)
-            codes = trajectory(recording.landmarks, recording.codes, recording.envelope)
-            return codes, paths(recording.landmarks, recording.example)
+            recording = open_recording(self._guests.run(run))
+            fps = float(recording.fps)
+            codes = trajectory(recording.landmarks, recording.codes, recording.envelope, fps)
+            return codes, paths(recording.landmarks, recording.example, fps)

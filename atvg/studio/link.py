@@ -33,6 +33,7 @@ class Link:
 
     def __init__(self, talk: Talk):
         self._controls = talk.controls.named() | dict(zip(("start", "end"), talk.voice.part, strict=True))
+        self._controls["hold"] = talk.photo.film.hold
         self._fields: dict[str, gr.components.Component] = {"photo": talk.photo.field, "voice": talk.voice.field}
         self._copy = talk.result.copy
         self._first, *_ = PAGE["tabs"]

@@ -26,6 +26,8 @@ from atvg.studio.studio import Studio
 from atvg.studio.talk import Talk
 from atvg.studio.trouble import Trouble
 
+OF_PHOTOS = ("live", "ablations", "compare", "trouble")  # tabs that take a film's first picture as a photo
+
 
 class Page(gr.Blocks):
     """The page, with those who have to leave when it is closed, and what makes it ready for the first of them."""
@@ -89,16 +91,19 @@ def _add_tabs(studio: Studio, page: Page) -> None:
         "talk": talk, "live": live, "inside": inside, "ablations": ablations, "compare": compare, "trouble": trouble,
         "about": About(),
     }  # fmt: skip
+    notes = []
     with gr.Tabs(elem_id="tabs") as tabs:
         for name, tab in shown.items():
             with gr.Tab(PAGE["tabs"][name], id=name, elem_id=f"tab-{name}"):
                 gr.Markdown(PAGE["leads"][name], elem_classes="lead")
+                if name in OF_PHOTOS:
+                    notes.append(gr.Markdown(PAGE["film_note"], visible=False, elem_classes="message"))
                 tab.show()
-    talk.wire_checks()
+    talk.wire_checks(notes)
     _wire_consent(talk, live, trouble)
     live.wire(talk)
     made = talk.wire(inside.panels)
-    inside.wire(talk, made)
+    inside.wire(talk, *made)
     for tab in (ablations, compare, trouble):
         tab.wire(talk)
     for tab in (ablations, trouble):
@@ -111,5 +116,11 @@ def _add_tabs(studio: Studio, page: Page) -> None:
 def _wire_consent(talk: Talk, live: Live, trouble: Trouble) -> None:
     """Whoever brings another face or voice has to say anew that they may use it."""
     voice = talk.voice.field
-    brought = [talk.photo.field.upload, trouble.other.upload, voice.upload, voice.stop_recording]
+    brought = [
+        talk.photo.field.upload,
+        talk.photo.film.field.upload,
+        trouble.other.upload,
+        voice.upload,
+        voice.stop_recording,
+    ]
     gr.on(brought, lambda: (False, False), None, [talk.consent, live.consent], **PRIVATE)

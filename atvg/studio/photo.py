@@ -13,6 +13,7 @@ from atvg.face.detection import Detection
 from atvg.show.sketch import sketch_boxes, sketch_face, sketch_points
 from atvg.studio.explaining import explaining
 from atvg.studio.files import Upload, is_shown, open_photo, save_png, turned_copy, typed_place
+from atvg.studio.film import Film
 from atvg.studio.settings import MAX_SIDE, PAGE, POINTS, PRIVATE, QUICK, RAW
 from atvg.studio.studio import Studio
 
@@ -21,7 +22,7 @@ class Photo:
     """Brings a photo, and says before any work whether a face is found in it."""
 
     def __init__(self, studio: Studio):
-        self._animator, self._guests = studio.animator, studio.guests
+        self._animator, self._guests, self.film = studio.animator, studio.guests, Film(studio)
 
     def show(self) -> None:
         """The photo beside what was found in it, room for examples, and its place by hand."""
@@ -29,6 +30,7 @@ class Photo:
         with gr.Row(elem_id="faces"):
             self.field, self.check = gr.Image(**PAGE["photo"]), gr.Image(**PAGE["check"])
         self.said = gr.Markdown(PAGE["face_hint"], **PAGE["said"])
+        self.film.show()
         self.turn = gr.Button(**PAGE["turn"])
         self.report = gr.JSON(visible=False, label=PAGE["report"])
         self.faces = gr.Radio([], **PAGE["faces"])
@@ -43,7 +45,11 @@ class Photo:
             "fn": self.check_face, "inputs": [self.field, *self.place],
             "outputs": [self.check, self.said, self.report], "show_progress": "minimal", "concurrency_id": "checks",
         } | RAW  # fmt: skip
-        choosing = {"fn": self.choices, "inputs": self.report, "outputs": [self.faces, self.turn]} | PRIVATE
+        choosing = {
+            "fn": self.choices,
+            "inputs": [self.report, self.film.picture],
+            "outputs": [self.faces, self.turn],
+        } | PRIVATE
         # A place belongs to one photo: the next one begins without.
         begun = self.field.change(self.begin, self.field, [self.field, *self.place], **PRIVATE | RAW)
         begun.then(**checking, api_name="check_face").then(**choosing)
@@ -122,11 +128,13 @@ class Photo:
         with self._guests.removed_on_error(folder):
             return None if shown is None else save_png(shown, folder / "face.png", made=False), said, report
 
-    def choices(self, report: dict[str, Any]) -> tuple[Any, Any]:
-        """The faces to choose from, by their boxes, and the button that turns a photo which lies."""
+    def choices(self, report: dict[str, Any], film: str) -> tuple[Any, Any]:
+        """The faces to choose from, by their boxes, and the button that turns a photo which lies; but no film."""
         boxes = [] if report["found"] else report["faces"]
         names = [(PAGE["face_number"].format(i), ", ".join(map(str, box))) for i, box in enumerate(boxes, 1)]
-        return gr.update(choices=names, value=None, visible=bool(boxes)), gr.update(visible=bool(report["turned"]))
+        return gr.update(choices=names, value=None, visible=bool(boxes)), gr.update(
+            visible=bool(report["turned"] and not film)
+        )
 
     def mark(
         self,

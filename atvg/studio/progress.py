@@ -19,18 +19,22 @@ def preview(picture: np.ndarray) -> bytes:
 
 
 class Progress:
-    """The newest frame, how far the work is and how long it will take, as HTML."""
+    """How far the work is and how long it will take, as HTML; `text` of the page, in the case of drawing with a frame.
 
-    def __init__(self, total: int):
-        self._total = total
+    Args:
+        total: steps.
+    """
+
+    def __init__(self, total: int, text: str = "live"):
+        self._total, self._text = total, text
         self._first: tuple[float, int] | None = None  # when the first step was done, and how far it led
 
-    def show(self, done: int, newest: bytes) -> str:
-        """Of so many frames that are drawn; of the newest its `preview`."""
+    def show(self, done: int, newest: bytes = b"") -> str:
+        """Of so many frames that are done; of the newest its `preview`."""
         now = time.monotonic()
         began, before = self._first = self._first or (now, done)  # loading came before, and tells nothing of the speed
         left = ""
         if done > before:
             left = PAGE["live_left"].format(f"{(self._total - done) * (now - began) / (done - before):.0f}")
         source = f"data:image/jpeg;base64,{base64.b64encode(newest).decode()}"
-        return PAGE["live"].format(source=source, done=done, total=self._total, left=left)
+        return PAGE[self._text].format(source=source, done=done, total=self._total, left=left)

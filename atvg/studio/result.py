@@ -8,12 +8,14 @@ import gradio as gr
 from atvg.errors import BadSettingError
 from atvg.film.output import Outputs, checked_frame
 from atvg.film.poster import save_poster, speaking
-from atvg.film.recording import Recording
 from atvg.film.render import render
 from atvg.film.replay import replayed
 from atvg.studio.explaining import explaining, sorry
-from atvg.studio.settings import DRAWING, PAGE, PRIVATE, RAW, RECORDING, asset
+from atvg.studio.files import open_recording
+from atvg.studio.settings import DRAWING, PAGE, PRIVATE, RAW, asset
 from atvg.studio.studio import Studio
+from atvg.studio.voice import save_captions
+from atvg.voice.captions import Cue
 
 FORMATS = ("gif", "webp", "webm")
 SPEEDS = (0.25, 0.5, 1)
@@ -28,9 +30,23 @@ def videos(folder: Path, frame: str) -> dict[str, str]:
 
 def save_posters(folder: Path, frame: str) -> list[str]:
     """JPEGs that stand for the close-up and for the whole photo until they are played."""
-    moment = speaking(Recording.open(folder / RECORDING).landmarks)
-    found = videos(folder, frame)
-    return [str(save_poster(folder / f"poster-{name}.jpg", found[name], moment)) for name in _NAMES]
+    recording, found = open_recording(folder), videos(folder, frame)
+    moment, fps = speaking(recording.landmarks, recording.fps), recording.fps
+    return [str(save_poster(folder / f"poster-{name}.jpg", found[name], moment, fps)) for name in _NAMES]
+
+
+def made_of(folder: Path, key: str, frame: str, arrays: bool, cues: list[Cue], said: str = "") -> tuple[Any, ...]:
+    """What `Talk.animate` and `Dubbing.dub` return in the end, of a run in a folder.
+
+    Args:
+        frame: which picture was asked for.
+        cues: captions, maybe none.
+        said: about the result, HTML.
+    """
+    names, found = (VIDEO, "panels.mp4", "arrays.npz" if arrays else None, "settings.json"), videos(folder, frame)
+    posters, captions = save_posters(folder, frame), save_captions(cues, folder)
+    files = (name and str(folder / name) for name in names)
+    return *files, key, said, found["face"], found["full"], posters, captions
 
 
 class Result:
@@ -82,10 +98,10 @@ class Result:
         return gr.update(value=list(paths), visible=True), gr.update(value=None, visible=False)
 
     def convert(self, run: str, format: str = FORMATS[0], request: gr.Request | None = None) -> str:
-        """Makes another format of a video that `animate` made, without drawing it again.
+        """Makes another format of a video that `animate` or `dub` made, without drawing it again.
 
         Args:
-            run: the key that `animate` gave; the three newest of a session can be opened.
+            run: the key that they gave; the three newest of a session can be opened.
             format: "gif" or "webp" for an animation of the close-up, without sound and small enough to be sent, or
                 "webm" for the head alone on a transparent ground, with sound.
 
@@ -98,9 +114,10 @@ class Result:
             if format not in FORMATS:
                 raise BadSettingError(f"format is {str(format)[:80]!r}; choose from: {', '.join(FORMATS)}")
             source = self._guests.run(run)
-            recording = Recording.open(source / RECORDING)
+            recording = open_recording(source, in_order=True)
             _, folder = self._guests.new_run(request)
             with self._guests.removed_on_error(folder):
                 path = folder / f"talking-face.{format}"
-                render(recording.face, replayed(recording), str(source / VIDEO), Outputs(**{format: path}))
+                wanted, voice = Outputs(**{format: path}), str(source / VIDEO)
+                render(recording.face, replayed(recording), voice, wanted, fps=recording.fps)
         return str(path)

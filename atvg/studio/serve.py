@@ -16,7 +16,7 @@ from atvg.errors import ATVGError
 from atvg.scratch import ROOM, has_room
 from atvg.studio.guests import Guests
 from atvg.studio.page import Page, build
-from atvg.studio.settings import ASSETS, MAX_SESSIONS, PAGE, PATIENCE
+from atvg.studio.settings import ASSETS, MAX_SESSIONS, MAX_UPLOAD, PAGE, PATIENCE
 
 
 class Doorkeeper:
@@ -35,7 +35,7 @@ class Doorkeeper:
 
 LAUNCH: dict[str, Any] = {
     "theme": gr.themes.Base.load(str(ASSETS / "theme.json")), "css_paths": ASSETS / "style.css",
-    "max_file_size": "50mb", "footer_links": ["api", "settings"], "enable_monitoring": False, "run_history": False,
+    "max_file_size": MAX_UPLOAD, "footer_links": ["api", "settings"], "enable_monitoring": False, "run_history": False,
     "mcp_server": True, "state_session_capacity": MAX_SESSIONS, "app_kwargs": {"middleware": [Middleware(Doorkeeper)]},
 }  # fmt: skip
 

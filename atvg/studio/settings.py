@@ -7,6 +7,9 @@ from atvg.shipped import shipped
 
 MAX_SECONDS = 120  # of audio, so that the queue moves on
 MAX_SIDE = 1280  # of the photo, pixels: larger videos are not encoded in real time
+MAX_FILM_SIDE = 1920  # of a film, pixels: its frames are drawn and encoded in all of them
+MAX_FRAMES = 3600  # of a dubbed film: two minutes at 30 a second, or one at 60
+MAX_UPLOAD = "200mb"  # two minutes of film, as phones make it
 LONGEST = 300  # characters of an error
 MAX_AGE, TIDY_EVERY = 3600, 600  # of what visitors bring and get, seconds
 MAX_WAITING = 12  # jobs; whoever comes then is told at once that the studio is busy
@@ -16,6 +19,7 @@ PATIENCE = 4  # seconds that running jobs get to notice that the process is told
 SHOWN = {"JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF"}  # formats that every browser shows
 POINTS = 5  # that place a face by hand
 RECORDING, KEPT_RECORDINGS = "recording", 3  # of a visitor; two minutes take 0.8 gigabytes
+FILM = "film"  # that was dubbed, beside its recording
 BETA_SECONDS = 6  # of the video that shows every β at once
 PREVIEW_SIDE = 480  # of the newest frame while a video is being made, and of live ones, pixels
 LIVE_AT_ONCE = 2  # faces; two cores draw as many in time, beside the videos that wait in the queue

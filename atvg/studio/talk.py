@@ -16,15 +16,16 @@ from atvg.motion.pose import Pose
 from atvg.motion.turn import turn_face
 from atvg.studio import on_gpu
 from atvg.studio.controls import Controls
+from atvg.studio.dubbing import Dubbing
 from atvg.studio.examples import PAIRS
 from atvg.studio.explaining import explaining
 from atvg.studio.files import Upload, open_photo, open_voice, typed_place
 from atvg.studio.photo import Photo
 from atvg.studio.progress import Progress, preview
-from atvg.studio.result import VIDEO, Result, save_posters, videos
+from atvg.studio.result import Result, made_of, videos
 from atvg.studio.settings import DRAWING, PAGE, PRIVATE, QUICK, RECORDING
 from atvg.studio.studio import Studio
-from atvg.studio.voice import Voice, cues_of, save_captions
+from atvg.studio.voice import Voice, cues_of
 from atvg.voice.audio import Cut, n_video_frames
 
 
@@ -34,7 +35,7 @@ class Talk:
     def __init__(self, studio: Studio):
         self._studio, self._animator, self._guests = studio, studio.animator, studio.guests
         self.photo, self.voice, self.controls = Photo(studio), Voice(studio), Controls(studio)
-        self.result = Result(studio)
+        self.result, self.dubbing = Result(studio), Dubbing(studio)
         self._draw_anywhere = on_gpu(self._draw)
 
     def show(self) -> None:
@@ -53,6 +54,7 @@ class Talk:
                 gr.Markdown(PAGE["step_result"], elem_classes="step")
                 with gr.Row(elem_id="start"):
                     self.consent, self.generate = gr.Checkbox(**PAGE["consent"]), gr.Button(**PAGE["generate"])
+                    self.dub = gr.Button(visible=False, **PAGE["dub"])  # in its place, of a film
                 self.progress = gr.HTML(**PAGE["progress"])
                 self.result.show()
 
@@ -60,39 +62,53 @@ class Talk:
     def _source(self) -> list[gr.components.Component]:
         return [self.photo.field, self.voice.field]
 
-    def wire_checks(self) -> None:
-        """What is brought is checked at once."""
+    def wire_checks(self, notes: list[gr.Markdown]) -> None:
+        """What is brought is checked at once; `notes` are seen as long as that is a film."""
+        self.photo.film.wire(self.photo.field, self.consent, self.generate, self.dub, notes)
         self.photo.wire()
         self.voice.wire_check()
 
-    def wire(self, panels: gr.Video) -> gr.events.Dependency:
-        """The buttons; returns the event of a video that is made, whose `panels` another tab shows."""
+    def wire(self, panels: gr.Video) -> list[gr.events.Dependency]:
+        """The buttons; returns the events of a video that is made, whose `panels` another tab shows."""
         self.voice.wire_speak()
-        controls, result = self.controls, self.result
-        made = self.on_press(
+        controls, result, film = self.controls, self.result, self.photo.film
+        outputs = [
+            result.video, panels, result.npz, result.settings, result.run, self.progress, result.close_up,
+            result.whole, result.posters, result.captions,
+        ]  # fmt: skip
+        options: dict[str, Any] = {"show_progress": "minimal", "show_progress_on": self.progress}
+        animated = self.on_press(
             self.generate, self.animate,
             [controls.beta, *controls.head, controls.smoothing, controls.frame, controls.seed, controls.arrays,
              *self.photo.place, controls.natural, controls.teeth, controls.ear, *self.voice.part, controls.liveliness],
-            [result.video, panels, result.npz, result.settings, result.run, self.progress, result.close_up,
-             result.whole, result.posters, result.captions],
-            show_progress="minimal", show_progress_on=self.progress,
+            outputs, **options,
         )  # fmt: skip
-        made.failure(lambda: "", None, self.progress, **PRIVATE)
-        result.wire(self.generate, made, panels)
-        return made
+        dubbed = self.on_press(
+            self.dub, self.dubbing.dub,
+            [controls.beta, controls.mouth_gain, controls.smoothing, controls.frame, film.hold, controls.arrays,
+             self.photo.place[0], controls.teeth, controls.ear, *self.voice.part],
+            outputs, face=film.field, **options,
+        )  # fmt: skip
+        for button, made in ((self.generate, animated), (self.dub, dubbed)):
+            made.failure(lambda: "", None, self.progress, **PRIVATE)
+            result.wire(button, made, panels)
+        return [animated, dubbed]
 
     def on_press(
-        self, button: gr.Button, action: Callable, more: list, outputs: Any, others: list | tuple = (), **options: Any
-    ) -> gr.events.Dependency:
+        self, button: gr.Button, action: Callable, more: list, outputs: Any, others: list | tuple = (),
+        face: gr.components.Component | None = None, **options: Any,
+    ) -> gr.events.Dependency:  # fmt: skip
         """Has a button do what is drawn of photo and voice, for those who may use them; also on other tabs.
 
         Args:
             action: an endpoint of its own name, which gets photo, voice and then `more`, the voice's `part` among it.
             others: components with faces of still other people.
+            face: whose face it is, if it is not the photo's.
         """
-        inputs = [*self._source, *more]
+        source = [face or self.photo.field, self.voice.field]
+        inputs = [*source, *more]
         starts = next(at for at, field in enumerate(inputs) if field is self.voice.part[0])
-        admitted = button.click(self._studio.admit, [self.consent, *self._source, *others], None, **QUICK)
+        admitted = button.click(self._studio.admit, [self.consent, *source, *others], None, **QUICK)
         return admitted.success(
             action, inputs, outputs, api_name=action.__name__, validator=self._studio.validator(starts),
             **DRAWING, **options,
@@ -154,12 +170,9 @@ class Talk:
             data = provenance(self._animator, settings | part | {"box": None, "points": None} | original, picture, wave)
             data["photo"]["shrunk_by"] = scale
             write_provenance(folder / "settings.json", data)
-            cues = cues_of(speech, len(wave) / SAMPLE_RATE, folder.parent)
-            more = save_posters(folder, frame), save_captions(cues, folder)
+            made = made_of(folder, key, frame, arrays, cues_of(speech, len(wave) / SAMPLE_RATE, folder.parent))
             self._guests.forget_recordings(folder)
-        names = (VIDEO, "panels.mp4", "arrays.npz" if arrays else None, "settings.json")
-        found = videos(folder, frame)
-        yield *(name and str(folder / name) for name in names), key, "", found["face"], found["full"], *more
+        yield made
 
     def _draw(
         self, picture: np.ndarray, speech: Cut, wave: np.ndarray, place: dict[str, list[float]],
