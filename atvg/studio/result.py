@@ -20,16 +20,16 @@ from atvg.voice.captions import Cue
 FORMATS = ("gif", "webp", "webm")
 SPEEDS = (0.25, 0.5, 1)
 VIDEO = "talking-face.mp4"  # whichever picture was asked for
-_NAMES = {"face": "close-up.mp4", "full": "whole-photo.mp4"}  # of the others
+_NAMES = {"face": "close-up.mp4", "full": "whole-picture.mp4"}  # of the others
 
 
 def videos(folder: Path, frame: str) -> dict[str, str]:
-    """Where the pictures of a run lie: the close-up, the whole photo, and the one that was asked for."""
+    """Where the pictures of a run lie: the close-up, the whole picture, and the one that was asked for."""
     return {name: str(folder / file) for name, file in (_NAMES | {checked_frame(frame): VIDEO}).items()}
 
 
 def save_posters(folder: Path, frame: str) -> list[str]:
-    """JPEGs that stand for the close-up and for the whole photo until they are played."""
+    """JPEGs that stand for the close-up and for the whole picture until they are played."""
     recording, found = open_recording(folder), videos(folder, frame)
     moment, fps = speaking(recording.landmarks, recording.fps), recording.fps
     return [str(save_poster(folder / f"poster-{name}.jpg", found[name], moment, fps)) for name in _NAMES]

@@ -185,8 +185,8 @@ def test_all_pictures_of_a_result_have_one_clock(visitor):
     visitor.until("document.querySelector('#video video').currentTime > 0.4")
     _choose(visitor, "0.5×")
     _choose(visitor, "Loop")
-    _choose(visitor, "Whole photo")
-    visitor.until(f"{PICTURES}.find(e => e.name == 'Whole photo').plays")
+    _choose(visitor, "Whole picture")
+    visitor.until(f"{PICTURES}.find(e => e.name == 'Whole picture').plays")
     close, whole, panels = visitor.ask(PICTURES)
     assert whole["shown"] and whole["at"] > 0.35 and whole["speed"] == 0.5
     assert not close["shown"] and not close["plays"] and not panels["plays"]

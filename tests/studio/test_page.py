@@ -14,7 +14,7 @@ from atvg.studio.settings import PAGE, asset
 
 ENDPOINTS = {
     "/check_face", "/check_voice", "/say", "/animate", "/look_inside", "/trajectory", "/ablate", "/compare",
-    "/break_it", "/show_failures", "/live_start", "/live", "/live_stop", "/convert",
+    "/break_it", "/show_failures", "/live_start", "/live", "/live_stop", "/convert", "/dub",
 }  # fmt: skip
 
 
@@ -25,7 +25,7 @@ def test_every_action_is_an_endpoint_that_explains_itself(client):
         assert len(endpoint["description"]) > 40, name
         for value in endpoint["parameters"] + endpoint["returns"]:
             assert value["label"] and not re.fullmatch(r"(value|parameter)_\d+", value["label"]), name
-    for name in ("/animate", "/ablate", "/compare", "/break_it", "/show_failures", "/live_start"):
+    for name in ("/animate", "/dub", "/ablate", "/compare", "/break_it", "/show_failures", "/live_start"):
         assert "may use this face" in endpoints[name]["description"], f"{name} does not speak of consent"
 
 
