@@ -1,5 +1,6 @@
 """Who in a film is to be dubbed: the first picture that shows a face, and which of its faces it is."""
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +41,8 @@ def read_talker(film: Any, detector: FaceDetector, *, box: Numbers | None = None
     """
     footage = open_footage(film)
     finder = follower_of(detector)
-    at, picture, found = first_faces(frames(footage), finder)
+    with closing(frames(footage)) as film_frames:  # an import in there may keep what is only forgotten
+        at, picture, found = first_faces(film_frames, finder)
     face = read_face(picture, finder if box else _Found(found), box=box)
     return Talker(footage, face, at)
 

@@ -1,5 +1,6 @@
 """A film in place of the photo on the Talk tab: its button, what is said of it, and what changes while it is there."""
 
+from contextlib import closing
 from typing import Any
 
 import gradio as gr
@@ -51,7 +52,8 @@ class Film:
         """The picture of a film that shows its first face, as the photo; and all that changes with it."""
         try:
             footage = open_film(film)
-            at, picture, _ = first_faces(frames(footage), follower_of(self._animator.detector))
+            with closing(frames(footage)) as pictures:
+                at, picture, _ = first_faces(pictures, follower_of(self._animator.detector))
         except ATVGError as error:
             return gr.skip(), *self._without(PAGE["face_problem"].format(error))
         _, folder = self._guests.new_run(request, film)

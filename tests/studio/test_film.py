@@ -10,7 +10,6 @@ from PIL import Image
 from atvg.studio.film import Film
 from atvg.studio.guests import Guests
 from atvg.studio.settings import PAGE
-from tests.dub.test_footage import film as pattern
 from tests.studio.films import film, pictures
 
 NAMES = ("field", "picture", "about", "hold", "consent", "generate", "dub", "note", "other_note")
@@ -70,12 +69,12 @@ def test_without_a_film_photos_come_and_go_as_ever(field):
 
 
 @pytest.mark.parametrize("wrong", ["text", "nobody"])
-def test_what_is_none_is_said_and_the_photo_stays(field, tmp_path, wrong):
+def test_what_is_none_is_said_and_the_photo_stays(field, astronaut, tmp_path, wrong):
     path = tmp_path / "a.mp4"
     if wrong == "text":
         path.write_text("a text")
     else:
-        pattern(path, seconds=0.2)
+        film(path, pictures(astronaut, 3, away=range(3)))
     photo, changed = brought(field, path)
     assert skipped(photo) and changed["about"]["value"].startswith("✗ ") and "\n" not in changed["about"]["value"]
     assert changed["picture"] == "" and changed["field"] is None and changed["generate"]["visible"]
