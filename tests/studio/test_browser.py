@@ -14,6 +14,7 @@ from atvg.voice.audio import load_audio
 from tests import heic
 from tests.marks import quick
 from tests.server import write_wav
+from tests.studio.films import film, pictures
 from tests.synthetic import Robot
 
 browser = pytest.importorskip("tests.browser", reason="selenium is not installed")
@@ -317,6 +318,46 @@ def test_one_of_several_faces_is_chosen(visitor, astronaut, tmp_path):
     visitor.press("#which label:last-of-type input")
     visitor.hears("Face found", "#said")
     visitor.until("!document.querySelector('#which')?.checkVisibility()")
+
+
+@pytest.mark.long
+def test_a_film_is_dubbed(visitor, astronaut, voice, tmp_path):
+    """It is dropped where photos are; one of two people is clicked, agrees anew, and is looked into."""
+    one = pictures(astronaut, 30, away=range(20, 23))
+    both = film(tmp_path / "both.mp4", np.concatenate([one, one[:, :, ::-1]], axis=2), fps=20)
+    visitor.find("#spoken")
+    visitor.bring(both, voice)
+    visitor.hears("2 s, 20 frames a second, 512 × 256 pixels: only the mouth", "#about-film")
+    visitor.hears("2 faces found", "#said")
+    visitor.press("#which label:last-of-type input")
+    visitor.hears("Face found", "#said")
+    visitor.hears(" s,", "#heard")
+    visitor.press("#dub")
+    visitor.hears("tick", ".toast-wrap")
+    visitor.press(".toast-close")
+    assert "has agreed to be shown saying" in visitor.text("#consent")
+    visitor.press("#consent input")
+    visitor.press("#dub")
+    assert visitor.film() == pytest.approx(1.0, abs=0.1)
+
+    visitor.turn_to("inside")
+    visitor.film("#panels")
+    visitor.until("+document.querySelector('#moment input').max > 1")
+    visitor.slide("Frame", Keys.END)
+    last = visitor.ask("+document.querySelector('#moment input').max")
+    visitor.hears(f"Frame {last} of {last}, at {last / 20:.2f} s", "#moment-said")
+    at = visitor.until("document.querySelector('#panels video').currentTime")
+    assert at == pytest.approx((last + 0.5) / 20, abs=0.02)
+    visitor.turn_to("compare")
+    visitor.hears("Of your film, this tab uses the picture", "#tab-compare")
+
+    visitor.turn_to("talk")
+    visitor.press("#portraits button")
+    visitor.until("document.querySelector('#generate')?.checkVisibility()")
+    assert "The examples are free" in visitor.text("#consent")
+    assert not visitor.ask(
+        "document.querySelector('#consent input').checked || !!document.querySelector('#dub, #hold')"
+    )
 
 
 @pytest.mark.long
