@@ -195,6 +195,9 @@ class TestAFilm:
         assert words[:6] == ["atvg", "animate", "FILM", "AUDIO", "-o", "OUT.mp4"]
         assert "--hold" in words and words[words.index("--box") + 1] == "10.5,20,30,40"
         assert "PHOTO" not in words and "--yaw" not in words
+        options = vars(cli._parser().parse_args(words[1:]))
+        asked = {name: value for name, value in self.SETTINGS.items() if name != "box"}
+        assert {name: options[name] for name in asked} == asked
 
     def test_its_name_is_nobodys_business(self, dubbed):
         assert "Rome" not in json.dumps(dubbed)
