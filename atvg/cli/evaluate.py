@@ -1,4 +1,4 @@
-"""``atvg evaluate``: how good weights are on a split of a pack."""
+"""``atvg evaluate``: how good weights are on a split of a pack, or of films that are dubbed."""
 
 import argparse
 from pathlib import Path
@@ -9,8 +9,13 @@ from atvg.data.storage import as_path
 
 def add_evaluate(commands: argparse._SubParsersAction) -> None:
     """Adds the command and its options."""
-    command = commands.add_parser("evaluate", help="measure the weights on a split of a pack")
-    command.add_argument("-p", "--pack", metavar="PACK_DIR", type=as_path, required=True)
+    command = commands.add_parser("evaluate", help="measure the weights on a split of a pack, or of films")
+    command.add_argument("-p", "--pack", metavar="PACK_DIR", type=as_path)
+    command.add_argument(
+        "--dub", metavar="CLIPS_DIR", type=as_path,
+        help="in place of a pack: a folder of talking clips, which are dubbed, each with its own sound and with that "
+        "of somebody else, and measured before they are encoded",
+    )  # fmt: skip
     command.add_argument("--split", default="val", metavar="NAME")
     command.add_argument("-o", "--output", metavar="REPORT.json", type=Path, required=True)
     command.add_argument("--frames", type=int, metavar="N", help="of each clip, the first N only: a quick comparison")
@@ -38,6 +43,6 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(
         evaluate_weights(
             options.pack, options.output, options.split, options.frames, options.workers, options.photos,
-            options.closures, options.weights, options.engine, options.motion,
+            options.closures, options.weights, options.engine, options.motion, options.dub,
         )
     )  # fmt: skip

@@ -204,7 +204,7 @@ def summarise(
         "protocol": CHOICES,
         "sync_expert": accuracy(SyncExpert.from_pretrained(), pack_dir, split),
         "rows": {
-            name: {source: _summary(some) for source, some in by_source(found).items()}
+            name: {source: summary(some) for source, some in by_source(found).items()}
             for name, found in measured.scores.items()
         },
     }
@@ -276,7 +276,7 @@ def by_source(scores: Iterable[Score]) -> dict[str, list[Score]]:
     return {source: groups[source] for source in [ALL, *sorted(groups.keys() - {ALL})]}
 
 
-def _summary(scores: list[Score]) -> dict[str, float]:
+def summary(scores: Sequence[Score]) -> dict[str, float]:
     """Means over clips, without those where a figure is undefined; NaN if it is undefined in all."""
     r, ratio = metrics.mouth_correlation(*zip(*(score.opening for score in scores), strict=True))
     means = {name: metrics.mean_of_known([score.values[name] for score in scores]) for name in scores[0].values}

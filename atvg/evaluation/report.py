@@ -4,7 +4,7 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,19 @@ COLUMNS = (
     Column("PSNR (released script)*", "psnr_released_script", 2),
 )
 
+DUB_COLUMNS = (
+    Column("mouth r", "mouth_r", 2),
+    Column("mouth std ÷ film", "mouth_std_ratio", 2),
+    Column("LMD mouth, px (÷ photo's) ↓", "lmd_mouth", 2, share=True),
+    Column("CPBD mouth (÷ film)", "cpbd_mouth", 3, share=True),
+    Column("detail ÷ film", "detail", 2),
+    Column("LSE-C (÷ film's) ↑", "lse_c", 3, share=True),
+    Column("opening share (÷ film)", "opening_share", 2, share=True),
+    Column("difference outside, levels (0)", "outside", 1),
+    Column("flicker at the border ÷ film ↓", "flicker", 2),
+    Column("frames left alone", "left_alone", 1),
+)
+
 FOOTNOTE = (
     "\\* the wrapped-uint8 figure of the authors' script: comparable with the paper's figures only, "
     "not with a true PSNR. – : undefined, for instance r of a mouth that never moves. Detail is that of chin, cheeks "
@@ -96,6 +109,23 @@ def to_markdown(result: Mapping[str, Any]) -> str:
     if any(name.endswith(SHUT) for name in rows):
         parts.append(_SHUT_NOTE)
     return "\n\n".join([*parts, FOOTNOTE]) + "\n"
+
+
+def dubs(result: Mapping[str, Any]) -> str:
+    """One table over all films and one per source; `result` is from `atvg.evaluation.dubbing.evaluate_dubs`."""
+    rows, most = result["rows"], result["at_most_frames"]
+    everything, *sources = next(iter(rows.values()))
+    parts = [f"## {result['clips']}, split {result['split']}, dubbed" + (f", {most} frames of each" if most else "")]
+    parts.append(_table(rows, everything, "all sources", DUB_COLUMNS))
+    if len(sources) > 1:
+        parts += [_table(rows, source, source, DUB_COLUMNS) for source in sources]
+    parts.append(
+        "Before label and encoder, means over clips. r and LMD are against the film: with another's sound, r tells "
+        "what is left of the old mouth (0 if nothing). “photo” is the clip's calmest frame, animated with its sound."
+    )
+    if result["left_out"]:
+        parts.append("Left out: " + "; ".join(f"{key}: {why}" for key, why in result["left_out"].items()) + ".")
+    return "\n\n".join(parts) + "\n"
 
 
 def expert(found: Mapping[str, Figures]) -> str:
@@ -167,15 +197,19 @@ def _percent(share: float, digits: int = 0) -> str:
     return "–" if math.isnan(share) else f"{share:.{digits}%}"
 
 
-def _table(rows: Mapping[str, Mapping[str, Figures]], source: str, title: str) -> str:
+def _table(
+    rows: Mapping[str, Mapping[str, Figures]], source: str, title: str, columns: Sequence[Column] = COLUMNS
+) -> str:
     any_row = next(iter(rows.values()))[source]
     lines = [
         f"**{title}**: {any_row['clips']} clips, {any_row['frames']} frames\n",
-        "| | " + " | ".join(column.title for column in COLUMNS) + " |",
-        "|---|" + "---:|" * len(COLUMNS),
+        "| | " + " | ".join(column.title for column in columns) + " |",
+        "|---|" + "---:|" * len(columns),
     ]
     for name, by_source in rows.items():
-        lines.append(f"| {name} | " + " | ".join(column.show(by_source[source]) for column in COLUMNS) + " |")
+        if source not in by_source:
+            continue
+        lines.append(f"| {name} | " + " | ".join(column.show(by_source[source]) for column in columns) + " |")
     return "\n".join(lines)
 
 

@@ -9,17 +9,18 @@ from atvg.checkpoint import AT_NET, VG_NET, locate, notes
 from atvg.data.storage import AnyPath
 from atvg.errors import BadSettingError
 from atvg.evaluation.closures import evaluate_closures, measure_weights
+from atvg.evaluation.dubbing import evaluate_dubs
 from atvg.evaluation.hearing import measure_live
 from atvg.evaluation.listening import evaluate_listening, table
 from atvg.evaluation.photographs import Album, find_photographs, measure_photographs
 from atvg.evaluation.protocol import evaluate
-from atvg.evaluation.report import closures, to_markdown, write_json
+from atvg.evaluation.report import closures, dubs, to_markdown, write_json
 from atvg.evaluation.rows import evaluated_rows
 from atvg.film.output import check_output
 
 
 def evaluate_weights(
-    pack: str | AnyPath,
+    pack: str | AnyPath | None,
     output: Path,
     split: str = "val",
     frames: int | None = None,
@@ -29,23 +30,25 @@ def evaluate_weights(
     weights: str | os.PathLike | None = None,
     engine: str = "auto",
     only_motion: bool = False,
+    dub: str | AnyPath | None = None,
 ) -> str:
     """Measures weights and writes the figures as JSON; returns what a person reads of them, as Markdown.
 
     Everything is checked before anything is measured.
 
     Args:
-        pack, split, frames, workers: as of `atvg.evaluation.protocol.evaluate`.
+        pack, split, frames, workers: as of `atvg.evaluation.protocol.evaluate`; no pack if films are dubbed.
         output: the JSON file.
         photos: a folder of photographs that are animated and measured too; none if None.
         only_closures: measure only whether lips close where they must, see `atvg.evaluation.closures`.
         weights: folder or Hub id; the shipped ones if None.
         engine: what VG-net is drawn with, see `atvg.animate.engine`.
         only_motion: measure only whether natural motion follows the voice, see `atvg.evaluation.listening`.
+        dub: measure only how films of a folder are dubbed, see `atvg.evaluation.dubbing`.
 
     Raises:
         BadSettingError: a number out of range, or what does not go together.
-        PackError: no such pack or split, a corrupt shard, or no clip that can be measured.
+        PackError: no such pack, folder or split, a corrupt shard, or no clip that can be measured.
         CheckpointError: missing or damaged weights.
         OutputError: the file cannot be written.
     """
@@ -58,7 +61,14 @@ def evaluate_weights(
             raise BadSettingError(
                 f"{flag} measures nothing else, on whole clips; leave out --frames and other measures"
             )
+    if (pack is None) is (dub is None) or (dub is not None and (photos is not None or only_closures or only_motion)):
+        raise BadSettingError("give either a pack (-p), or films to be dubbed (--dub) without other measures")
     check_output(output, ".json")
+    if dub is not None:
+        result = evaluate_dubs(dub, split, locate(weights), engine, frames, workers)
+        write_json(result, output)
+        return dubs(result)
+    assert pack is not None
     album = None if photos is None else find_photographs(photos)
     folder = locate(weights)
     if only_closures:

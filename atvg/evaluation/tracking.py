@@ -1,5 +1,6 @@
 """What the protocol's tracker sees of a face, in the crops of clips and, framed alike, in whole photographs."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -22,7 +23,21 @@ def track(frames: np.ndarray, tracker: Any) -> np.ndarray:
     big = np.empty((len(frames), TRACK_SIDE, TRACK_SIDE, 3), np.uint8)
     for small, large in zip(frames, big, strict=True):
         cv2.resize(small, (TRACK_SIDE, TRACK_SIDE), large, interpolation=cv2.INTER_CUBIC)
-    points = tracker.track(big)[:, MESH_TO_68, :2]
+    return track_views(big, tracker)
+
+
+def view_of(picture: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """What the tracker is shown of a picture of any size, framed as clips are: (H, W, 3) uint8 and 2×3, picture → crop.
+
+    Returns:
+        (256, 256, 3) uint8.
+    """
+    return warp_to_crop(picture, geometry.compose(_TO_VIEW, matrix), TRACK_SIDE)
+
+
+def track_views(views: Sequence[np.ndarray] | np.ndarray, tracker: Any) -> np.ndarray:
+    """Landmarks of T `view_of` → (T, 68, 2) crop pixels, NaN where undetected."""
+    points = tracker.track(views)[:, MESH_TO_68, :2]
     return geometry.apply(geometry.invert(_TO_VIEW), points)
 
 
@@ -34,14 +49,11 @@ class PhotoTracker:
     """
 
     def __init__(self, face: Face, tracker: Any):
-        self._tracker, self._to_view = tracker, geometry.compose(_TO_VIEW, face.matrix)
-        self._back = geometry.invert(self._to_view)
-        tracker.begin(self._view(face.photo))
+        self._tracker, self._matrix = tracker, face.matrix
+        self._back = geometry.invert(geometry.compose(_TO_VIEW, face.matrix))
+        tracker.begin(view_of(face.photo, self._matrix))
         self.photo_landmarks = self.look(face.photo)
 
     def look(self, picture: np.ndarray) -> np.ndarray:
         """The next picture, (H, W, 3) uint8 → landmarks (68, 2) in its pixels, NaN if the face is not found."""
-        return geometry.apply(self._back, self._tracker.look(self._view(picture))[MESH_TO_68, :2])
-
-    def _view(self, picture: np.ndarray) -> np.ndarray:
-        return warp_to_crop(picture, self._to_view, TRACK_SIDE)
+        return geometry.apply(self._back, self._tracker.look(view_of(picture, self._matrix))[MESH_TO_68, :2])

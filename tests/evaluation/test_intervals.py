@@ -22,7 +22,7 @@ class TestFigures:
             score("3", lmd=0.5, ssim=0.7, opening=((), ())),
         ]
         found = intervals.figures(scores, np.ones((1, 3)))
-        known = protocol._summary(scores)
+        known = protocol.summary(scores)
         assert {name: float(value[0]) for name, value in found.items()} == pytest.approx(
             {name: known[name] for name in found}
         )
