@@ -33,7 +33,7 @@ def bench(
     Returns:
         JSON-ready figures: per stage the median, least and greatest seconds, frames/s and real-time factor
         (seconds of work per second of video); times to load and to the first frame; what it costs to decode in a box;
-        peak memory of the process.
+        peak memory of the process; and the same of films that are dubbed, see `atvg.bench.dubbing`.
 
     Raises:
         BadSettingError: an argument out of range.
@@ -59,6 +59,7 @@ def bench(
     next(iter(animator.stream(animator.read_face(photo), wave)))
     first_use = time.perf_counter() - began
     from atvg.bench.boxed import time_box
+    from atvg.bench.dubbing import time_dubs
     from atvg.bench.live import time_live
     from atvg.bench.measure import peak_memory_mb
     from atvg.bench.stages import time_stages
@@ -77,6 +78,7 @@ def bench(
         "live": time_live(animator, photo, wave),
         "box": time_box(photo, max(runs, 5)),
         "peak_memory_mb": peak_memory_mb(),
+        "dubs": time_dubs(animator, weights, engine, photo, wave, runs),
     }
     if animator.device.type == "cuda":
         result["gpu"] = torch.cuda.get_device_name(animator.device)

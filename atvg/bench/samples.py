@@ -18,11 +18,19 @@ def sample_photo() -> np.ndarray:
 def enlarged(photo: np.ndarray, mesh: np.ndarray) -> np.ndarray:
     """The photo around a face whose mesh (M, 2+) is given, enlarged so that it is `LARGE` pixels from forehead to chin:
     `LARGE_PHOTO` pixels square."""
+    return placed(photo, mesh, (LARGE_PHOTO, LARGE_PHOTO), LARGE)
+
+
+def placed(photo: np.ndarray, mesh: np.ndarray, size: tuple[int, int], face: int) -> np.ndarray:
+    """The photo (H, W, 3) with its face in the middle of `size` (width, height), `face` pixels from forehead to chin.
+
+    Where the photo ends, its edge goes on.
+    """
     low, high = mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)
-    scale = LARGE / (high[1] - low[1])
-    shift = LARGE_PHOTO / 2 - scale * (low + high) / 2
+    scale = face / (high[1] - low[1])
+    shift = np.array(size) / 2 - scale * (low + high) / 2
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
-    return cv2.warpAffine(photo, matrix, (LARGE_PHOTO,) * 2, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(photo, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
 def sample_voice(seconds: float) -> np.ndarray:

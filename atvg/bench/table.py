@@ -34,6 +34,19 @@ def to_table(result: dict[str, Any]) -> str:
         ]
     prices = (f"{1000 * figures['price']:.0f} ms a {name}" for name, figures in result["box"].items())
     lines += [f"the box that decodes foreign files costs {', '.join(prices)}"]
+    lines += [
+        "",
+        "| film dubbed | look, seconds per second | then the first frames, s | whole, real-time factor "
+        "| least – greatest, s | peak memory, MB |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for film in result["dubs"]:
+        whole = film["whole"]
+        lines.append(
+            f"| {film['size']}, face of {film['face_pixels']} pixels | {film['look_factor']:.3f} "
+            f"| {film['first_frames']['median']:.2f} | {film['real_time_factor']:.3f} "
+            f"| {whole['least']:.2f} – {whole['greatest']:.2f} | {film['peak_memory_mb']:.0f} |"
+        )
     if "authors" in result:
         theirs = result["authors"]
         lines += [

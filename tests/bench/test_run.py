@@ -4,8 +4,10 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from atvg.bench.samples import placed
 from atvg.bench.table import to_table
 
 
@@ -82,9 +84,29 @@ def test_lengths_are_rendered_one_by_one(result):
 
 
 @pytest.mark.long
+def test_films_of_both_sizes_are_dubbed_whole(result):
+    assert [film["size"] for film in result["dubs"]] == ["512×512", "1920×1080"]
+    for film in result["dubs"]:
+        assert film["real_time_factor"] == pytest.approx(film["whole"]["median"] / 0.8)
+        assert film["look_factor"] == pytest.approx(film["look"]["median"] / 0.8)
+        assert film["look"]["median"] + film["first_frames"]["median"] <= film["whole"]["median"]
+        assert 100 < film["peak_memory_mb"] < 4000
+
+
+def test_a_face_is_placed_in_the_middle_as_high_as_asked_for():
+    photo, mesh = np.zeros((100, 100, 3), np.uint8), np.array([[40, 20], [60, 20], [40, 40], [60, 40]])
+    photo[20:41, 40:61] = 255
+    bright = np.argwhere(placed(photo, mesh, (90, 60), 40)[..., 0] > 127)  # rows and columns
+    assert bright.mean(axis=0) == pytest.approx([30, 45], abs=1)
+    assert np.ptp(bright, axis=0) == pytest.approx([41, 41], abs=1)
+
+
+@pytest.mark.long
 def test_the_table_says_the_same(result):
     table = to_table(result)
     for name, figures in result["stages"].items():
         assert f"| {name} | {figures['median']:.3f} |" in table
+    for film in result["dubs"]:
+        assert f"| {film['size']}, face of 400 pixels | {film['look_factor']:.3f} |" in table
     assert f"{result['authors']['ratio']:.1f} times as fast" in table
     assert f"{1000 * result['box']['photo']['price']:.0f} ms a photo" in table

@@ -85,7 +85,7 @@ class TestRates:
 def test_a_mouth_box_is_cut_where_the_picture_ends(face68):
     rows, columns = box_of(face68, (128, 128, 3))
     assert rows.start < face68[48:68, 1].min() and rows.stop > face68[48:68, 1].max()
-    assert columns.stop - columns.start == pytest.approx(1.35 * np.ptp(face68[48:68, 0]), abs=2)
+    assert columns.stop - columns.start == pytest.approx(1.35 * np.ptp(face68[48:68, 0]), abs=3)  # whole pixels
     rows, _ = box_of(face68 + [0, 36, 0], (128, 128, 3))
     assert rows.stop == 128
 
