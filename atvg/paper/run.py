@@ -15,6 +15,7 @@ from atvg.errors import BadSettingError, OutputError
 from atvg.evaluation.baselines import BASELINES
 from atvg.evaluation.report import write_json
 from atvg.film.output import unwritable
+from atvg.paper.dubbing import dubbing
 from atvg.paper.identities import identities
 from atvg.paper.jitter import pixel_jitter
 from atvg.paper.page import page
@@ -33,6 +34,7 @@ PARTS: dict[str, Callable[[Study], Part]] = {
     "fig5b": pose,
     "fig6": identities,
     "fig7": side_by_side,
+    "dub": dubbing,
 }
 PAGE, EVERYTHING = "index.html", "paper.json"
 _LIBRARIES = ("torch", "torchmetrics", "mediapipe", "openvino", "numpy", "matplotlib")
@@ -54,11 +56,12 @@ def paper(
     weights: str | os.PathLike | None = None,
     engine: str = "auto",
     progress: bool = True,
+    clips: str | AnyPath | None = None,
 ) -> list[Path]:
     """Writes the parts asked for into a folder, and returns the files; nothing is written before all is made.
 
     Args:
-        pack, split, frames, workers, engine, progress: see `Study`.
+        pack, split, frames, workers, engine, progress, clips: see `Study`.
         output: a folder; it is made if it does not exist, and what else lies in it stays.
         parts: keys of `PARTS`.
         weights: folder or Hub id; the shipped ones if None.
@@ -75,6 +78,8 @@ def paper(
         raise BadSettingError(f"--frames is {frames}; give at least 2")
     if workers < 1:
         raise BadSettingError(f"--workers is {workers}; give at least 1")
+    if clips is not None and "dub" not in parts:
+        raise BadSettingError("--clips are films for the part dub; add it to --parts, or leave them out")
     folder = locate(weights)
     output = Path(os.path.abspath(output))
     made = _make(output)
@@ -82,7 +87,8 @@ def paper(
         # Within it, so that at the end files only have to be renamed.
         remove_abandoned(output, ".atvg-*")
         with tempfile.TemporaryDirectory(prefix=".atvg-", dir=output) as scratch, under_way(scratch):
-            study = Study(as_path(pack), split, folder, Path(scratch), engine, frames, workers, progress)
+            films = None if clips is None else as_path(clips)
+            study = Study(as_path(pack), split, folder, Path(scratch), engine, frames, workers, progress, films)
             study.check(ablated="ablations" in parts)
             chosen = [PARTS[name](study) for name in PARTS if name in parts]
             written = _write(study, chosen, _about(study, parts))
@@ -131,6 +137,7 @@ def _about(study: Study, parts: Sequence[str]) -> dict[str, str]:
     pack = study.pack.resolve().name
     command = f"atvg paper -p {pack} -o DIR --split {study.split}"
     command += "" if study.weights == locate() else f" --weights {study.weights.name}"
+    command += "" if study.clips is None else f" --clips {study.clips.name}"
     command += f" --frames {study.frames}" if study.frames else ""
     command += "" if set(parts) == set(PARTS) else f" --parts {','.join(name for name in PARTS if name in parts)}"
     versions = {"atvg": VERSION, **{name: version(name) for name in _LIBRARIES}}

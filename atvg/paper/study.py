@@ -17,6 +17,7 @@ from atvg.data.storage import AnyPath
 from atvg.errors import PackError
 from atvg.evaluation import ablations
 from atvg.evaluation.baselines import BASELINES, load_baseline
+from atvg.evaluation.dubbing import find_tasks
 from atvg.evaluation.protocol import Measured, measure
 from atvg.evaluation.rows import OURS, Row, audio_row, baseline_row, other_ears, standard_rows
 from atvg.face.mediapipe import MediaPipeTracker
@@ -42,6 +43,7 @@ class Study:
         frames: look at no more than the first so many frames of each clip and voice.
         workers: processes that measure.
         progress: show progress bars.
+        clips: a folder of films that are dubbed, as `atvg.data.layouts.find_clips` reads it; None for none.
     """
 
     pack: AnyPath
@@ -52,6 +54,7 @@ class Study:
     frames: int | None = None
     workers: int = 1
     progress: bool = True
+    clips: AnyPath | None = None
 
     @cached_property
     def animator(self) -> Animator:
@@ -138,6 +141,8 @@ class Study:
         """
         load_sync_net(locate())
         _ = self.compared, self.examples
+        if self.clips is not None:
+            find_tasks(self.clips, self.split)
         if ablated:
             ablations.ablation_rows(self.weights, self.ablations)
 

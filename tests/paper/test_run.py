@@ -5,14 +5,16 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from atvg import checkpoint
 from atvg.cli import main
+from atvg.dub.footage import open_footage
 from atvg.errors import BadSettingError, CheckpointError, OutputError, PackError
 from atvg.evaluation import ablations
 from atvg.evaluation.baselines import BASELINES
-from atvg.paper import robustness
+from atvg.paper import dubbing, robustness
 from atvg.paper.run import PARTS, paper
 from atvg.paper.study import Study
 from tests.paper.test_page import assert_self_contained
@@ -110,12 +112,44 @@ def test_parts_can_be_chosen_and_what_lies_there_stays(tiny_pack, tmp_path):
     assert set(json.loads((tmp_path / "paper.json").read_text())) == {"about", "fig7"}
 
 
+def test_without_films_the_part_on_dubbing_says_how_to_get_it(tiny_pack, tmp_path):
+    paper(tiny_pack, tmp_path, frames=3, parts=["dub"], engine="torch", progress=False)
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "--clips CLIPS_DIR" in text and "<video" not in text
+
+
+def test_an_enlarged_mouth_shows_the_films_own_pixels():
+    """A frame of twice the crop's size, dark but for the pixels around crop place (64, 90)."""
+    frame, own = np.zeros((256, 256, 3), np.uint8), np.full((68, 2), [128.5, 180.5])
+    frame[180:182, 128:130] = 255
+    matrix = np.array([[0.5, 0, -0.25], [0, 0.5, -0.25]])
+    face, mouth = dubbing._views(frame, matrix, own)
+    assert np.array_equal(face, frame)
+    bright = np.argwhere(mouth[..., 0] > 127)
+    assert bright.mean(axis=0) == pytest.approx([127.5, 127.5], abs=0.5)
+    assert np.ptp(bright, axis=0) == pytest.approx([256 / 72 - 1, 256 / 72 - 1], abs=1)
+
+
+@pytest.mark.long
+def test_a_film_is_shown_beside_what_became_of_it(tiny_pack, tiny_clips, tmp_path):
+    """Of one person: there is nobody else to lend a voice."""
+    paper(tiny_pack, tmp_path, frames=15, parts=["dub"], engine="torch", progress=False, clips=tiny_clips)
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert text.count("<video") == 1 and "flicker at the border" in text
+    found = json.loads((tmp_path / "paper.json").read_text())["dub"]
+    assert found["rows"]["own sound"]["all"]["outside"] == 0 and "another's sound" not in found["rows"]
+    size = open_footage(tmp_path / "dub.mp4").size
+    assert size[0] > 2 * 256 and size[1] > 2 * 256  # two columns of two panels
+
+
 class TestRefused:
     def test_are_unknown_parts_and_numbers_out_of_range(self, tiny_pack, tmp_path, refuses):
         with refuses(BadSettingError, "unknown part 'fig9'"):
             paper(tiny_pack, tmp_path, parts=["fig1", "fig9"])
         with refuses(BadSettingError, "--frames is 1"):
             paper(tiny_pack, tmp_path, frames=1)
+        with refuses(BadSettingError, "--clips"):
+            paper(tiny_pack, tmp_path, parts=["fig1"], clips=tmp_path)
         with refuses(BadSettingError, "--workers is 0"):
             paper(tiny_pack, tmp_path, workers=0)
         assert not list(tmp_path.iterdir())
