@@ -8,6 +8,7 @@ animated with its sound, which is what there was before films could be dubbed.
 import contextlib
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -46,6 +47,8 @@ ABOUT = {
     "detail": "variance of the luma's Laplacian in the lower face without the mouth's inside, in the frame's own "
     "pixels, mean over frames; in parts of the film's",
     "lse_c": "the shipped sync expert on frames and the sound that was dubbed; in parts of the film's with its own",
+    "lse_c_old": f"of {OTHER!r}, on its frames and the sound that the film had: what is left of the old mouth shows "
+    "here, to more than a tracker of lips; an unmoving picture has about 0.07",
     "outside": "largest difference to the film in grey levels, of any colour, where α is 0",
     "flicker": "mean change, from frame to frame, of what the dub adds to the film, where 0 < α < 1, in parts of the "
     f"film's own change there, which counts as at least {metrics.QUIET_FLOOR} grey levels",
@@ -158,7 +161,8 @@ class DubJudge:
         if other:
             again = Dubbed.of(self.animator, talker, other[0], seconds)
             rows[OTHER] = self._row(task, OTHER, again.drawn, again.film, again, again.border)
-            rows[OTHER].values["lmd_mouth"] = float("nan")  # of other words
+            left = self._confidence(again.drawn, dubbed.wave, dubbed.fps)
+            rows[OTHER].values.update(lmd_mouth=float("nan"), lse_c_old=left)  # of other words no points compare
         animated = dubbed.photo(self.animator, own, seconds)
         if animated:
             rows[PHOTO] = self._row(task, PHOTO, animated, dubbed.film, dubbed)
@@ -174,8 +178,6 @@ class DubJudge:
         points, true = watched.track(self._tracker)[told], film.track(self._tracker)[: len(watched)][told]
         found = ~np.isnan(points[:, 0, 0] + true[:, 0, 0])
         points, true = points[found], true[found]
-        places = at_25(len(watched), dubbed.fps)
-        sync = self._expert.measure(watched.crops[places], self._expert.hear(clip_mfcc80(dubbed.wave, len(places))))
         sharp, sharp_film, fine, fine_film = (
             metrics.mean_of_known(np.array(values)[: len(told)][told])
             for values in (watched.sharpness, film.sharpness, watched.structure, film.structure)
@@ -185,7 +187,8 @@ class DubJudge:
             "cpbd_mouth": sharp,
             "cpbd_mouth_truth": sharp_film,
             "detail": fine / fine_film if fine_film else float("nan"),
-            "lse_c": sync.confidence if sync else float("nan"),
+            "lse_c": self._confidence(watched, dubbed.wave, dubbed.fps),
+            "lse_c_old": float("nan"),
             "opening_share": metrics.opening_share(points),
             "opening_share_truth": metrics.opening_share(true),
             "outside": border.outside if border else float("nan"),
@@ -195,6 +198,12 @@ class DubJudge:
         opening = mouth_opening(points), mouth_opening(true)
         clip = task.clip
         return Score(clip.key, clip.source, clip.identity, values, opening, int(told.sum()))
+
+    def _confidence(self, watched: Watched, wave: np.ndarray, fps: Fraction) -> float:
+        """LSE-C of frames and a sound; NaN for too short ones."""
+        places = at_25(len(watched), fps)
+        sync = self._expert.measure(watched.crops[places], self._expert.hear(clip_mfcc80(wave, len(places))))
+        return sync.confidence if sync else float("nan")
 
 
 def _seconds(talker: Talker, frames: int | None) -> float:

@@ -73,6 +73,7 @@ DUB_COLUMNS = (
     Column("CPBD mouth (÷ film)", "cpbd_mouth", 3, share=True),
     Column("detail ÷ film", "detail", 2),
     Column("LSE-C (÷ film's) ↑", "lse_c", 3, share=True),
+    Column("LSE-C, old sound (none left: 0.07) ↓", "lse_c_old", 3),
     Column("opening share (÷ film)", "opening_share", 2, share=True),
     Column("difference outside, levels (0)", "outside", 1),
     Column("flicker at the border ÷ film ↓", "flicker", 2),
