@@ -184,7 +184,8 @@ class Paster:
         showed = known(before, after, opening, xs, ys, soft).numpy()
         if opening is MOUTH and film:
             showed = np.zeros_like(showed)
-        return _Patch(density, tuple(low), shows, showed, fill_shift(before, opening, xs, ys).numpy(), lift, inner)
+        fill = fill_shift(before, opening, xs, ys, film is not None and opening is MOUTH).numpy()
+        return _Patch(density, tuple(low), shows, showed, fill, lift, inner)
 
     def _warped(self, still: _Still, shift: np.ndarray, patches: list[_Patch], t: int, box: Box) -> np.ndarray:
         """The photo with its openings hidden, moved by `shift` (64, 64, 2) photo pixels and by its lids, in a box."""

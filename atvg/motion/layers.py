@@ -44,6 +44,8 @@ _ROOM = (2.5, 8.0)  # crop pixels beside an eye within which skin stretches, lea
 _BESIDE = 3.0  # crop pixels beyond a corner within which what moves with it comes to rest
 _TO_BROW = 0.65  # of the way from lid to brow, likewise
 _LIP, _LID = 1.2, 3.5  # crop pixels beyond an edge, from where lips and upper lids (beyond the lashes) take the colour
+_BEYOND = 1.0  # crop pixels of lips that a film's teeth shine into
+_SEEN = 0.8  # crop pixels between lips from where on all that lies between them is hidden
 _ROUNDED = 1e-3  # crop pixels
 _STILL = 0.15  # crop pixels that a lid may move before its skin counts as changed
 
@@ -69,7 +71,7 @@ def _at(grid: Tensor, xs: Tensor, ys: Tensor) -> Tensor:
     return resample(grid[:, None], spots.expand(len(grid), -1, -1, -1), "bilinear")[:, 0]
 
 
-def fill_shift(landmarks: Tensor, opening: Opening, xs: Tensor, ys: Tensor) -> Tensor:
+def fill_shift(landmarks: Tensor, opening: Opening, xs: Tensor, ys: Tensor, whole: bool = False) -> Tensor:
     """How far above each place a photo is to be read so that an opening of it is hidden, lips or upper lid continued.
 
     A warp that shuts a smile squeezes its teeth into the line between the lips; of such a photo it finds lips there.
@@ -77,6 +79,7 @@ def fill_shift(landmarks: Tensor, opening: Opening, xs: Tensor, ys: Tensor) -> T
     Args:
         landmarks: (N, 68, 2+) crop pixels.
         xs, ys: (W,) and (H,) crop pixels.
+        whole: up to its edges and a little beyond, as of a film, of whose own mouth nothing stays.
 
     Returns:
         (N, H, W) crop pixels, to be added to y.
@@ -87,7 +90,15 @@ def fill_shift(landmarks: Tensor, opening: Opening, xs: Tensor, ys: Tensor) -> T
     if opening is MOUTH:
         source = torch.where(rows < (top + bottom) / 2, top - _LIP, bottom + _LIP)
     # Not up to the edges, whose softness mixes this into a mouth or an eye that does not move.
-    hidden = ramp(rows - top, SOFT / 2, 2 * SOFT) * ramp(bottom - rows, SOFT / 2, 2 * SOFT)
+    begins, ends = SOFT / 2, 2 * SOFT
+    if whole:
+        begins, ends = -_BEYOND, 0.0
+        for aside in (-2 * _BEYOND, 2 * _BEYOND):
+            above, below = (edge[:, None] for edge in edges(landmarks, opening, xs + aside))
+            top, bottom = top.minimum(above), bottom.maximum(below)
+    hidden = ramp(rows - top, begins, ends) * ramp(bottom - rows, begins, ends)
+    if whole:  # lips that touch have nothing to hide
+        hidden = hidden * ramp(bottom - top, SHUT, _SEEN)
     return hidden * (source - rows)
 
 
@@ -199,7 +210,9 @@ def layers(
     moving = [MOUTH, *(eye for eye in EYES if moves(eye, now, after))]
     boxes = [_box(torch.cat([before, after])[:, list(opening.points)], opening) for opening in moving]
     for opening, (rows, across) in zip(moving, boxes, strict=True):
-        y = ticks[rows, None] + fill_shift(before, opening, ticks[across], ticks[rows])
+        y = ticks[rows, None] + fill_shift(
+            before, opening, ticks[across], ticks[rows], behind is not None and opening is MOUTH
+        )
         source[..., rows, across] = resample(source, torch.stack([ticks[across].expand_as(y), y], dim=-1), "bilinear")
         lid = rise(opening, now, after, shift, ticks[across], ticks[rows])
         sources[:, rows, across, 1] += lid

@@ -249,7 +249,7 @@ class TestAtRest:
         corners = torch.tensor([[0.0, 0], [127, 0], [0, 127], [127, 127]])[None]
         sources = torch.cat([smile.landmarks, corners], dim=1)[:, None]
         turned = turn(smile.photo, sources, sources + shift)
-        made = layers(*turned, turned.landmarks, smile.teeth)
+        made = layers(turned.photo, turned.landmarks, turned.landmarks, smile.teeth)
         off = (made.base - turned.photo[:, 0]).abs() / LEVEL
         assert off.mean() < 0.05 and off.max() < 12
         assert (turned.photo[:, 0] - smile.photo).abs().mean() / LEVEL > 5
