@@ -47,8 +47,8 @@ ABOUT = {
     "detail": "variance of the luma's Laplacian in the lower face without the mouth's inside, in the frame's own "
     "pixels, mean over frames; in parts of the film's",
     "lse_c": "the shipped sync expert on frames and the sound that was dubbed; in parts of the film's with its own",
-    "lse_c_old": f"of {OTHER!r}, on its frames and the sound that the film had: what is left of the old mouth shows "
-    "here, to more than a tracker of lips; an unmoving picture has about 0.07",
+    "lse_c_unsaid": f"of {OTHER!r} on its frames and the sound that the film had, which shows what is left of the old "
+    f"mouth to more than a tracker of lips; of {FILM!r} with the sound of {OTHER!r}: what chance gives",
     "outside": "largest difference to the film in grey levels, of any colour, where α is 0",
     "flicker": "mean change, from frame to frame, of what the dub adds to the film, where 0 < α < 1, in parts of the "
     f"film's own change there, which counts as at least {metrics.QUIET_FLOOR} grey levels",
@@ -162,7 +162,8 @@ class DubJudge:
             again = Dubbed.of(self.animator, talker, other[0], seconds)
             rows[OTHER] = self._row(task, OTHER, again.drawn, again.film, again, again.border)
             left = self._confidence(again.drawn, dubbed.wave, dubbed.fps)
-            rows[OTHER].values.update(lmd_mouth=float("nan"), lse_c_old=left)  # of other words no points compare
+            rows[OTHER].values.update(lmd_mouth=float("nan"), lse_c_unsaid=left)  # of other words no points compare
+            film.values["lse_c_unsaid"] = self._confidence(again.film, again.wave, dubbed.fps)
         animated = dubbed.photo(self.animator, own, seconds)
         if animated:
             rows[PHOTO] = self._row(task, PHOTO, animated, dubbed.film, dubbed)
@@ -188,7 +189,7 @@ class DubJudge:
             "cpbd_mouth_truth": sharp_film,
             "detail": fine / fine_film if fine_film else float("nan"),
             "lse_c": self._confidence(watched, dubbed.wave, dubbed.fps),
-            "lse_c_old": float("nan"),
+            "lse_c_unsaid": float("nan"),
             "opening_share": metrics.opening_share(points),
             "opening_share_truth": metrics.opening_share(true),
             "outside": border.outside if border else float("nan"),

@@ -73,7 +73,7 @@ DUB_COLUMNS = (
     Column("CPBD mouth (÷ film)", "cpbd_mouth", 3, share=True),
     Column("detail ÷ film", "detail", 2),
     Column("LSE-C (÷ film's) ↑", "lse_c", 3, share=True),
-    Column("LSE-C, old sound (none left: 0.07) ↓", "lse_c_old", 3),
+    Column("LSE-C, sound that it does not say ↓", "lse_c_unsaid", 3),
     Column("opening share (÷ film)", "opening_share", 2, share=True),
     Column("difference outside, levels (0)", "outside", 1),
     Column("flicker at the border ÷ film ↓", "flicker", 2),
@@ -122,7 +122,8 @@ def dubs(result: Mapping[str, Any]) -> str:
         parts += [_table(rows, source, source, DUB_COLUMNS) for source in sources]
     parts.append(
         "Before label and encoder, means over clips. r and LMD are against the film: with another's sound, r tells "
-        "what is left of the old mouth (0 if nothing). “photo” is the clip's calmest frame, animated with its sound."
+        "what is left of the old mouth (0 if nothing), and so does LSE-C on the film's sound (as the film on the other if nothing). "
+        "“photo” is the clip's calmest frame, animated with its sound."
     )
     if result["left_out"]:
         parts.append("Left out: " + "; ".join(f"{key}: {why}" for key, why in result["left_out"].items()) + ".")
