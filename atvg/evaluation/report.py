@@ -121,9 +121,9 @@ def dubs(result: Mapping[str, Any]) -> str:
     if len(sources) > 1:
         parts += [_table(rows, source, source, DUB_COLUMNS) for source in sources]
     parts.append(
-        "Before label and encoder, means over clips. r and LMD are against the film: with another's sound, r tells "
-        "what is left of the old mouth (0 if nothing), and so does LSE-C on the film's sound (as the film on the other if nothing). "
-        "“photo” is the clip's calmest frame, animated with its sound."
+        "Before label and encoder, means over clips. “photo” is the clip's calmest frame, animated with its sound. r "
+        "and LMD are against the film. With another's sound, r tells what is left of the old mouth: 0 if nothing. "
+        "So does LSE-C with the sound that the film had: then it is that of the film with the other sound."
     )
     if result["left_out"]:
         parts.append("Left out: " + "; ".join(f"{key}: {why}" for key, why in result["left_out"].items()) + ".")
