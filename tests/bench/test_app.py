@@ -29,6 +29,6 @@ def test_the_table_says_it():
     stages = {"machine": {"cpus": 2, "device": "cpu"}, "engine": "torch", "torch": "2", "seconds_of_audio": 8}
     result = stages | {
         "photo": "1×1", "runs": 1, "stages": {}, "load_seconds": 1, "first_use_seconds": 1, "peak_memory_mb": 1,
-        "live": {}, "app": dict.fromkeys(FIGURES, 7),
+        "live": {}, "box": {}, "dubs": [], "app": dict.fromkeys(FIGURES, 7),
     }  # fmt: skip
     assert "7 MB at rest" in to_table(result)
