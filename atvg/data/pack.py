@@ -18,7 +18,7 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
-from atvg.config import CROP_SIZE, FPS, N_MFCC_EAR, ROWS_PER_FRAME, WINDOW_ROWS
+from atvg.config import CROP_SIZE, EXTRA_ROWS, FPS, N_MFCC_EAR, N_MFCC_STORED, ROWS_PER_FRAME
 from atvg.data.storage import AnyPath, as_path, names, opened
 from atvg.errors import PackError
 from atvg.voice.mel import unpacked
@@ -68,7 +68,7 @@ class Clip:
             frames=self.frames[:count],
             landmarks=self.landmarks[:count],
             transforms=self.transforms[:count],
-            mfcc=self.mfcc[: ROWS_PER_FRAME * count + WINDOW_ROWS - ROWS_PER_FRAME],
+            mfcc=self.mfcc[: ROWS_PER_FRAME * count + EXTRA_ROWS],
             mfcc80=self.mfcc80[: ROWS_PER_FRAME * count],
         )
 
@@ -242,9 +242,17 @@ def unpack_clip(key: str, members: dict[str, bytes], with_frames: bool = True) -
     frames = decode_video(members["mp4"]) if with_frames else NO_FRAMES
     if with_frames and len(frames) != len(landmarks):
         raise ValueError(f"{key} has {len(frames)} pictures but {len(landmarks)} sets of landmarks")
+    if frames.shape[1:] != NO_FRAMES.shape[1:]:
+        raise ValueError(f"{key} has pictures of {frames.shape[1:]}")
     if landmarks.shape[1:] != (68, 3) or transforms.shape != (len(landmarks), 2, 3):
         raise ValueError(f"{key} has landmarks {landmarks.shape} and transforms {transforms.shape}")
     if mfcc80.shape != (ROWS_PER_FRAME * len(landmarks), N_MFCC_EAR):
         raise ValueError(f"{key} has {len(landmarks)} sets of landmarks but a log-mel of {mfcc80.shape}")
+    if mfcc.shape != (ROWS_PER_FRAME * len(landmarks) + EXTRA_ROWS, N_MFCC_STORED):
+        raise ValueError(f"{key} has {len(landmarks)} sets of landmarks but MFCC of {mfcc.shape}")
+    if not all(np.isfinite(array).all() for array in (transforms, mfcc, mfcc80)):
+        raise ValueError(f"{key} holds NaN or infinite values")
+    if [type(meta[name]) for name in ("source", "identity", "split", "sync")] != [str, str, str, bool]:
+        raise ValueError(f"{key} does not say whose it is")
     about = (key, meta["source"], meta["identity"], meta["split"], meta["sync"])
     return Clip(*about, frames, landmarks, transforms, mfcc, mfcc80)

@@ -188,6 +188,35 @@ class TestRefusals:
         with refuses(PackError, "7 pictures but 30"):
             read_all(pack)
 
+    def test_sound_that_is_not_of_its_frames(self, pack, refuses):
+        """Rows are found by counting: a clip with others would shift the sound of all that come after it."""
+        shard = shard_paths(pack, "train")[0]
+        rewrite(shard, lambda name, data: rearranged(data, mfcc=lambda rows: rows[:-4]) if "npz" in name else data)
+        with refuses(PackError, "MFCC of"):
+            read_all(pack)
+
+    @pytest.mark.parametrize("array", ["transforms", "mfcc"])
+    def test_values_that_are_none(self, pack, array, refuses):
+        shard = shard_paths(pack, "train")[0]
+        rewrite(shard, lambda name, data: rearranged(data, **{array: not_a_number}) if "npz" in name else data)
+        with refuses(PackError, "NaN"):
+            read_all(pack)
+
+    def test_pictures_of_another_size(self, pack, refuses):
+        shard = shard_paths(pack, "train")[0]
+        small = encode_video(np.zeros((30, 64, 128, 3), np.uint8))
+        rewrite(shard, lambda name, data: small if name == "astronaut__a.mp4" else data)
+        with refuses(PackError, "pictures of (64, 128, 3)"):
+            read_all(pack)
+
+    @pytest.mark.parametrize("about", [{"identity": ["a"]}, {"source": None}, {"sync": "false"}, {"split": 1}])
+    def test_words_of_another_kind(self, pack, about, refuses):
+        """A list is no name of anybody, and the text "false" would be taken for true."""
+        shard = shard_paths(pack, "train")[0]
+        rewrite(shard, lambda name, data: json.dumps(json.loads(data) | about).encode() if "json" in name else data)
+        with refuses(PackError, "whose it is"):
+            read_all(pack)
+
     def test_a_pickle_inside_is_never_run(self, pack, refuses, tmp_path):
         class Trap:
             def __reduce__(self):
@@ -200,6 +229,19 @@ class TestRefusals:
         with refuses(PackError, shard.name):
             read_all(pack)
         assert not (tmp_path / "sprung").exists()
+
+
+def rearranged(data: bytes, **changes) -> bytes:
+    """An NPZ with some of its arrays changed."""
+    file = io.BytesIO()
+    with np.load(io.BytesIO(data)) as arrays:
+        np.savez(file, **{name: changes.get(name, lambda array: array)(arrays[name]) for name in arrays})
+    return file.getvalue()
+
+
+def not_a_number(array: np.ndarray) -> np.ndarray:
+    array[0] = np.nan
+    return array
 
 
 def flipped(data: bytes, place: int) -> bytes:
