@@ -8,6 +8,7 @@
 # make paper        the paper's table, figures and page: make paper PACK=/path/to/pack [OUT=paper] [WORKERS=2]
 # make ablations    trains the ablations that are not shipped, four minutes each: make ablations PACK=/path/to/pack
 # make soak         200 jobs of 40 visitors: does memory come back, is a file left (8 minutes)
+# make fuzz         every door where foreign data comes in, led by coverage, an hour each: make fuzz [MINUTES=60]
 # make screenshots  pictures of the app for the README; needs Chromium with chromedriver
 # Each is idempotent. Another Python: make demo PYTHON=/path/to/python3.11
 
@@ -17,7 +18,7 @@ BIN := $(VENV)/bin
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
 PYTHON ?= $(firstword $(foreach p,python3 python3.12 python3.11 python3.10 python,$(shell $(p) -c "$(SUPPORTED)" 2>/dev/null && echo $(p))))
 
-.PHONY: demo test test-all lint audit advisories sbom sums paper ablations soak screenshots clean
+.PHONY: demo test test-all lint audit advisories sbom sums paper ablations soak fuzz screenshots clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python app.py
@@ -75,6 +76,11 @@ checkpoints/compared/ablation_%.safetensors: | $(VENV)/.test
 
 soak: $(VENV)/.test
 	$(BIN)/python -m tests.soak --jobs 200
+
+# Goes on where it stopped: what was reached lies in runs/fuzz.
+MINUTES ?= 60
+fuzz: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
 screenshots: $(VENV)/.test
 	$(BIN)/python -m tests.screenshots -o assets/screenshots

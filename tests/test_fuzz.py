@@ -1,10 +1,9 @@
 """Whatever bytes, arrays and texts come in: a valid value or an `ATVGError`, and nothing else.
 
-The same examples on every machine; to look farther, raise the numbers of examples.
+The same examples on every machine; to look farther, `tests.fuzz` is led by coverage.
 """
 
 import contextlib
-import io
 import json
 import os
 import tempfile
@@ -15,57 +14,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from PIL import Image
 
 from atvg import checkpoint
 from atvg.cli import main
-from atvg.config import ATNetConfig, VGNetConfig, with_overrides
+from atvg.config import with_overrides
 from atvg.errors import ATVGError
 from atvg.face.image import MIN_SIDE, load_image
 from atvg.face.placing import parse_place
-from atvg.motion.idle import IdleModel
-from atvg.motion.shape import ShapeModel
-from atvg.nets.at_net import ATNet
-from atvg.nets.vg_net import VGNet
 from atvg.voice.audio import load_audio
 from tests import bad_inputs as bad
-
-VG_SMALL = VGNetConfig(photo_widths=(4, 4, 4, 4), landmark_widths=(4, 4, 4), decoder_widths=(4, 4, 4), hidden=4)
-AT_SMALL = ATNetConfig(ear="none", identity_codes=2, motion_codes=2, widths=(4, 4, 4), hidden=4)
-
-
-def bounded(examples: int) -> settings:
-    slow = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
-    return settings(
-        max_examples=examples, derandomize=True, database=None, deadline=None, suppress_health_check=slow
-    )  # fmt: skip
-
-
-@st.composite
-def mutated(draw: st.DrawFn, wholes: tuple[bytes, ...]) -> bytes:
-    """One of `wholes` with bits flipped, bytes overwritten, cut out, or pieces of it put elsewhere."""
-    data = bytearray(draw(st.sampled_from(wholes)))
-    # Most of what decoders believe stands at the beginning.
-    places = st.one_of(st.integers(0, min(120, len(data))), st.integers(0, len(data)))
-    for _ in range(draw(st.integers(1, 5))):
-        at = min(draw(places), len(data))
-        change = draw(st.sampled_from(("flip", "write", "cut", "splice", "end")))
-        if change == "flip" and at < len(data):
-            data[at] ^= 1 << draw(st.integers(0, 7))
-        elif change == "write":
-            piece = draw(st.one_of(st.binary(min_size=1, max_size=8), st.sampled_from((b"\0" * 4, b"\xff" * 4))))
-            data[at : at + len(piece)] = piece
-        elif change == "cut":
-            del data[at : at + draw(st.integers(1, 64))]
-        elif change == "splice":
-            start = draw(st.integers(0, max(0, len(data) - 1)))
-            data[at:at] = data[start : start + draw(st.integers(1, 200))]
-        else:
-            del data[max(1, at) :]
-    return bytes(data)
+from tests.fuzz.doors.image import pictures
+from tests.fuzz.doors.weights import AT_SMALL, LOADERS, VG_SMALL, save_small
+from tests.fuzz.mutation import bounded, mutated
+from tests.fuzz.structured import JSONS
 
 
 @pytest.fixture(scope="module")
@@ -74,26 +38,7 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def _pictures() -> tuple[bytes, ...]:
-    y, x = np.mgrid[:48, :40]
-    array = np.stack([5 * x, 5 * y, (x * y) % 256], axis=-1).astype(np.uint8)
-    picture, exif, files = Image.fromarray(array), Image.Exif(), []
-    exif[0x0112] = 6
-    for kind, options in (
-        ("JPEG", {"exif": exif}), ("JPEG", {"progressive": True}), ("PNG", {}), ("WEBP", {}),
-        ("WEBP", {"lossless": True}),
-        ("GIF", {"save_all": True, "append_images": [picture.rotate(90)]}), ("TIFF", {}), ("BMP", {}), ("JPEG2000", {}),
-        ("AVIF", {}), ("TIFF", {"compression": "tiff_lzw"}), ("PPM", {}),
-    ):  # fmt: skip
-        file = io.BytesIO()
-        picture.save(file, kind, **options)
-        files.append(file.getvalue())
-    file = io.BytesIO()
-    picture.quantize(16).save(file, "PNG", transparency=0)
-    return *files, file.getvalue()
-
-
-PICTURES = _pictures()
+PICTURES = pictures()
 MAGIC = (b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"II*\0", b"BM", b"RIFF")
 MAGIC_OF_SOUND = (b"", b"RIFF\xff\0\0\0WAVE", b"OggS", b"fLaC", b"ID3", b"#EXTM3U\n", b"ffconcat ")
 ANYTHING = st.one_of(hnp.scalar_dtypes(), hnp.array_dtypes())
@@ -221,23 +166,9 @@ class TestTexts:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory) -> Path:
     """Tiny networks and idle motion."""
-    torch.manual_seed(0)
-    folder, rng = tmp_path_factory.mktemp("weights"), np.random.default_rng(0)
-    shape = ShapeModel(
-        rng.normal(0, 30, (68, 3)), rng.normal(size=(2, 204)), np.ones(2), rng.normal(size=(2, 204)),
-        rng.normal(size=(204, 2)),
-    )  # fmt: skip
-    checkpoint.save_at_net(folder, ATNet(AT_SMALL), shape, {})
-    checkpoint.save_net(folder, "vg_net", VGNet(VG_SMALL), {"beta": 0.5})
-    idle = IdleModel(
-        np.zeros((50, 3), np.float32), np.array([25, 25]), np.zeros(8, np.float32), np.array([8]),
-        np.ones(3, np.float32),
-    )  # fmt: skip
-    checkpoint.save_idle(folder, idle, {})
+    folder = tmp_path_factory.mktemp("weights")
+    save_small(folder)
     return folder
-
-
-LOADERS = {"at_net": checkpoint.load_at_nets, "vg_net": checkpoint.load_vg_nets, "idle": checkpoint.load_idle}
 
 
 def assert_weights(folder: Path, name: str) -> None:
@@ -249,13 +180,6 @@ def assert_weights(folder: Path, name: str) -> None:
     if name == "vg_net":
         assert all(type(beta) is float and 0 <= beta for beta in loaded)
         assert all(torch.isfinite(p).all() for net in loaded.values() for p in net.parameters())
-
-
-JSONS = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.just(4)),
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)),
-    max_leaves=6,
-)
 
 
 class TestWeights:
