@@ -5,6 +5,7 @@
 
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,20 +30,28 @@ def _doors() -> list:
 
 @pytest.mark.parametrize("name", _doors())
 def test_what_is_whole_and_what_is_damaged(name):
-    harness.warm(name)
-    door = harness.door(name)
-    for seed in door.seeds():
-        harness.check(name, seed)
-    harness.check(name, b"")
+    bring(name, harness.door(name).EXAMPLES, seeds=3)
 
-    @bounded(door.EXAMPLES)
-    @given(mutated(tuple(door.seeds())))
-    def check(data: bytes) -> None:
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", harness.NAMES)
+def test_more_that_is_damaged(name):
+    bring(name, 10 * harness.door(name).EXAMPLES)
+
+
+def bring(name: str, examples: int, seeds: int | None = None) -> None:
+    """To a door, some of what is whole there, and so many mutations of it."""
+    harness.warm(name)
+    whole = tuple(harness.door(name).seeds()[:seeds])
+    for data in (*whole, b""):
         harness.check(name, data)
 
-    # What kills its decoder is for the box, and not for this process.
-    if not getattr(door, "NATIVE", False) or name == "image":
-        check()
+    @bounded(examples)
+    @given(mutated(whole))
+    def check(data: bytes) -> None:
+        harness.check_apart(name, data) if getattr(harness.door(name), "NATIVE", False) else harness.check(name, data)
+
+    check()
 
 
 @pytest.mark.parametrize("name", ["image", "heic", "sound", "film", "clip", "shard", "index", "weights", "text"])
@@ -111,6 +120,14 @@ class TestHarness:
         with pytest.raises(harness.Finding, match="process"):
             harness.check("x", b"")
         kept[0].communicate()
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+    def test_a_decoder_that_dies_is_none_and_an_error_is_one(self, door):
+        door.one = lambda data: os.kill(os.getpid(), signal.SIGKILL)
+        harness.check_apart("x", b"")
+        door.one = lambda data: 1 / 0
+        with pytest.raises(harness.Finding, match="ZeroDivisionError"):
+            harness.check_apart("x", b"")
 
 
 def _called(*words: str) -> subprocess.CompletedProcess:

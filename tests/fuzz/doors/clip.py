@@ -11,7 +11,7 @@ from atvg.voice.decoding import containers
 from tests.fuzz.doors import film
 from tests.fuzz.harness import laid
 
-SECONDS, EXAMPLES, NATIVE = 30, 20, True
+SECONDS, EXAMPLES, NATIVE = 30, 8, True
 MOST = 40  # frames
 seeds = film.seeds
 
