@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -205,7 +205,7 @@ def shards(pack_dir: str | AnyPath, split: str) -> list[Shard]:
         if index["format"] != FORMAT:
             raise PackError(f"{pack_dir} has pack format {index['format']}, not {FORMAT}; prepare it again")
         found = [
-            Shard(pack_dir / _plain(shard["name"]), int(shard["clips"]), shard.get("sha256"))
+            Shard(pack_dir / _plain(shard["name"]), _counted(shard["clips"]), _summed(shard.get("sha256")))
             for shard in index["shards"]
             if shard["split"] == split
         ]
@@ -226,6 +226,20 @@ def _plain(name: str) -> str:
     if Path(name).name != name:
         raise ValueError(f"{name!r} is not the name of a shard")
     return name
+
+
+def _counted(clips: Any) -> int:
+    """How many clips a shard has; JSON knows infinity, and truth is a number to Python."""
+    if type(clips) is not int or clips < 0:
+        raise ValueError(f"{clips!r} is no number of clips")
+    return clips
+
+
+def _summed(sha256: Any) -> str | None:
+    """A shard's checksum, if it has one."""
+    if sha256 is not None and not isinstance(sha256, str):
+        raise ValueError(f"{sha256!r} is no checksum")
+    return sha256
 
 
 def unpack_clip(key: str, members: dict[str, bytes], with_frames: bool = True) -> Clip:

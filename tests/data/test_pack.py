@@ -117,6 +117,15 @@ class TestRefusals:
         with refuses(PackError, "pack.json"):
             read_all(pack)
 
+    @pytest.mark.parametrize("said", [{"clips": float("inf")}, {"clips": True}, {"clips": -1}, {"sha256": 7}])
+    def test_an_index_of_no_numbers(self, pack, said, refuses):
+        """JSON of Python knows infinity, and a checksum of another kind would differ from every file's."""
+        index = json.loads((pack / "pack.json").read_text())
+        index["shards"] = [shard | said for shard in index["shards"]]
+        (pack / "pack.json").write_text(json.dumps(index))
+        with refuses(PackError, "pack.json is damaged"):
+            read_all(pack)
+
     @pytest.mark.parametrize("number", [1, 99])
     def test_another_format(self, pack, number, refuses):
         index = json.loads((pack / "pack.json").read_text())
