@@ -42,7 +42,7 @@ def filmed(face: np.ndarray, angles: np.ndarray, blinks: tuple[int, ...] = ()) -
 def make_clip(key: str, source_points: np.ndarray) -> Clip:
     transforms = stabilising_transforms(source_points)
     points = geometry.apply(transforms, source_points)
-    silence = np.zeros((0, 20)), np.tile(silent_mfcc80(), (4 * len(points), 1))
+    silence = np.zeros((4 * len(points) + 24, 20)), np.tile(silent_mfcc80(), (4 * len(points), 1))
     return Clip(key, "made", key.split("-")[0], "train", True, NO_FRAMES, points, transforms, *silence)
 
 
