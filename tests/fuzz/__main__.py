@@ -15,14 +15,15 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.fuzz.harness import NAMES, check, door
+from tests.fuzz.harness import NAMES, check
 
 MISSING = "fuzzing is skipped: atheris is not installed (Linux, Python 3.11 or later: pip install 'atheris>=3,<4')"
-MOST_FINDINGS = 20  # of a door in one call; then the same thing is probably found again and again
+MOST_FINDINGS = 20  # of a door in one call, each of which ends a process; then it is probably the same again and again
 LEAST = 3  # seconds that are worth a start
 
 
@@ -31,12 +32,12 @@ class Unable(Exception):
 
 
 class Tally(NamedTuple):
-    """What was done at a door: executions, edges covered at first and at last, and what was found."""
+    """What was done at a door: executions, edges covered at first and at last, and by file what was found."""
 
     executions: int
     first: int
     last: int
-    findings: list[Path]
+    findings: dict[Path, str]
 
 
 def fuzz(name: str, seconds: float, root: Path) -> Tally:
@@ -44,26 +45,33 @@ def fuzz(name: str, seconds: float, root: Path) -> Tally:
     corpus, findings = root / name / "corpus", root / name / "findings"
     for folder in (corpus, findings):
         folder.mkdir(parents=True, exist_ok=True)
-    known, end = set(findings.iterdir()), time.monotonic() + seconds
-    executions, edges, found = 0, [], []
+    end = time.monotonic() + seconds
+    executions, edges, ended = 0, [], 0
+    found: dict[Path, str] = {}
     log = root / name / "log.txt"
-    with log.open("w") as told:
-        while (left := end - time.monotonic()) >= LEAST and len(found) < MOST_FINDINGS:
+    # libFuzzer ends a process without a word: whatever that was working in goes with this folder.
+    with log.open("w") as told, tempfile.TemporaryDirectory() as temporary:
+        settings = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": temporary}
+        while (left := end - time.monotonic()) >= LEAST and ended < MOST_FINDINGS:
             command = [sys.executable, "-m", "tests.fuzz.drive", name, str(corpus), str(findings), str(round(left))]
             at = told.tell()
-            done = subprocess.run(
-                command, stdout=told, stderr=subprocess.STDOUT, env={**os.environ, "OMP_NUM_THREADS": "1"}
-            )
+            done = subprocess.run(command, stdout=told, stderr=subprocess.STDOUT, env=settings)
             said = log.read_bytes()[at:].decode(errors="replace")
             told.seek(0, os.SEEK_END)
             executions += sum(map(int, re.findall(r"number_of_executed_units: (\d+)", said)))
             edges += map(int, re.findall(r"cov: (\d+)", said))
-            new = set(findings.iterdir()) - known
-            known |= new
-            found += sorted(new)
-            if done.returncode and not new:
+            ended += bool(done.returncode)
+            written = [Path(path) for path in re.findall(r"Test unit written to (\S+)", said)]
+            found |= dict.fromkeys(written, _why(said))
+            if done.returncode and not written:
                 raise Unable(f"{name} cannot be fuzzed; see {log}")
     return Tally(executions, edges[0] if edges else 0, max(edges, default=0), found)
+
+
+def _why(said: str) -> str:
+    """What libFuzzer, or Python, tells of how a process ended."""
+    told = re.search(r"Finding: (.*)", said) or re.search(r"ERROR: (libFuzzer: .*)", said)
+    return told[1][:200] if told else "it died"
 
 
 def main() -> None:
@@ -97,10 +105,8 @@ def main() -> None:
             f"{name}: {tally.executions} executions, edges {tally.first} → {tally.last}, "
             f"{len(tally.findings)} findings", flush=True,
         )  # fmt: skip
-        for path in tally.findings:
-            harmless = path.name.startswith("crash") and getattr(door(name), "NATIVE", False)
-            why = " (if the process dies: in use it would be one in a box)" if harmless else ""
-            print(f"  python -m tests.fuzz {name} --replay {path}{why}")
+        for path, why in tally.findings.items():
+            print(f"  {why}\n    python -m tests.fuzz {name} --replay {path}")
         anything |= bool(tally.findings)
     sys.exit(int(anything))
 

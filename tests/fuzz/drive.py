@@ -32,15 +32,11 @@ def main() -> None:
         if not os.path.exists(path):
             with open(path, "wb") as file:
                 file.write(seed)
-    options: dict[str, object] = {
+    options = {
         "max_total_time": seconds, "artifact_prefix": f"{findings}/", "timeout": 4 * door.SECONDS, "max_len": LONGEST,
         "rss_limit_mb": MEGABYTES, "detect_leaks": 0, "print_final_stats": 1, "reload": 0, "verbosity": 1,
+        "report_slow_units": 4 * door.SECONDS,
     }  # fmt: skip
-    if words := getattr(door, "DICTIONARY", ()):
-        path = os.path.join(findings, os.pardir, "words.txt")
-        with open(path, "w") as file:
-            file.writelines('"' + "".join(f"\\x{byte:02x}" for byte in word) + '"\n' for word in words)
-        options["dict"] = path
     harness.warm(name)
     atheris.Setup([sys.argv[0], *(f"-{key}={value}" for key, value in options.items()), corpus], one)
     atheris.Fuzz()

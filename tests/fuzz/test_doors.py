@@ -54,7 +54,7 @@ def bring(name: str, examples: int, seeds: int | None = None) -> None:
     check()
 
 
-@pytest.mark.parametrize("name", ["image", "heic", "sound", "film", "clip", "shard", "index", "weights", "text"])
+@pytest.mark.parametrize("name", ["image", "heic", "sound", "film", "clip", "shard", "weights", "text"])
 def test_what_is_whole_goes_through(name):
     """Or nothing but the first check would be fuzzed: the first seed is no error."""
     door = harness.door(name)
@@ -144,6 +144,11 @@ class TestCommand:
     def test_an_unknown_door_is_named(self):
         said = _called("window", "--minutes", "1")
         assert said.returncode == 2 and "no such door: window" in said.stderr
+
+    def test_why_a_process_ended_is_told_in_a_line(self):
+        assert fuzzing._why("x\nFinding: index: KeyError: 1\n==7== ERROR: libFuzzer: exited") == "index: KeyError: 1"
+        assert fuzzing._why("==7== ERROR: libFuzzer: timeout after 60 s") == "libFuzzer: timeout after 60 s"
+        assert fuzzing._why("INFO: seed") == "it died"
 
     @pytest.mark.long
     @pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason=fuzzing.MISSING)

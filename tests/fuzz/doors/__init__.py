@@ -6,6 +6,5 @@ A door has:
     SECONDS: that one may take at most; on a busy machine too.
     EXAMPLES: how many mutations the quick test tries.
     ready() (only some): starts what stays for the next ones.
-    DICTIONARY (only some): that a mutation may put in, as they are seldom hit upon by chance.
     NATIVE (only where it is in use run in a box): True, if a crash of its decoder harms nobody.
 """
