@@ -48,9 +48,10 @@ class Traces:
         self.cache, self._pid = cache, pid
 
     def files(self) -> list[str]:
-        """All files and folders, as paths in `cache`."""
+        """All files and folders, as paths in `cache`, but for those that each process keeps of its own."""
         found = [os.path.join(folder, name) for folder, *names in os.walk(self.cache) for name in sum(names, [])]
-        return sorted(os.path.relpath(path, self.cache) for path in found)
+        paths = (os.path.relpath(path, self.cache) for path in found)
+        return sorted(path for path in paths if not path.startswith("process-"))
 
     def runs(self) -> list[Path]:
         return list(self.cache.glob("atvg-*/*"))

@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from atvg.scratch import has_room, is_full, remove_abandoned, under_way
 from atvg.studio.explaining import sorry
 from atvg.studio.files import Upload, path_of
 from atvg.studio.memory import give_back
+from atvg.studio.owners import Owners, browser_of, clear_away
 from atvg.studio.settings import KEPT_RECORDINGS, MAX_AGE, PAGE, RECORDING, STALLED, TIDY_EVERY
 
 
@@ -31,10 +32,13 @@ class Guests:
     def __init__(self) -> None:
         self._uploads: defaultdict[str, set[Path]] = defaultdict(set)
         self._lock = threading.Lock()
+        self._owners = Owners()
         self.unfinished: set[Path] = set()  # folders of runs in which this process is working
 
     def keep_tidy(self) -> None:
         """Looks for old files now and then, for ever, in a thread of its own."""
+        with suppress(OSError):  # whoever cannot write there, is told when a file is to be kept
+            self._owners.settle(self.root())
 
         def watch() -> None:
             while True:
@@ -47,6 +51,7 @@ class Guests:
         """Deletes what killed processes left half-made, and what is too old, whichever process it is from."""
         root, long_ago = self.root(), time.time() - MAX_AGE
         remove_abandoned(root, "atvg-*/*")
+        clear_away(root)
         for upload in root.glob("tmp*"):  # so Gradio names what is not whole yet; it forgets those who leave before
             if upload.is_file() and _age(upload) > STALLED:
                 upload.unlink(missing_ok=True)
@@ -61,6 +66,7 @@ class Guests:
             for name, uploads in list(self._uploads.items()):
                 if not (root / f"atvg-{name}").is_dir() and not any(upload.exists() for upload in uploads):
                     del self._uploads[name]
+        self._owners.prune(root)
 
     @staticmethod
     def root() -> Path:
@@ -73,15 +79,43 @@ class Guests:
         return hashlib.sha256(session.encode()).hexdigest()[:16]
 
     def new_run(self, request: gr.Request | None, *uploads: Upload) -> tuple[str, Path]:
-        """A new folder for results, with the key to it, which nobody can guess. Remembers whose the uploads are."""
+        """A new folder for results, with the key to it, which nobody can guess. Remembers whose the uploads are.
+
+        Raises:
+            gr.Error: an upload is another's, or the disk is full.
+        """
+        if not self.may_use(request, *uploads):
+            raise sorry(PAGE["not_yours"])
         name, key = self.name(request), secrets.token_hex(16)
         folder = self.root() / f"atvg-{name}" / key
         try:
             folder.mkdir(parents=True)
         except OSError as error:
             raise (sorry(PAGE["disk_full"]) if is_full(error) else error) from None
+        self._owners.add(self.root(), [folder], browser_of(request))
         self.remember(request, *uploads)
         return name + key, folder
+
+    def bring(self, paths: Iterable[Path], browser: str | None) -> None:
+        """Notes which browser has just brought these uploads; None has no name."""
+        self._owners.add(self.root(), (path.resolve() for path in paths), browser)
+
+    def may_read(self, path: Path, browser: str | None) -> bool:
+        """Whether a browser may be sent a file: not if it is another's.
+
+        Raises:
+            OSError, RuntimeError, ValueError: no file can have that name.
+        """
+        return self._owners.may_read(self.root(), path, browser)
+
+    def may_use(self, request: gr.Request | None, *uploads: Upload) -> bool:
+        """Whether none of the uploads is another's; that they are none at all, is said by whoever opens them."""
+        return all(self._is_free(path, browser_of(request)) for path in map(path_of, uploads) if path)
+
+    def _is_free(self, path: str, browser: str | None) -> bool:
+        with suppress(OSError, RuntimeError, ValueError):  # a name that no file can have, or a link to itself
+            return self._owners.may_use(self.root(), Path(path), browser)
+        return True
 
     @contextmanager
     def removed_on_error(self, folder: Path) -> Iterator[None]:
@@ -107,8 +141,9 @@ class Guests:
     def remember(self, request: gr.Request | None, *uploads: Upload) -> None:
         """Notes whose the uploads are."""
         if getattr(request, "session_hash", None):  # others never leave
+            own = [path for path in map(path_of, uploads) if path and self._is_free(path, browser_of(request))]
             with self._lock:
-                self._uploads[self.name(request)] |= {Path(path).resolve() for path in map(path_of, uploads) if path}
+                self._uploads[self.name(request)] |= {Path(path).resolve() for path in own}
 
     def forget_recordings(self, folder: Path) -> None:
         """Deletes the large recordings of a session's older runs; `folder` is the newest."""
@@ -116,15 +151,15 @@ class Guests:
         for recording in sorted(recordings, key=_age)[KEPT_RECORDINGS - 1 :]:
             shutil.rmtree(recording, ignore_errors=True)
 
-    def run(self, key: str) -> Path:
+    def run(self, key: str, request: gr.Request | None = None) -> Path:
         """The folder of a run.
 
         Raises:
-            RecordingError: there is none.
+            RecordingError: there is none, or it is another browser's.
         """
         known = re.fullmatch(r"([0-9a-f]{16})([0-9a-f]{32})", str(key or ""))
         folder = self.root() / f"atvg-{known[1]}" / known[2] if known else None
-        if folder is None or not folder.is_dir():
+        if folder is None or not folder.is_dir() or not self.may_read(folder, browser_of(request)):
             raise RecordingError(PAGE["no_run"])
         return folder
 
@@ -138,6 +173,7 @@ class Guests:
             self._leave(name)
         for folder in list(self.unfinished):
             shutil.rmtree(folder, ignore_errors=True)
+        self._owners.close()
 
     def _leave(self, name: str) -> None:
         with self._lock:
@@ -149,6 +185,7 @@ class Guests:
                 with suppress(OSError):
                     upload.parent.rmdir()  # it is named after the upload's content
         shutil.rmtree(self.root() / f"atvg-{name}", ignore_errors=True)
+        self._owners.prune(self.root())
         give_back()
 
 

@@ -64,7 +64,9 @@ class Inside:
                 concurrency_id="looking", show_progress="hidden", **named,
             )  # fmt: skip
 
-    def look_inside(self, run: str, frame: int = 0, beta: float = 0.5) -> tuple[str, ...]:
+    def look_inside(
+        self, run: str, frame: int = 0, beta: float = 0.5, request: gr.Request | None = None
+    ) -> tuple[str, ...]:
         """Shows what the networks computed for one frame of a video.
 
         Args:
@@ -79,7 +81,7 @@ class Inside:
             close-up, as equations, wide and tall: base + residual = m, and α·m + (1 − α)·photo.
         """
         with explaining():
-            folder = self._guests.run(run)
+            folder = self._guests.run(run, request)
             recording = open_recording(folder)
             beta = round(make_settings({"beta": beta}).beta, 2)
             moment = recording[frame]
@@ -98,14 +100,14 @@ class Inside:
             )
             return *saved, PAGE["moment"].format(frame, len(recording) - 1, f"{moment.seconds:.2f}"), wide, tall
 
-    def open_inside(self, run: str, beta: float) -> tuple[Any, float, float]:
+    def open_inside(self, run: str, beta: float, request: gr.Request | None = None) -> tuple[Any, float, float]:
         """The scrubber of a new video, at the moment when the mouth is widest open; β as it was drawn; and its rate."""
         with explaining():
-            recording = open_recording(self._guests.run(run))
+            recording = open_recording(self._guests.run(run, request))
             widest = int(mouth_opening(recording.landmarks).argmax())
             return gr.update(maximum=len(recording) - 1, value=widest, interactive=True), beta, float(recording.fps)
 
-    def trajectory(self, run: str) -> tuple[Figure, Figure]:
+    def trajectory(self, run: str, request: gr.Request | None = None) -> tuple[Figure, Figure]:
         """Shows a whole video as curves that can be zoomed into.
 
         Args:
@@ -115,7 +117,7 @@ class Inside:
             Interactive figures: lip opening against the sound with AT-net's PCA codes; the path of every landmark.
         """
         with explaining():
-            recording = open_recording(self._guests.run(run))
+            recording = open_recording(self._guests.run(run, request))
             fps = float(recording.fps)
             codes = trajectory(recording.landmarks, recording.codes, recording.envelope, fps)
             return codes, paths(recording.landmarks, recording.example, fps)

@@ -113,7 +113,7 @@ class Result:
         with explaining():
             if format not in FORMATS:
                 raise BadSettingError(f"format is {str(format)[:80]!r}; choose from: {', '.join(FORMATS)}")
-            source = self._guests.run(run)
+            source = self._guests.run(run, request)
             recording = open_recording(source, in_order=True)
             _, folder = self._guests.new_run(request)
             with self._guests.removed_on_error(folder):

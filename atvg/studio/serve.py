@@ -5,37 +5,21 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
-from starlette.responses import PlainTextResponse
 
 from atvg.errors import ATVGError
-from atvg.scratch import ROOM, has_room
-from atvg.studio.guests import Guests
+from atvg.studio.door import Doorkeeper
 from atvg.studio.page import Page, build
-from atvg.studio.settings import ASSETS, MAX_SESSIONS, MAX_UPLOAD, PAGE, PATIENCE
-
-
-class Doorkeeper:
-    """Turns uploads away that the disk has no room for: Gradio would keep the half of each that it has."""
-
-    def __init__(self, app: Callable):
-        self._app = app
-
-    async def __call__(self, scope: dict[str, Any], receive: Callable, send: Callable) -> None:
-        if scope["type"] == "http" and scope["path"].endswith("/upload"):
-            size = dict(scope["headers"]).get(b"content-length", b"")
-            if not has_room(Guests.root(), ROOM + (int(size) if size.isdigit() else 0)):
-                return await PlainTextResponse(PAGE["disk_full"], 507)(scope, receive, send)
-        await self._app(scope, receive, send)
+from atvg.studio.settings import ASSETS, MAX_SESSIONS, MAX_UPLOAD, PATIENCE
 
 
 LAUNCH: dict[str, Any] = {
     "theme": gr.themes.Base.load(str(ASSETS / "theme.json")), "css_paths": ASSETS / "style.css",
     "max_file_size": MAX_UPLOAD, "footer_links": ["api", "settings"], "enable_monitoring": False, "run_history": False,
+    "num_workers": 0,  # they would serve files past the doorkeeper
     "mcp_server": True, "state_session_capacity": MAX_SESSIONS, "app_kwargs": {"middleware": [Middleware(Doorkeeper)]},
 }  # fmt: skip
 

@@ -12,6 +12,7 @@ MAX_FRAMES = 3600  # of a dubbed film: two minutes at 30 a second, or one at 60
 MAX_UPLOAD = "200mb"  # two minutes of film, as phones make it
 LONGEST = 300  # characters of an error
 MAX_AGE, TIDY_EVERY = 3600, 600  # of what visitors bring and get, seconds
+COOKIE = "atvg_browser"  # 128 random bits, by which a browser gets its own files and nobody else's
 MAX_WAITING = 12  # jobs; whoever comes then is told at once that the studio is busy
 MAX_SESSIONS = 100  # whose page Gradio keeps in memory, 0.2 MB each, also for an hour after they have left
 STALLED = 600  # an upload of which nothing has come for so many seconds will never be whole

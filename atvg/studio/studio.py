@@ -57,6 +57,8 @@ class Studio:
         if self.busy:
             verdicts[0] = gr.validate(False, PAGE["busy"])
             return verdicts
+        if not self.guests.may_use(request, *inputs):  # the job itself says so
+            return verdicts
         self._entering += 1
         try:
             await asyncio.to_thread(open_voice, inputs[1], *part)

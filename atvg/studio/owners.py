@@ -1,0 +1,114 @@
+"""Which browser brought or got which file, and what a killed process leaves behind of theirs.
+
+A browser is known by a cookie. Programs have none, and pages within pages of others (as on Hugging Face) get none: what
+is theirs is open to whoever knows its name, of which 128 bits or more are random.
+"""
+
+import re
+import secrets
+import shutil
+import threading
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+from atvg.scratch import abandoned, under_way
+from atvg.studio.settings import COOKIE
+
+HOUSES = "process-*"  # a folder for each process that is at work
+_LIST = "list.txt"  # in it: one path below the root a line
+_RUN, _UPLOAD = re.compile(r"atvg-[0-9a-f]{16}"), re.compile(r"[0-9a-f]{64}")
+
+
+class Owners:
+    """Of each upload and of each folder of results under `root` the browsers that may read it; None is any."""
+
+    def __init__(self) -> None:
+        self._of: dict[Path, set[str | None]] = {}
+        self._lock = threading.Lock()
+        self._list: Path | None = None
+        self._alive = ExitStack()
+
+    def settle(self, root: Path) -> None:
+        """Keeps a list on the disk from now on, which the next process clears away if this one is killed.
+
+        Raises:
+            OSError: nothing can be written there.
+        """
+        house = root / HOUSES.replace("*", secrets.token_hex(8))
+        house.mkdir(parents=True)
+        self._alive.enter_context(under_way(house))
+        self._list = house / _LIST
+        self._alive.callback(shutil.rmtree, house, ignore_errors=True)
+
+    def close(self) -> None:
+        """This process has nothing on the disk any more."""
+        self._list = None
+        self._alive.close()
+
+    def add(self, root: Path, paths: Iterable[Path], browser: str | None) -> None:
+        """Notes whose uploads or folders of results those under `root` are."""
+        with self._lock:
+            keys = [key for path in paths if (key := _key(root, path))]
+            for key in keys:
+                self._of.setdefault(key, set()).add(browser)
+            with suppress(OSError):  # a full disk: then what a kill leaves here stays until it is old
+                if self._list:
+                    with self._list.open("a", encoding="utf-8") as file:
+                        file.writelines(f"{key.relative_to(root).as_posix()}\n" for key in keys)
+
+    def may_read(self, root: Path, path: Path, browser: str | None) -> bool:
+        """Whether a browser may be sent a file; what lies outside of `root` is the business of others."""
+        path = path.resolve()
+        if not path.is_relative_to(root):
+            return True
+        owners = self._of.get(key, set()) if (key := _key(root, path)) else set()
+        return None in owners or browser in owners
+
+    def may_use(self, root: Path, path: Path, browser: str | None) -> bool:
+        """Whether it may be worked with: not if it is another's; nor if it is gone, so that nobody learns which."""
+        key = _key(root, path.resolve())
+        nobodys = key is not None and key not in self._of and path.exists()
+        return nobodys or self.may_read(root, path, browser)
+
+    def prune(self, root: Path) -> None:
+        """Forgets what is gone, in memory and on the list."""
+        with self._lock:
+            self._of = {key: owners for key, owners in self._of.items() if key.exists()}
+            with suppress(OSError):
+                if self._list:
+                    fresh = self._list.with_suffix(".new")
+                    lines = [f"{key.relative_to(root).as_posix()}\n" for key in self._of if key.is_relative_to(root)]
+                    fresh.write_text("".join(lines), encoding="utf-8")
+                    fresh.replace(self._list)
+
+
+def browser_of(request: Any) -> str | None:
+    """The name that a browser was given, by its request of whatever kind; None if it has none, or one nobody gave."""
+    cookies = getattr(request, "cookies", None) or {}
+    known = re.fullmatch("[0-9a-f]{32}", str(cookies.get(COOKIE, "")))
+    return known[0] if known else None
+
+
+def clear_away(root: Path) -> None:
+    """Deletes whatever the lists of dead processes name, and the lists."""
+    for house in root.glob(HOUSES):
+        if not abandoned(house):
+            continue
+        with suppress(OSError, UnicodeDecodeError):
+            for line in (house / _LIST).read_text(encoding="utf-8").splitlines():
+                if key := _key(root, root / line):
+                    shutil.rmtree(key, ignore_errors=True) if key.is_dir() else key.unlink(missing_ok=True)
+                    with suppress(OSError):  # others have something in it
+                        key.parent.rmdir()
+        shutil.rmtree(house, ignore_errors=True)
+
+
+def _key(root: Path, path: Path) -> Path | None:
+    """What has an owner: the file of an upload, the folder of a run; None for anything else."""
+    if not path.is_relative_to(root) or ".." in path.parts:
+        return None
+    parts = path.relative_to(root).parts
+    known = len(parts) >= 2 and (_RUN.fullmatch(parts[0]) or _UPLOAD.fullmatch(parts[0]) and len(parts) == 2)
+    return root.joinpath(*parts[:2]) if known else None
