@@ -55,7 +55,7 @@ class Doorkeeper:
                 refused = JSONResponse({"detail": f"File not allowed: {asked[1]}."}, 403)
                 return await refused(scope, receive, send)
             send = _for_one_only(send)
-        elif _SHUT.fullmatch(path):
+        elif _SHUT.fullmatch(path) or not _may_follow(guests, connection, path, browser):
             return await JSONResponse({"detail": "Not Found"}, 404)(scope, receive, send)
         elif path.rstrip("/").endswith("/upload"):
             size = connection.headers.get("content-length", "")
@@ -69,6 +69,14 @@ class Doorkeeper:
 
 def _guests(scope: dict[str, Any]) -> Guests:
     return scope["app"].get_blocks().guests
+
+
+def _may_follow(guests: Guests, connection: HTTPConnection, path: str, browser: str | None) -> bool:
+    """Not if a session's messages are asked for, or its heart that stops with the connection, which is another's."""
+    beat = re.fullmatch(r"(?:/gradio_api)?/heartbeat/([^/]+)/?", path)
+    heard = path.rstrip("/").endswith("/queue/data") and connection.query_params.get("session_hash")
+    session = beat[1] if beat else heard
+    return not session or guests.may_follow(session, browser)
 
 
 def _is_open(guests: Guests, asked: str, browser: str | None) -> bool:

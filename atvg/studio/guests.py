@@ -108,6 +108,10 @@ class Guests:
         """
         return self._owners.may_read(self.root(), path, browser)
 
+    def may_follow(self, session: str, browser: str | None) -> bool:
+        """Whether a browser may hear what a session is told, and end it: not if another began it."""
+        return self._owners.may_follow(session, browser)
+
     def may_use(self, request: gr.Request | None, *uploads: Upload) -> bool:
         """Whether none of the uploads is another's; that they are none at all, is said by whoever opens them."""
         return all(self._is_free(path, browser_of(request)) for path in map(path_of, uploads) if path)

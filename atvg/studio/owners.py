@@ -8,6 +8,7 @@ import re
 import secrets
 import shutil
 import threading
+from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from atvg.scratch import abandoned, under_way
 from atvg.studio.settings import COOKIE
 
 HOUSES = "process-*"  # a folder for each process that is at work
+SESSIONS = 10_000  # that are remembered, two megabytes: many more than are ever open
 _LIST = "list.txt"  # in it: one path below the root a line
 _RUN, _UPLOAD = re.compile(r"atvg-[0-9a-f]{16}"), re.compile(r"[0-9a-f]{64}")
 
@@ -26,6 +28,7 @@ class Owners:
 
     def __init__(self) -> None:
         self._of: dict[Path, set[str | None]] = {}
+        self._sessions: OrderedDict[str, str] = OrderedDict()  # of browsers with a name
         self._lock = threading.Lock()
         self._list: Path | None = None
         self._alive = ExitStack()
@@ -71,6 +74,15 @@ class Owners:
         key = _key(root, path.resolve())
         nobodys = key is not None and key not in self._of and path.exists()
         return nobodys or self.may_read(root, path, browser)
+
+    def may_follow(self, session: str, browser: str | None) -> bool:
+        """Whether a browser may hear what a session is told, and end it: not if another began it."""
+        with self._lock:
+            if browser and session not in self._sessions:
+                self._sessions[session] = browser
+                if len(self._sessions) > SESSIONS:
+                    self._sessions.popitem(last=False)
+            return self._sessions.get(session, browser) == browser
 
     def prune(self, root: Path) -> None:
         """Forgets what is gone, in memory and on the list."""

@@ -15,7 +15,6 @@ from atvg.studio.door import Doorkeeper
 from atvg.studio.page import Page, build
 from atvg.studio.settings import ASSETS, MAX_SESSIONS, MAX_UPLOAD, PATIENCE
 
-
 LAUNCH: dict[str, Any] = {
     "theme": gr.themes.Base.load(str(ASSETS / "theme.json")), "css_paths": ASSETS / "style.css",
     "max_file_size": MAX_UPLOAD, "footer_links": ["api", "settings"], "enable_monitoring": False, "run_history": False,
