@@ -1,6 +1,7 @@
 """The app in this process; or ``python app.py`` as one of its own, to be loaded, starved and killed."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import urllib.request
 import wave
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,30 @@ def until(done: Callable[[], Any], what: str = "", patience: float = PATIENCE) -
             return result
         time.sleep(0.1)
     raise TimeoutError(f"waited {patience} s in vain {what}".rstrip())
+
+
+@contextmanager
+def disk(folder: Path, megabytes: int) -> Iterator[bool]:
+    """A small disk in a new folder, and whether that is allowed here; else it is a folder like any other."""
+    folder.mkdir()
+    size = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
+    mounted = shutil.which("mount") is not None and subprocess.run(size, capture_output=True).returncode == 0
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(folder: Path, left: int) -> Path:
+    """A file that leaves so many bytes of a disk."""
+    ballast = folder / "ballast"
+    with ballast.open("wb") as file:
+        while (free := shutil.disk_usage(folder).free - left) > 0:
+            with suppress(OSError):  # somebody else was quicker
+                os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size + free)
+                break
+    return ballast
 
 
 def write_wav(path: Path, samples: np.ndarray) -> Path:

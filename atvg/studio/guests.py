@@ -55,7 +55,8 @@ class Guests:
         for upload in root.glob("tmp*"):  # so Gradio names what is not whole yet; it forgets those who leave before
             if upload.is_file() and _age(upload) > STALLED:
                 upload.unlink(missing_ok=True)
-        for folder in [*root.glob("atvg-*/*"), *root.glob("[0-9a-f]" * 64)]:
+        working = set(self.unfinished)  # whose clock may have jumped
+        for folder in {*root.glob("atvg-*/*"), *root.glob("[0-9a-f]" * 64)} - working:
             with suppress(OSError):  # its owner may be leaving just now
                 if min(path.stat().st_mtime for path in (folder, *folder.iterdir())) < long_ago:
                     shutil.rmtree(folder)

@@ -59,6 +59,16 @@ def test_old_results_go_even_if_nobody_leaves(cache):
     assert not new.parent.exists()
 
 
+def test_what_is_being_made_stays_though_the_clock_jumps(cache, monkeypatch):
+    guests, visitor, now = Guests(), SimpleNamespace(session_hash="at work"), time.time()
+    _, folder = guests.new_run(visitor)
+    with guests.removed_on_error(folder), monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: now + 7200)
+        guests.tidy()
+        assert folder.is_dir()
+    guests.leave(visitor)
+
+
 def test_old_uploads_go_whichever_process_they_are_from(cache):
     old, new, foreign = (_upload(cache, name) for name in ("a" * 64, "b" * 64, "somebody elses"))
     for path in (old, foreign):

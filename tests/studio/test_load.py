@@ -14,80 +14,55 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
-import imageio_ffmpeg
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.client import Endpoint
 from gradio_client.exceptions import AppError, ValidationError
-from PIL import Image
 
 from atvg.animator import Animator
 from atvg.cli import main
 from atvg.scratch import MARK, under_way
 from tests.marks import quick
-from tests.server import PATIENCE, ROOT, Server, Traces, encoders, leave, name_of, until, visitor, visitors, write_wav
+from tests.people import bring_photo, bring_voice, colour, frames, is_own, look
+from tests.server import (
+    PATIENCE,
+    ROOT,
+    Server,
+    Traces,
+    disk,
+    encoders,
+    fill,
+    leave,
+    name_of,
+    until,
+    visitor,
+    visitors,
+    write_wav,
+)
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in Linux's /proc")
 
 PAGE = json.loads((ROOT / "assets" / "page.json").read_text(encoding="utf-8"))
 USERS, DOZEN = 50, 12
-SIDE, BAND = 256, 40  # pixels of a photo, and of the stripe of its own colour at its lower edge
-LEVELS = (40, 100, 160, 220)  # of red, green and blue of a stripe: 64 colours
 OWN = {"vibe_edit_history"}  # an empty folder that Gradio makes at its start
 LONG = 110  # seconds of sound: nobody waits until that is drawn
 SLOW = 20  # seconds of sound: enough to still be drawn while a few more come
 
 
-def colour(number: int) -> tuple[int, ...]:
-    return tuple(LEVELS[number // 4**i % 4] for i in range(3))
-
-
-def frames(number: int) -> int:
-    return 10 + number % 7
-
-
 @pytest.fixture(scope="module")
 def things(astronaut, tmp_path_factory) -> SimpleNamespace:
     """``photo(i)`` and ``voice(i)``, no two alike, and two long voices."""
-    folder, small = tmp_path_factory.mktemp("things"), Image.fromarray(astronaut).resize((SIDE, SIDE))
-    noise = np.random.default_rng(0).uniform(-0.3, 0.3, LONG * 16_000)
+    folder, noise = tmp_path_factory.mktemp("things"), np.random.default_rng(0).uniform(-0.3, 0.3, LONG * 16_000)
 
     def photo(number: int) -> Path:
-        path, picture = folder / f"{number}.png", np.array(small)
-        picture[-BAND:] = colour(number)
-        Image.fromarray(picture).save(path)
-        return path
+        return bring_photo(folder, astronaut, number)
 
     def voice(number: int) -> Path:
-        return write_wav(folder / f"{number}.wav", noise[number : number + frames(number) * 640])
+        return bring_voice(folder, noise, number)
 
     long, slow = write_wav(folder / "long.wav", noise), write_wav(folder / "slow.wav", noise[: SLOW * 16_000])
     return SimpleNamespace(photo=photo, voice=voice, long=long, slow=slow)
-
-
-@contextlib.contextmanager
-def disk(folder: Path, megabytes: int) -> Iterator[bool]:
-    """A small disk in a new folder, and whether that is allowed here; else it is a folder like any other."""
-    folder.mkdir()
-    size = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
-    mounted = shutil.which("mount") is not None and subprocess.run(size, capture_output=True).returncode == 0
-    try:
-        yield mounted
-    finally:
-        if mounted:
-            subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def fill(folder: Path, left: int) -> Path:
-    """A file that leaves so many bytes of a disk."""
-    ballast = folder / "ballast"
-    with ballast.open("wb") as file:
-        while (free := shutil.disk_usage(folder).free - left) > 0:
-            with contextlib.suppress(OSError):  # somebody else was quicker
-                os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size + free)
-                break
-    return ballast
 
 
 @pytest.fixture(scope="module")
@@ -125,26 +100,6 @@ def begin(client: Client, things: SimpleNamespace, number: int, voice: Path | No
 
 def drawing(job: Any) -> bool:
     return any("Frame" in outputs[5] for outputs in job.outputs())
-
-
-def is_own(result: tuple, number: int) -> bool:
-    """Whether a video shows the stripe and lasts as long as what this one sent, and its settings say so."""
-    video, settings = _path(result[0]), _path(result[3])
-    made = json.loads(Path(settings).read_text(encoding="utf-8"))["settings"]
-    return made["seed"] == number and look(video) == (colour(number), frames(number))
-
-
-def _path(output: dict[str, Any]) -> str:
-    return output["video"]["path"] if "video" in output else output["path"]
-
-
-def look(video: str) -> tuple[tuple[int, ...], int]:
-    """The colour of the stripe in the first frame, as one of those there are, and the number of frames."""
-    reader = imageio_ffmpeg.read_frames(video)
-    width, height = next(reader)["size"]
-    pictures = [np.frombuffer(frame, np.uint8).reshape(height, width, 3) for frame in reader]
-    seen = pictures[0][-BAND + 8 :, : width // 2].reshape(-1, 3).mean(0)
-    return tuple(min(LEVELS, key=lambda level: abs(level - value)) for value in seen), len(pictures)
 
 
 def nothing_left(server: Server) -> bool:

@@ -1,0 +1,177 @@
+"""How people behave at the app: what each of them does there, and a diary of what became of it."""
+
+import base64
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError, ValidationError
+
+from atvg.studio.settings import PAGE
+from tests.people import bring_photo, bring_voice, is_own, path_in
+from tests.server import Server, visitor
+from tests.trouble import near
+
+KINDS = {"animate": 0.46, "abandon": 1 / 3, "rubbish": 0.1, "live": 0.06, "dub": 0.05}  # of the jobs
+PIECES, PIECE = 5, 3_200  # of a live voice, samples of each at 16 kHz
+AGAIN, PATIENCE = 3.0, 300  # seconds until somebody who was told that it is busy tries again, and until all give up
+
+
+class Entry(NamedTuple):
+    """Something that somebody waited for; times of a clock that does not jump."""
+
+    kind: str
+    began: float
+    ended: float
+    outcome: str  # "own", "busy", "said" (a line that says what to do), "gone", or what went wrong
+
+
+class Diary:
+    """What became of everyone's jobs, and how long it took."""
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+        self._lock = threading.Lock()
+
+    def add(self, kind: str, began: float, outcome: str) -> None:
+        with self._lock:
+            self._entries.append(Entry(kind, began, time.monotonic(), outcome))
+
+    def report(self, troubles: list[float]) -> dict[str, Any]:
+        """Outcomes, percentiles of seconds, wrong results, failures that no trouble explains, and the unfairness.
+
+        ``overtaken`` is by how many who came a second later or more somebody was overtaken at most.
+        """
+        seconds, outcomes = defaultdict(list), defaultdict(Counter)
+        for entry in self._entries:
+            known = entry.outcome in ("own", "busy", "said", "gone", "wrong")
+            outcomes[entry.kind][entry.outcome if known else "failed"] += 1
+            if entry.outcome in ("own", "said") and not near(troubles, entry.began, entry.ended):
+                seconds[entry.kind].append(entry.ended - entry.began)
+        drawn = [entry for entry in self._entries if entry.kind == "animate" and entry.outcome == "own"]
+        overtaken = [sum(b.began > a.began + 1 and b.ended < a.ended - 1 for b in drawn) for a in drawn]
+        strange = [e for e in self._entries if e.outcome not in ("own", "busy", "said", "gone")]
+        return {
+            "outcomes": {kind: dict(counts) for kind, counts in sorted(outcomes.items())},
+            "seconds_by_kind": {kind: _percentiles(each) for kind, each in sorted(seconds.items())},
+            "wrong": sum(entry.outcome == "wrong" for entry in strange),
+            "failures": [f"{e.kind}: {e.outcome}" for e in strange if not near(troubles, e.began, e.ended)],
+            "failures_in_trouble": [f"{e.kind}: {e.outcome}" for e in strange if near(troubles, e.began, e.ended)],
+            "overtaken": max(overtaken, default=0),
+        }  # fmt: skip
+
+
+def _percentiles(seconds: list[float]) -> dict[str, float]:
+    found = {f"p{at}": round(float(np.percentile(seconds, at)), 3) for at in (50, 95, 99)}
+    return {"n": len(seconds)} | found | {"max": round(max(seconds), 3)}
+
+
+class Wardrobe:
+    """Photos and voices of which neighbours have different ones, and rubbish."""
+
+    def __init__(self, folder: Path):
+        from skimage import data
+
+        self._folder, self._face = folder / "brought", data.astronaut()
+        self._folder.mkdir()
+        self._noise = np.random.default_rng(0).uniform(-0.3, 0.3, 20_000)
+        self.photos = [bring_photo(self._folder, self._face, number) for number in range(64)]
+        self.voices = [bring_voice(self._folder, self._noise, number) for number in range(64)]
+        self.rubbish = self._folder / "rubbish.png"
+        self.rubbish.write_bytes(np.random.default_rng(1).bytes(5_000))
+        sound = (self._noise[:PIECE] * 32767).astype("<i2").tobytes()
+        self.piece = base64.b64encode(sound).decode()
+
+
+class Visit:
+    """One person with so many jobs, and a pause after each."""
+
+    def __init__(self, server: Server, wardrobe: Wardrobe, diary: Diary, number: int, jobs: int, pause: float):
+        self._server, self._wardrobe, self._diary = server, wardrobe, diary
+        self._number, self._jobs, self._pause = number, jobs, pause
+        self._random = np.random.default_rng(number)
+
+    def run(self) -> None:
+        """From the first to the last job, and away."""
+        client = visitor(self._server.address)
+        for job in range(self._jobs):
+            chosen = self._random.choice(list(KINDS), p=np.array(list(KINDS.values())) / sum(KINDS.values()))
+            number = (7 * self._number + job) % 64
+            began = time.monotonic()
+            try:
+                getattr(self, f"_{chosen}")(client, number)
+            except Exception as error:  # all of them are in the report
+                self._diary.add(str(chosen), began, f"{type(error).__name__}: {error}"[:300])
+            if chosen == "abandon":  # and somebody else sits down
+                client.close()
+                client = visitor(self._server.address)
+            time.sleep(self._pause)
+        client.close()
+
+    def _animate(self, client: Client, number: int) -> tuple | None:
+        photo, voice = (handle_file(each[number]) for each in (self._wardrobe.photos, self._wardrobe.voices))
+        self._timed("check_face", lambda: client.predict(photo, api_name="/check_face")[2]["found"])
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            began = time.monotonic()
+            try:
+                result = client.predict(photo, voice, seed=number, natural=False, api_name="/animate")
+            except (AppError, ValidationError) as error:
+                if PAGE["busy"] not in str(error):
+                    raise
+                self._diary.add("animate", began, "busy")
+                time.sleep(AGAIN * self._random.uniform(0.5, 1.5))
+                continue
+            self._diary.add("animate", began, "own" if is_own(result, number) else "wrong")
+            return result
+        return None
+
+    def _abandon(self, client: Client, number: int) -> None:
+        photo, voice = (handle_file(each[number]) for each in (self._wardrobe.photos, self._wardrobe.voices))
+        began = time.monotonic()
+        client.submit(photo, voice, api_name="/animate")
+        time.sleep(self._random.uniform(0, 2))
+        self._diary.add("abandon", began, "gone")
+
+    def _rubbish(self, client: Client, number: int) -> None:
+        rubbish, voice = handle_file(self._wardrobe.rubbish), handle_file(self._wardrobe.voices[number])
+        began = time.monotonic()
+        try:
+            client.predict(rubbish, voice, api_name="/animate")
+        except (AppError, ValidationError) as error:
+            busy = PAGE["busy"] in str(error)
+            self._diary.add("rubbish", began, "busy" if busy else "said" if "\n" not in str(error) else "wrong")
+        else:
+            self._diary.add("rubbish", began, "wrong")
+
+    def _live(self, client: Client, number: int) -> None:
+        began = time.monotonic()
+        try:
+            key = client.predict(handle_file(self._wardrobe.photos[number]), api_name="/live_start")
+        except AppError:
+            return self._diary.add("live_start", began, "busy")
+        self._diary.add("live_start", began, "own")
+        shown = 0
+        for _ in range(PIECES):
+            began = time.monotonic()
+            shown += len(client.predict(key, 16_000, self._wardrobe.piece, api_name="/live")["frames"])
+            self._diary.add("live", began, "own")
+        shown += len(client.predict(key, api_name="/live_stop")["frames"])
+        self._timed("live_stop", lambda: shown == PIECES * PIECE // 640)
+
+    def _dub(self, client: Client, number: int) -> None:
+        """The video that was just made, with another voice; a video alone where the page dubs nothing."""
+        made = self._animate(client, number)
+        if made is None or "/dub" not in client.view_api(return_format="dict")["named_endpoints"]:
+            return
+        film, voice = handle_file(path_in(made[0])), handle_file(self._wardrobe.voices[number])
+        self._timed("dub", lambda: Path(path_in(client.predict(film, voice, api_name="/dub")[0])).is_file())
+
+    def _timed(self, kind: str, work: Callable[[], bool]) -> None:
+        began = time.monotonic()
+        self._diary.add(kind, began, "own" if work() else "wrong")
