@@ -8,17 +8,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
 import numpy as np
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError, ValidationError
 
 from atvg.studio.settings import PAGE
 from tests.people import bring_photo, bring_voice, is_own, path_in
-from tests.server import Server, visitor
+from tests.server import Server, until, visitor
 from tests.trouble import near
 
 KINDS = {"animate": 0.46, "abandon": 1 / 3, "rubbish": 0.1, "live": 0.06, "dub": 0.05}  # of the jobs
 PIECES, PIECE = 5, 3_200  # of a live voice, samples of each at 16 kHz
+TRIES = 5
 AGAIN, PATIENCE = 3.0, 300  # seconds until somebody who was told that it is busy tries again, and until all give up
 
 
@@ -98,7 +100,7 @@ class Visit:
 
     def run(self) -> None:
         """From the first to the last job, and away."""
-        client = visitor(self._server.address)
+        client = self._come()
         for job in range(self._jobs):
             chosen = self._random.choice(list(KINDS), p=np.array(list(KINDS.values())) / sum(KINDS.values()))
             number = (7 * self._number + job) % 64
@@ -109,9 +111,22 @@ class Visit:
                 self._diary.add(str(chosen), began, f"{type(error).__name__}: {error}"[:300])
             if chosen == "abandon":  # and somebody else sits down
                 client.close()
-                client = visitor(self._server.address)
+                client = self._come()
             time.sleep(self._pause)
         client.close()
+
+    def _come(self) -> Client:
+        """Opens the page; who gets none in time tries again."""
+        for _ in range(TRIES):
+            began = time.monotonic()
+            try:
+                client = visitor(self._server.address)
+            except (httpx.HTTPError, ValueError) as error:
+                self._diary.add("page", began, f"{type(error).__name__}: {error}"[:300])
+            else:
+                self._diary.add("page", began, "own")
+                return client
+        raise TimeoutError("the page does not open")
 
     def _animate(self, client: Client, number: int) -> tuple | None:
         photo, voice = (handle_file(each[number]) for each in (self._wardrobe.photos, self._wardrobe.voices))
@@ -134,7 +149,8 @@ class Visit:
     def _abandon(self, client: Client, number: int) -> None:
         photo, voice = (handle_file(each[number]) for each in (self._wardrobe.photos, self._wardrobe.voices))
         began = time.monotonic()
-        client.submit(photo, voice, api_name="/animate")
+        job = client.submit(photo, voice, api_name="/animate")
+        until(lambda: job.done() or job.status().code.name != "STARTING", "for a job to arrive")
         time.sleep(self._random.uniform(0, 2))
         self._diary.add("abandon", began, "gone")
 
@@ -161,13 +177,14 @@ class Visit:
             began = time.monotonic()
             shown += len(client.predict(key, 16_000, self._wardrobe.piece, api_name="/live")["frames"])
             self._diary.add("live", began, "own")
+        began = time.monotonic()
         shown += len(client.predict(key, api_name="/live_stop")["frames"])
-        self._timed("live_stop", lambda: shown == PIECES * PIECE // 640)
+        self._diary.add("live_stop", began, "own" if shown == PIECES * PIECE // 640 else "wrong")
 
     def _dub(self, client: Client, number: int) -> None:
         """The video that was just made, with another voice; a video alone where the page dubs nothing."""
         made = self._animate(client, number)
-        if made is None or "/dub" not in client.view_api(return_format="dict")["named_endpoints"]:
+        if made is None or "/dub" not in client.view_api(print_info=False, return_format="dict")["named_endpoints"]:
             return
         film, voice = handle_file(path_in(made[0])), handle_file(self._wardrobe.voices[number])
         self._timed("dub", lambda: Path(path_in(client.predict(film, voice, api_name="/dub")[0])).is_file())

@@ -33,7 +33,7 @@ def test_they_never_see_each_others_results(page, photo, hopper, tmp_path):
 
 def test_nothing_of_theirs_outlives_the_session(cache):
     one, other = (SimpleNamespace(session_hash=name) for name in ("one", "other"))
-    upload = _upload(cache, "shared"), _upload(cache, "own")
+    upload = _upload(cache, "e" * 64), _upload(cache, "f" * 64)
     guests = Guests()
     key, folder = guests.new_run(one, *({"path": str(path)} for path in upload))
     (folder / "talking-face.mp4").write_bytes(b"film")
