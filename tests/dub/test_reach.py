@@ -35,7 +35,7 @@ class TestReach:
 def chunk(shift: float, attention: float = 0.5) -> Chunk:
     """Two frames of a grey film; everything is moved down, and the network adds 40."""
     crops = np.full((2, 128, 128, 3), 100, np.uint8)
-    scene = Scene(crops[0], np.eye(2, 3), FACE, FACE, np.ones(3, np.float32), None)
+    scene = Scene(crops[0], np.eye(2, 3), FACE, FACE, np.ones(3, np.float32), None, 0)
     moves = np.zeros((2, 64, 64, 2), np.float32)
     moves[..., 1] = shift
     spoken = np.stack([opened(FACE, 6)] * 2)

@@ -489,6 +489,7 @@ def test_tabs_can_be_reached_by_keyboard(visitor):
 def test_nothing_is_wider_than_a_phone(visitor, theme):
     visitor.resize(390, 844, 2)
     visitor.open(theme)
+    visitor.complaints()  # of the page just left, that its connection was cut
     for tab in browser.TABS:
         visitor.turn_to(tab)
         assert visitor.ask("document.documentElement.scrollWidth") <= 391, tab
