@@ -247,7 +247,7 @@ class TestTime:
         landmarks = faces(2, 5)
         turned = Turned(pictures(10, seed=5).unflatten(0, (2, 5)), faces(2, 5, seed=6)) if moving else None
         early, late = (
-            (Turned(*(part[:, :cut] for part in turned)), Turned(*(part[:, cut:] for part in turned)))
+            (Turned(*(part[:, :cut] for part in turned[:2])), Turned(*(part[:, cut:] for part in turned[:2])))
             if moving else (None, None)
         )  # fmt: skip
         whole, end = net(code, landmarks, turned=turned)
