@@ -74,10 +74,12 @@ def _begin(
     """Forks. Returns a pipe that ends with the process, and its ID."""
     source, sink, sheet = descriptors
     line, other = os.pipe()
-    process = os.fork()
+    parent, process = os.getpid(), os.fork()
     if process == 0:
         with contextlib.suppress(BaseException):
             ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+            if os.getppid() != parent:  # it died before, and nobody would ever end this one
+                os._exit(0)
             control.close()
             _close_all_but(source, sink, sheet, other)
             by_name = (f"/proc/self/fd/{source}",) if request["names"] else ()

@@ -20,6 +20,7 @@ def test_the_app_is_started_visited_and_ended():
     assert 300 < figures["rest_mb"] < figures["first_mb"] == figures["drawing_mb"] < 1024
 
 
+@pytest.mark.long
 def test_an_app_that_does_not_start_is_told(tmp_path, refuses):
     with refuses(ATVGError, "atvg app"):
         app.time_app(str(tmp_path), jobs=1)

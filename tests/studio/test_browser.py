@@ -233,6 +233,7 @@ def test_a_link_carries_the_settings(visitor):
     visitor.hears("Link copied", ".toast-wrap")
     visitor.driver.get(link + "&pitch=steep&seed=7&tab=talk")
     visitor.hears("pitch", ".toast-wrap")
+    visitor.complaints()  # of the page just left, that its connection was cut
     visitor.hears("Face found", "#said")
     visitor.unfold("Head and mouth")
     visitor.until("document.querySelector(\"input[aria-label='range slider for Turn (yaw)']\")?.value == '3'")

@@ -10,7 +10,7 @@ from atvg.face import pixels
 from tests import heic, icc
 from tests.fuzz.harness import as_file
 
-SECONDS, EXAMPLES, NATIVE = 15, 50, True
+SECONDS, EXAMPLES, NATIVE = 15, 10, True
 
 
 @cache

@@ -11,7 +11,7 @@ from atvg.face import heic, pixels
 from tests import icc
 from tests.fuzz.harness import as_file
 
-SECONDS, EXAMPLES, NATIVE = 15, 50, True
+SECONDS, EXAMPLES, NATIVE = 15, 10, True
 
 
 def pictures() -> tuple[bytes, ...]:
