@@ -178,7 +178,7 @@ class _Stage:
             number, crop = photo.frame, photo.crop(subject)
         else:
             number, crop = photo[0], warp_to_crop(photo[1], subject.matrices[photo[0]])
-        self._light = _light(crop[None], subject.own[[number]])[0]
+        self._light = light_of(crop[None], subject.own[[number]])[0]
         self._filmed = filmed and filmed._replace(light=filmed.light / torch.from_numpy(self._light))
         self._drawer = pipeline.drawer(crop, subject.own[number], settings.beta, teeth=settings.teeth)
         self._keeps = float(np.exp(-1 / (_SETTLED * fps)))
@@ -189,7 +189,7 @@ class _Stage:
         subject, numbers = self._subject, [number for number, _ in taken]
         own, rest, share = subject.own[numbers], subject.rest[numbers], subject.share[numbers]
         crops = np.stack([warp_to_crop(picture, subject.matrices[number]) for number, picture in taken])
-        light = self._settled(_light(crops, own) / self._light)
+        light = self._settled(light_of(crops, own) / self._light)
         scenes = tuple(
             Scene(picture, subject.matrices[number], own[t, :, :2], rest[t, :, :2], light[t], self._filmed, number)
             for t, (number, picture) in enumerate(taken)
@@ -208,8 +208,3 @@ class _Stage:
             self._now = value if self._now is None else value + self._keeps * (self._now - value)
             result[t] = self._now
         return result
-
-
-def _light(crops: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """`light_of` crops (T, 128, 128, 3) uint8, landmarks (T, 68, 3)."""
-    return light_of(torch.from_numpy(crops).permute(0, 3, 1, 2) / 127.5 - 1, torch.from_numpy(landmarks)).numpy()

@@ -35,9 +35,7 @@ class Picture:
 
     @classmethod
     def of(cls, frame: int, opened: float, picture: np.ndarray, landmarks: np.ndarray, finer: int) -> "Picture":
-        # A pixel's centre lies half a pixel inside it, in every size.
-        enlarge = np.array([[finer, 0, (finer - 1) / 2], [0, finer, (finer - 1) / 2]])
-        matrix = geometry.compose(enlarge, canonical_transform(landmarks))
+        matrix = geometry.compose(geometry.enlarging(finer), canonical_transform(landmarks))
         return cls(frame, opened, warp_to_crop(picture, matrix, CROP_SIZE * finer), matrix)
 
     def place(self, subject: Subject) -> np.ndarray:
@@ -105,9 +103,8 @@ def _inside_of(mouth: Picture, subject: Subject) -> Filmed:
     colour = torch.from_numpy(picture).permute(2, 0, 1) / 255
     to_picture = torch.tensor([[_FINER, 0, 0], [0, _FINER, 0]]) * 1.0
     to_picture[:, 2] = -_FINER * low + (_FINER - 1) / 2
-    crop = mouth.crop(subject)
     edge = _incisors(colour, shows, own, ys)
-    light = light_of(torch.from_numpy(crop).permute(2, 0, 1)[None] / 127.5 - 1, own[None])[0]
+    light = torch.from_numpy(light_of(mouth.crop(subject)[None], subject.own[[mouth.frame]])[0])
     filmed = torch.cat([colour * shows, shows[None]])
     return Filmed(filmed, to_picture, own[:, :2].contiguous(), rest[:, :2].contiguous(), edge, light)
 
@@ -127,6 +124,7 @@ def _worth(filmed: Filmed) -> float:
     return float((luma(filmed.picture[:3], 0) / luma(filmed.light)).sum())
 
 
-def light_of(crops: torch.Tensor, landmarks: torch.Tensor) -> torch.Tensor:
-    """How much of each colour there is, by the skin: crops (B, 3, 128, 128), landmarks (B, 68, 2+) → (B, 3)."""
-    return read_tone(crops, landmarks[..., :2]).skin.clamp(min=0.02)
+def light_of(crops: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """How much of each colour there is, by the skin: crops (B, 128, 128, 3) uint8, landmarks (B, 68, 2+) → (B, 3)."""
+    pictures = torch.from_numpy(crops).permute(0, 3, 1, 2) / 127.5 - 1
+    return read_tone(pictures, torch.from_numpy(landmarks)[..., :2]).skin.clamp(min=0.02).numpy()

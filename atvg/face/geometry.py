@@ -31,6 +31,11 @@ def scale_of(matrix: np.ndarray) -> np.ndarray:
     return np.hypot(matrix[..., 0, 0], matrix[..., 1, 0])
 
 
+def enlarging(scale: float) -> np.ndarray:
+    """2×3, pixels of a picture → of the same at another size: a pixel's centre lies half a pixel inside it."""
+    return np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2]])
+
+
 def invert(matrix: np.ndarray) -> np.ndarray:
     """The matrices that undo `matrix`, (..., 2, 3)."""
     # By hand: NumPy's takes a millisecond when other threads are at work, and this is asked for every frame.

@@ -109,14 +109,11 @@ class Following:
 
     def matrix(self, side: int) -> np.ndarray:
         """2×3, pixels of the frame → pixels of the square at another side."""
-        scale = side / CROP_SIZE
-        # A pixel's centre lies half a pixel inside it, in every size.
-        return geometry.compose(np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2]]), self.crop)
+        return geometry.compose(geometry.enlarging(side / CROP_SIZE), self.crop)
 
 
-def close_up_of(face: Face, chunk: Chunk, t: int) -> CloseUp | Following:
-    """The close-up of a chunk's t-th frame: of a photo always the same, of a film that of this frame, as large."""
-    still = CloseUp.of(face)
+def close_up_of(still: CloseUp, chunk: Chunk, t: int) -> CloseUp | Following:
+    """The close-up of a chunk's t-th frame: of a photo always `still`, of a film that of this frame, as large."""
     return Following.of(chunk.scenes[t], still.side) if chunk.scenes else still
 
 

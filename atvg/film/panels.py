@@ -62,12 +62,12 @@ class PanelRenderer:
     size = (2 * _MARGIN + 4 * SIDE + 3 * _GAP, _CAPTION + SIDE + _MARGIN)  # (width, height) of what it returns, pixels
 
     def __init__(self, face: Face):
-        self._face = face
         self._canvas = np.full((self.size[1], self.size[0], 3), GROUND, np.uint8)
         for caption, x in zip(CAPTIONS, self._lefts(), strict=True):
             write(self._canvas, caption, x, _CAPTION / 2, _CAPTION_SIZE, TEXT)
         _scale_bar(self._canvas, right=self._lefts()[1] + SIDE, middle=_CAPTION // 2)
-        self._photo = _View.of(CloseUp.of(face), face.matrix, face.photo, face.crop_landmarks)
+        self._close_up = CloseUp.of(face)
+        self._photo = _View.of(self._close_up, face.matrix, face.photo, face.crop_landmarks)
 
     def render(self, chunk: Chunk, t: int, picture: np.ndarray, made: Composition | None) -> np.ndarray:
         """One frame → uint8 RGB (386, 1348, 3).
@@ -80,7 +80,7 @@ class PanelRenderer:
         view = self._photo
         if chunk.scenes:
             scene = chunk.scenes[t]
-            view = _View.of(close_up_of(self._face, chunk, t), scene.matrix, scene.picture, scene.landmarks)
+            view = _View.of(close_up_of(self._close_up, chunk, t), scene.matrix, scene.picture, scene.landmarks)
         result = view.close_up.cut(picture)
         motion = result
         if made is not None:

@@ -27,7 +27,8 @@ class Reel:
     def __init__(
         self, face: Face, wanted: Outputs, sound: Sound, fps: Fraction = Fraction(FPS), colour: Colour | None = None
     ):
-        self._face, side = face, CloseUp.of(face).side
+        self._face, self._close_up = face, CloseUp.of(face)
+        side = self._close_up.side
         square = (side, side)
         height, width = face.photo.shape[:2]
         kinds: dict[str, tuple[type[VideoWriter], tuple[int, int]]] = {
@@ -39,6 +40,7 @@ class Reel:
         self.writers: dict[str, VideoWriter] = {
             name: kinds[name][0](path, kinds[name][1], sound, fps=fps, colour=colour) for name, path in asked
         }
+        self._cutout: Cutout | None = None
         self._panels = PanelRenderer(face) if wanted.panels else None
         self._paster = Paster(face) if self.writers.keys() - {"crop"} else None
 
@@ -60,12 +62,14 @@ class Reel:
         if self._panels:
             shown["panels"] = label(self._panels.render(chunk, t, pasted, composed)[None])[0]
         if self.writers.keys() & {"face", "gif", "webp", "webm"}:
-            close_up = close_up_of(self._face, chunk, t)
+            close_up = close_up_of(self._close_up, chunk, t)
             square = close_up.shrunk(pasted).copy()
             shown |= {"gif": square, "webp": square, "face": label(square[None])[0]}
             if "webm" in self.writers:
-                matrix = chunk.scenes[t].matrix if chunk.scenes else self._face.matrix
-                shown["webm"] = Cutout(close_up, matrix).cut(square, chunk.landmarks[t])
+                if self._cutout is None:  # the crop lies in all squares of a film alike
+                    matrix = chunk.scenes[t].matrix if chunk.scenes else self._face.matrix
+                    self._cutout = Cutout(close_up, matrix)
+                shown["webm"] = self._cutout.cut(square, chunk.landmarks[t])
         if "crop" in self.writers:
             shown["crop"] = label(chunk.frames[t][None])[0]
         if "full" in self.writers:

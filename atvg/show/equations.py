@@ -6,7 +6,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from atvg.film.close_up import close_up_of
+from atvg.film.close_up import CloseUp, close_up_of
 from atvg.film.drawing import GROUND, MUTED, TEXT, as_painted, dimmed, enlarge, heat_map, painted, write
 from atvg.film.paste import Paster
 from atvg.film.recording import Moment, Recording
@@ -114,7 +114,7 @@ def layers(recording: Recording, t: int) -> dict[str, np.ndarray]:
         BadSettingError: there is no such frame.
     """
     chunk = recording.chunk(t)
-    close_up = close_up_of(recording.face, chunk, 0)
+    close_up = close_up_of(CloseUp.of(recording.face), chunk, 0)
     ((picture, made),) = Paster(recording.face).frames(chunk)
     result = close_up.cut(picture)
     photo, base, motion = (result.copy() for _ in range(3))
