@@ -8,30 +8,23 @@ import json
 import mmap
 import os
 import select
-import socket
 import stat
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from atvg.box import command
 from atvg.box.command import Limits
+from atvg.box.ready import READY, command_of
 from atvg.box.serve import LONGEST
 
 SECONDS = 30.0  # for one file; a photo as large as may be takes three
 LIMITS = Limits(cpu=60, files=32)
 AT_ONCE = 4  # files; more of them wait
 _GRACE = 5.0  # seconds in which the process that stands ready should have ended another
-
-# Both kinds of process find modules where this one finds them, but for where it happens to be.
-_PROGRAM = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from atvg.box.serve import main; main(sys.argv[2:])"
-)
 
 Bytes = bytes | bytearray | mmap.mmap  # to be written into, unless there are none
 
@@ -81,7 +74,7 @@ def run(
         "limits": replace(limits, written=most).arguments(), "names": names,
     }  # fmt: skip
     with _open_regular(path) as file, _room:
-        first, data = _warm.ask(request, file.fileno(), most) if command.HERE else _once(request, file, most)
+        first, data = _ask(request, file.fileno(), most) if command.HERE else _once(request, file, most)
     if "refused" in first:
         raise Refused(str(first["refused"]))
     if "said" not in first:
@@ -98,16 +91,11 @@ def _open_regular(path: str | os.PathLike) -> Any:
     return file
 
 
-def _command(*words: str) -> list[str]:
-    root = str(Path(__file__).parents[2])
-    return [sys.executable, "-I", "-c", _PROGRAM, json.dumps([root, *filter(None, sys.path)]), *words]
-
-
 def _once(request: dict[str, Any], file: Any, most: int) -> tuple[dict[str, Any], Bytes]:
     """By a process that is started for it, with all rights."""
     try:
         done = subprocess.run(
-            _command("once", json.dumps(request)), stdin=file, capture_output=True, timeout=request["seconds"]
+            command_of("once", json.dumps(request)), stdin=file, capture_output=True, timeout=request["seconds"]
         )
     except subprocess.TimeoutExpired:
         raise Broken("it takes too long") from None
@@ -128,92 +116,53 @@ def _parsed(line: bytes, most: int) -> dict[str, Any]:
     return first
 
 
-class _Warm:
-    """The process that stands ready, from the first file on; a new one if it is gone."""
+def _ask(request: dict[str, Any], file: int, most: int) -> tuple[dict[str, Any], Bytes]:
+    """By the process that stands ready."""
+    import fcntl
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._process: subprocess.Popen | None = None
-        self._control: socket.socket
-        self._of = 0  # the process whose child it is: a fork of that one starts its own
-
-    def ask(self, request: dict[str, Any], file: int, most: int) -> tuple[dict[str, Any], Bytes]:
-        """As `run`, but that the first line comes as it is."""
-        import fcntl
-
-        deadline = time.monotonic() + request["seconds"]
-        # Bytes come in memory that is shared: through a pipe 36 MB took four times as long.
-        sheet = os.memfd_create("atvg", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        answer, sink = os.pipe()
+    deadline = time.monotonic() + request["seconds"]
+    # Bytes come in memory that is shared: through a pipe 36 MB took four times as long.
+    sheet = os.memfd_create("atvg", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    answer, sink = os.pipe()
+    try:
         try:
-            try:
-                # Whoever still held it could make it shorter, and whoever reads it would die of that.
-                fcntl.fcntl(sheet, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
-                self._send(json.dumps(request).encode(), [file, sink, sheet])
-            finally:
-                os.close(sink)  # or the end of the process would not be the end of the pipe
-            first = _parsed(self._read(answer, deadline), most)
-            if "said" not in first:
-                return first, b""
-            if os.fstat(sheet).st_size != first["bytes"]:
-                raise Broken("it died")
-            return first, mmap.mmap(sheet, first["bytes"], mmap.MAP_PRIVATE) if first["bytes"] else b""
+            # Whoever still held it could make it shorter, and whoever reads it would die of that.
+            fcntl.fcntl(sheet, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
+            READY.send(request, [file, sink, sheet])
         finally:
-            os.close(answer)
-            os.close(sheet)
-
-    def _send(self, request: bytes, descriptors: list[int]) -> None:
-        with self._lock:
-            if self._process and self._of == os.getpid():
-                try:
-                    socket.send_fds(self._control, [request], descriptors)
-                    return
-                except OSError:
-                    self._end()
-            self._start()
-            socket.send_fds(self._control, [request], descriptors)
-
-    def _start(self) -> None:
-        self._control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
-        with other:
-            self._process = subprocess.Popen(
-                _command("serve", str(other.fileno())), pass_fds=[other.fileno()], cwd="/", start_new_session=True,
-                env={**kept, "OPENBLAS_NUM_THREADS": "1"},  # its threads would not survive the forks
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
-        self._of = os.getpid()
-
-    def _end(self) -> None:
-        assert self._process is not None  # as whoever calls this has seen
-        self._control.close()
-        self._process.kill()
-        self._process.wait()
-        self._process = None
-
-    def _read(self, answer: int, deadline: float) -> bytes:
-        """All that comes through a pipe."""
-        line = b""
-        while len(line) < LONGEST:
-            self._await(answer, deadline)
-            part = os.read(answer, LONGEST)
-            if not part:
-                break
-            line += part
-        if not line and time.monotonic() >= deadline:
-            raise Broken("it takes too long")
-        return line
-
-    def _await(self, answer: int, deadline: float) -> None:
-        """Until something comes, or the end."""
-        events = select.poll()
-        events.register(answer, select.POLLIN)
-        if not events.poll(max(0.0, deadline + _GRACE - time.monotonic()) * 1000):
-            with self._lock:
-                if self._process:
-                    self._end()
-            raise Broken("it takes too long")
+            os.close(sink)  # or the end of the process would not be the end of the pipe
+        first = _parsed(_read(answer, deadline), most)
+        if "said" not in first:
+            return first, b""
+        if os.fstat(sheet).st_size != first["bytes"]:
+            raise Broken("it died")
+        return first, mmap.mmap(sheet, first["bytes"], mmap.MAP_PRIVATE) if first["bytes"] else b""
+    finally:
+        os.close(answer)
+        os.close(sheet)
 
 
-_warm = _Warm()
+def _read(answer: int, deadline: float) -> bytes:
+    """All that comes through a pipe."""
+    line = b""
+    while len(line) < LONGEST:
+        _await(answer, deadline)
+        part = os.read(answer, LONGEST)
+        if not part:
+            break
+        line += part
+    if not line and time.monotonic() >= deadline:
+        raise Broken("it takes too long")
+    return line
+
+
+def _await(answer: int, deadline: float) -> None:
+    """Until something comes, or the end."""
+    events = select.poll()
+    events.register(answer, select.POLLIN)
+    if not events.poll(max(0.0, deadline + _GRACE - time.monotonic()) * 1000):
+        READY.end()
+        raise Broken("it takes too long")
+
+
 _room = threading.BoundedSemaphore(AT_ONCE)

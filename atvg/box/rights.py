@@ -1,7 +1,7 @@
 """Rights that a process gives up for good, on Linux, before it decodes what a stranger brought.
 
 Also a program, ``python -I -S rights.py OPTIONS -- COMMAND``: it gives up rights and becomes the command. It is started
-for every sound, so it needs nothing of ATVG and little of Python, which takes 12 ms.
+for every film that is written, so it needs nothing of ATVG and little of Python, which takes 12 ms.
 """
 
 import ctypes
@@ -180,19 +180,28 @@ def _filter(names):
     return [*steps, yes]
 
 
-def main(words: list[str]) -> None:
-    """``memory=BYTES cpu=SECONDS written=BYTES files=N read=PATH… write=FOLDER… -- COMMAND…``; does not return."""
-    end = words.index("--")
-    options = [word.partition("=")[::2] for word in words[:end]]
-    memory, cpu, written, files = (int(dict(options)[name]) for name in ("memory", "cpu", "written", "files"))
-    reads, writes = (tuple(value for name, value in options if name == kind) for kind in ("read", "write"))
+def become(command: list[str], reads: tuple = (), writes: tuple = (), **limits: int) -> None:
+    """Gives up rights and becomes the command, with no environment; or tells on standard error why not, and returns.
+
+    Args:
+        limits: as `give_up` takes them.
+    """
     kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
-    command = words[end + 1 :]
     try:
-        give_up(memory, cpu, written, files, (*reads, command[0]), writes)
+        give_up(**limits, reads=(*reads, command[0]), writes=writes)
         os.execve(command[0], command, {**kept, "MALLOC_ARENA_MAX": "2"})  # fewer addresses for as many threads
     except OSError as error:
-        sys.exit(f"{command[0]} cannot be started: {error.strerror}")
+        os.write(2, f"{command[0]} cannot be started: {error.strerror}\n".encode(errors="replace"))
+
+
+def main(words: list[str]) -> None:
+    """``memory=BYTES cpu=SECONDS written=BYTES files=N read=PATH… write=FOLDER… -- COMMAND…``; it does not return."""
+    end = words.index("--")
+    options = [word.partition("=")[::2] for word in words[:end]]
+    limits = {name: int(dict(options)[name]) for name in ("memory", "cpu", "written", "files")}
+    reads, writes = (tuple(value for name, value in options if name == kind) for kind in ("read", "write"))
+    become(words[end + 1 :], reads, writes, **limits)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import errno
 import gc
 import importlib
 import json
+import math
 import os
 import select
 import signal
@@ -17,7 +18,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from atvg.box import rights
 from atvg.errors import ATVGError
@@ -35,45 +36,83 @@ def main(words: list[str]) -> None:
         _write(1, answer(_function(request), 0, request["arguments"], 1))
 
 
+class _Begun(NamedTuple):
+    """A process at work.
+
+    Attributes:
+        lines: pipes of which one ends with the process, and another when nobody waits for it any more.
+        deadline: when it has to end.
+    """
+
+    process: int
+    lines: list[int]
+    deadline: float
+
+
 def serve(control: socket.socket) -> None:
-    """Takes requests until nobody can ask: each with descriptors of the file, and of where line and bytes go."""
-    running: dict[int, tuple[int, float]] = {}  # by a pipe that ends with the process: its ID, and when it has to end
+    """Takes requests until nobody can ask, each with descriptors.
+
+    They name modules to ``load``, once for all; or a function, with the file, and where line and bytes go; or a
+    ``program``, with a pipe that ends when nobody waits for it, and where its output and its errors go.
+    """
+    running: list[_Begun] = []
     while True:
-        first = min((deadline for _, deadline in running.values()), default=None)
-        wait = None if first is None else max(0.0, first - time.monotonic())
-        ready, _, _ = select.select([control.fileno(), *running], [], [], wait)
-        for line, (process, deadline) in list(running.items()):
-            if line in ready or time.monotonic() >= deadline:
-                os.kill(process, signal.SIGKILL)  # it may have closed the pipe and live on
-                os.waitpid(process, 0)
-                os.close(line)
-                del running[line]
+        first = min((begun.deadline for begun in running), default=math.inf)
+        wait = None if first == math.inf else max(0.0, first - time.monotonic())
+        watched = select.poll()  # which takes descriptors of any number
+        for descriptor in (control.fileno(), *(line for begun in running for line in begun.lines)):
+            watched.register(descriptor, select.POLLIN)
+        ready = {descriptor for descriptor, _ in watched.poll(None if wait is None else math.ceil(1000 * wait))}
+        for begun in list(running):
+            if not ready.isdisjoint(begun.lines) or time.monotonic() >= begun.deadline:
+                os.kill(begun.process, signal.SIGKILL)  # it may have closed the pipe and live on
+                os.waitpid(begun.process, 0)
+                for line in begun.lines:
+                    os.close(line)
+                running.remove(begun)
         if control.fileno() in ready:
             said, descriptors, _, _ = socket.recv_fds(control, LONGEST, 3)
             if not said:  # whoever asked is gone, and what still runs dies with this process
                 return
             request = json.loads(said)
-            function = _function(request)
-            line, process = _begin(function, request, descriptors, control)
-            running[line] = process, time.monotonic() + request["seconds"]
+            if "load" in request:
+                for module in request["load"]:
+                    _load(module)
+            elif "program" in request:
+                leash, *outputs = descriptors
+                line, process = _fork(lambda: _become(request, outputs), outputs, control, stays=True)  # noqa: B023
+                running.append(_Begun(process, [line, leash], math.inf))
+            else:
+                function = _function(request)
+                line, process = _fork(lambda: _decode(function, request, descriptors), descriptors, control)  # noqa: B023
+                running.append(_Begun(process, [line], time.monotonic() + request["seconds"]))
+
+
+def _load(name: str) -> None:
+    """A module of ours with all that it needs: in the box nothing can be loaded any more."""
+    if name not in sys.modules:
+        module = importlib.import_module(name)
+        if hasattr(module, "warm"):
+            module.warm()
+        gc.freeze()  # or the first collection in every fork would copy all of it
 
 
 def _function(request: dict[str, Any]) -> Callable:
-    """What is asked for, with all that it needs loaded: in the box nothing can be loaded any more."""
-    known = request["module"] in sys.modules
-    module = importlib.import_module(request["module"])
-    if not known and hasattr(module, "warm"):
-        module.warm()
-        gc.freeze()  # or the first collection in every fork would copy all of it
-    return getattr(module, request["function"])
+    _load(request["module"])
+    return getattr(sys.modules[request["module"]], request["function"])
 
 
-def _begin(
-    function: Callable, request: dict[str, Any], descriptors: list[int], control: socket.socket
-) -> tuple[int, int]:
-    """Forks. Returns a pipe that ends with the process, and its ID."""
-    source, sink, sheet = descriptors
+def _fork(work: Callable, kept: list[int], control: socket.socket, stays: bool = False) -> tuple[int, int]:
+    """Has a new process do it, which keeps these descriptors; this one closes them.
+
+    Args:
+        stays: what it becomes keeps the pipe open.
+
+    Returns:
+        A pipe that ends with the process, and its ID.
+    """
     line, other = os.pipe()
+    os.set_inheritable(other, stays)
     parent, process = os.getpid(), os.fork()
     if process == 0:
         with contextlib.suppress(BaseException):
@@ -81,14 +120,28 @@ def _begin(
             if os.getppid() != parent:  # it died before, and nobody would ever end this one
                 os._exit(0)
             control.close()
-            _close_all_but(source, sink, sheet, other)
-            by_name = (f"/proc/self/fd/{source}",) if request["names"] else ()
-            rights.give_up(**request["limits"], reads=by_name, names=request["names"])
-            _write(sink, answer(function, source, request["arguments"], sheet))
+            _close_all_but(*kept, other)
+            work()
         os._exit(0)
-    for descriptor in (other, source, sink, sheet):
+    for descriptor in (other, *kept):
         os.close(descriptor)
     return line, process
+
+
+def _decode(function: Callable, request: dict[str, Any], descriptors: list[int]) -> None:
+    source, sink, sheet = descriptors
+    by_name = (f"/proc/self/fd/{source}",) if request["names"] else ()
+    rights.give_up(**request["limits"], reads=by_name, names=request["names"])
+    _write(sink, answer(function, source, request["arguments"], sheet))
+
+
+def _become(request: dict[str, Any], outputs: list[int]) -> None:
+    for target, descriptor in enumerate(outputs, 1):
+        os.dup2(descriptor, target)
+        os.close(descriptor)
+    with contextlib.suppress(OSError):  # then names that need it are not found
+        os.chdir(request["folder"])
+    rights.become(request["program"], **request["limits"], reads=tuple(request["reads"]))
 
 
 def _close_all_but(*kept: int) -> None:

@@ -19,7 +19,8 @@ import cv2
 import imageio_ffmpeg
 import numpy as np
 
-from atvg.box.command import Limits, limited
+from atvg.box import program
+from atvg.box.command import Limits
 from atvg.config import MAX_SECONDS
 from atvg.dub.kinds import kind_of
 from atvg.errors import BadFilmError, TooLongError, existing_file
@@ -146,10 +147,7 @@ def frames(footage: Footage, first: int = 0, count: int | None = None) -> Genera
         imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", "-copyts", *_input_before(footage, first), *_TRACK,
         "-vf", drawn, "-fps_mode", "passthrough", "-frames:v", str(count), "-f", "rawvideo", "pipe:1",
     ]  # fmt: skip
-    child = subprocess.Popen(
-        limited(command, [footage.path], limits=_LIMITS), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, bufsize=0, pipesize=_PIPE,
-    )  # fmt: skip
+    child = program.Program(command, [footage.path], _LIMITS, pipe=_PIPE)
     planes: np.ndarray = np.empty((3, height, width), np.uint8)
     green, blue, red = planes
     try:
@@ -158,11 +156,10 @@ def frames(footage: Footage, first: int = 0, count: int | None = None) -> Genera
                 return
             yield cv2.merge([red, green, blue])
     finally:
-        child.kill()  # does nothing to a process that has ended
-        child.communicate()
+        child.close()
 
 
-def _filled(frame: np.ndarray, child: subprocess.Popen, path: Path) -> bool:
+def _filled(frame: np.ndarray, child: program.Program, path: Path) -> bool:
     """Whether a whole frame came."""
     hung = threading.Event()
 
@@ -176,7 +173,7 @@ def _filled(frame: np.ndarray, child: subprocess.Popen, path: Path) -> bool:
     try:
         left = memoryview(frame.data).cast("B")
         while left:
-            got = child.stdout.readinto(left)  # type: ignore[union-attr]
+            got = child.output.readinto(left)
             if not got:
                 break
             left = left[got:]
@@ -213,7 +210,7 @@ def _shown(path: Path, source: list[str]) -> str:
         imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-copyts", *source, *_TRACK, "-vf", "showinfo=checksum=0",
         "-frames:v", "1", "-f", "null", "-",
     ]  # fmt: skip
-    return _run(command, path).stderr.decode(errors="replace")
+    return _run(command, path)[1]
 
 
 def _rate_and_seconds(path: Path, said: str) -> tuple[Fraction, float]:
@@ -254,18 +251,19 @@ def _times(path: Path) -> np.ndarray:
         imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", "-copyts", *ffmpeg_input(path, _ENDLESS), *_TRACK,
         "-c", "copy", "-t", f"{MAX_SECONDS + 1:g}", "-f", "framecrc", "-",
     ]  # fmt: skip
-    said = _run(command, path).stdout.decode(errors="replace")
+    said, _ = _run(command, path)
     unit = re.search(r"^#tb 0: (\d+)/(\d+)", said, re.MULTILINE)
     shown = {int(pts) for pts in re.findall(r"^0, *-?\d+, *(-?\d+),", said, re.MULTILINE)}
     return np.sort(np.array(list(shown), float)) * (int(unit[1]) / int(unit[2])) if unit else np.zeros(0)
 
 
-def _run(command: list[str], path: Path) -> subprocess.CompletedProcess:
-    boxed = limited(command, [path], limits=_LIMITS)
+def _run(command: list[str], path: Path) -> tuple[str, str]:
+    """What ffmpeg writes, and what it says."""
     try:
-        return subprocess.run(boxed, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=PATIENCE)
+        out, said = program.run(command, [path], _LIMITS, PATIENCE)
     except subprocess.TimeoutExpired:
         raise _too_slow(path) from None
+    return out.decode(errors="replace"), said.decode(errors="replace")
 
 
 def _too_slow(path: Path) -> BadFilmError:

@@ -25,7 +25,7 @@ from atvg.config import (
     check_number,
 )  # fmt: skip
 from atvg.errors import BadAudioError, BadSettingError, TooLongError
-from atvg.voice.decoding import decode, find_voice, mixed, refusal, seconds_of
+from atvg.voice.decoding import mixed, read_voice, refusal, seconds_of
 from atvg.voice.level import SAMPLES_PER_FRAME, details, frame_levels, is_steady, loud_level, noise_below
 from atvg.voice.spectrum import mel_power
 
@@ -115,8 +115,7 @@ def _check_length(seconds: float, whole: float, cut: Cut, max_seconds: float) ->
 def _from_file(path: Any, cut: Cut, max_seconds: float) -> np.ndarray:
     if not isinstance(path, (str, os.PathLike)):
         raise BadAudioError(f"audio must be a path, samples or (rate, samples), not {type(path).__name__}")
-    path, place = find_voice(path)
-    channels = decode(path, place, cut.seconds(max_seconds + 1), cut.start)
+    path, place, channels = read_voice(path, cut.seconds(max_seconds + 1), cut.start)
     seconds = channels.shape[1] / SAMPLE_RATE
     short = MIN_SECONDS <= seconds <= max_seconds  # or what is asked for is not there, and it is told what is
     whole = seconds if short else seconds_of(path, place)

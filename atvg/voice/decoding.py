@@ -5,6 +5,7 @@ import os
 import re
 import struct
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import imageio_ffmpeg
 import numpy as np
 
-from atvg.box.command import limited
+from atvg.box import program
 from atvg.config import FPS, SAMPLE_RATE
 from atvg.errors import BadAudioError, existing_file
 from atvg.voice.kinds import kind_of, wav_inside
@@ -27,6 +28,8 @@ PATIENCE = 60.0  # seconds for one file; ten minutes of an MP3 take 1
 _LEAD = 1.0  # seconds: of some kinds of file ffmpeg finds a moment late
 _MOST_TRACKS = 8  # that are tried
 _ENDLESS = 1e6  # seconds; longer than any file
+_ROOM = 1 << 20  # bytes by which ffmpeg may write more than it is told to
+_MOST_SAID = 1 << 24  # bytes of how far it is
 
 _CANCELLED = 0.4  # level of a mean, of that of the louder channel; 0.5 if the other is silent, 0.7 if it is a stranger
 _CLEARER = 6.0  # dB between loud and soft moments that a single channel must have more than the mean
@@ -78,18 +81,40 @@ def find_voice(path: Any) -> tuple[Path, Place]:
     Raises:
         BadAudioError: no such file, it holds no sound, or none that can be decoded; the message says what it is.
     """
+    path, place, _ = _found(path, lambda path, place: (None, _said_of(path, place.arguments)))
+    return path, place
+
+
+def read_voice(path: Any, seconds: float, start: float = 0.0) -> tuple[Path, Place, np.ndarray]:
+    """`find_voice` and `decode` in one: of a file with a single track ffmpeg is started once.
+
+    Raises:
+        BadAudioError: as they do.
+    """
+    path, place, channels = _found(path, lambda path, place: _decoded(path, place, seconds, start))
+    return path, place, decode(path, place, seconds, start) if channels is None else channels
+
+
+def _found(path: Any, look: Callable[[Path, Place], tuple[Any, str]]) -> tuple[Path, Place, Any]:
+    """File and place of the voice, and what comes of looking there; None if it lies elsewhere than was looked first.
+
+    Args:
+        look: gives that, and what ffmpeg says meanwhile.
+    """
     path = existing_file(path, BadAudioError, "audio file", "give a WAV, MP3, M4A, OGG or video file")
     for before in ((), wav_inside(path)):
         if before is None:
             continue
-        tracks = len(re.findall(r"^ *Stream #.*: Audio: ", _said_of(path, before), re.MULTILINE))
+        first = Place(0, before)
+        result, said = look(path, first)
+        tracks = len(re.findall(r"^ *Stream #.*: Audio: ", said.partition("\nOutput #")[0], re.MULTILINE))
         if tracks == 1:
-            return path, Place(0, before)
+            return path, first, result
         for track in range(min(tracks, _MOST_TRACKS)):
             if _sounds(path, Place(track, before)):
-                return path, Place(track, before)
+                return path, Place(track, before), None
         if tracks:  # all of them silent, or none to be decoded
-            return path, Place(0, before)
+            return path, first, result
     raise refusal(path)
 
 
@@ -106,29 +131,36 @@ def decode(path: Path, place: Place, seconds: float, start: float = 0.0) -> np.n
     Raises:
         BadAudioError: nothing can be decoded, or it takes too long.
     """
+    return _decoded(path, place, seconds, start)[0]
+
+
+def _decoded(path: Path, place: Place, seconds: float, start: float) -> tuple[np.ndarray, str]:
+    """The same, and what ffmpeg says of the file."""
     # The times in a file may be wrong, and ffmpeg cuts by them: so what comes out is limited too, in bytes.
     most = round((seconds + 1) * SAMPLE_RATE) * 4 * 2
     # Sun's format tells the number of channels in the plainest of headers.
-    out = _run(
-        [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", *ffmpeg_input(path, seconds, start, place.arguments),
+    out, said = _run(
+        [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostats", *ffmpeg_input(path, seconds, start, place.arguments),
          *place.mapped(start), "-map_metadata", "-1", "-af", "aformat=channel_layouts=mono|stereo",
-         "-ar", str(SAMPLE_RATE), "-c:a", "pcm_f32be", "-fs", str(most), "-f", "au", "pipe:1"], path,
-    ).stdout  # fmt: skip
+         "-ar", str(SAMPLE_RATE), "-c:a", "pcm_f32be", "-fs", str(most), "-f", "au", "pipe:1"], path, most + _ROOM,
+    )  # fmt: skip
     if len(out) < 24:
-        return np.zeros((1, 0), np.float32)
+        return np.zeros((1, 0), np.float32), said
     begin, channels = struct.unpack(">4xI12xI", out[:24])
-    count = (len(out) - begin) // (4 * channels)
+    count = max(0, len(out) - begin) // (4 * channels) if channels in (1, 2) else 0
+    if not count:
+        return np.zeros((1, 0), np.float32), said
     samples = np.frombuffer(out, ">f4", count * channels, begin)
-    return samples.reshape(count, channels).T.astype(np.float32, order="C")
+    return samples.reshape(count, channels).T.astype(np.float32, order="C"), said
 
 
 def seconds_of(path: Path, place: Place) -> float:
     """How long its sound is: read through, but not decoded, for what headers say is often wrong."""
-    said = _run(
+    out, _ = _run(
         [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", "-progress", "pipe:1",
          *ffmpeg_input(path, _ENDLESS, 0, place.arguments), *place.mapped(), "-c", "copy", "-f", "null", "-"], path,
-    ).stdout.decode(errors="replace")  # fmt: skip
-    times = re.findall(r"^out_time_us=(\d+)", said, re.MULTILINE)
+    )  # fmt: skip
+    times = re.findall(r"^out_time_us=(\d+)", out.decode(errors="replace"), re.MULTILINE)
     return int(times[-1]) / 1e6 if times else 0.0
 
 
@@ -139,15 +171,16 @@ def _sounds(path: Path, place: Place) -> bool:
 def _said_of(path: Path, before: tuple[str, ...]) -> str:
     """What ffmpeg tells of a file."""
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", *ffmpeg_input(path, 1, 0, before)]
-    return _run(command, path).stderr.decode(errors="replace")
+    return _run(command, path)[1]
 
 
-def _run(command: list[str], path: Path) -> subprocess.CompletedProcess:
-    boxed = limited(command, reads=[path])
+def _run(command: list[str], path: Path, most: int = _MOST_SAID) -> tuple[bytes, str]:
+    """What ffmpeg writes, and what it says."""
     try:
-        return subprocess.run(boxed, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=PATIENCE)
+        out, said = program.run(command, [path], seconds=PATIENCE, most=most)
     except subprocess.TimeoutExpired:
         raise BadAudioError(f"{path.name} takes too long to decode; save it as WAV or MP3 and try again") from None
+    return out, said.decode(errors="replace")
 
 
 def mixed(channels: np.ndarray, rate: float = SAMPLE_RATE) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""A program that a file has taken over: what it tries succeeds when it is started as it is, and fails in the box."""
+"""A program that a file has taken over: what it tries succeeds when it is started as it is, and fails in the box,
+whether that is entered by `command.limited` or through the process that stands ready."""
 
 import os
 import subprocess
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
-from atvg.box import command, rights
+from atvg.box import command, program, rights
 from atvg.box.layers import Layers, layers
 from atvg.errors import BadAudioError
 from atvg.voice import decoding
@@ -41,6 +42,8 @@ def attempt(boxed) -> Callable:
             assert done.returncode and why in done.stderr
         else:
             assert done.returncode == 0, done.stderr
+        _, said = program.run([*PYTHON, code, *map(str, words)], LIBRARIES, seconds=60)
+        assert (why.encode() in said) is boxed, said
 
     return attempt
 

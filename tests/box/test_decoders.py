@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from atvg.box import command, decoders
+from atvg.box import command, decoders, ready
 from atvg.box.layers import layers
 from atvg.errors import BadImageError
 from atvg.face import image as photos
@@ -143,7 +143,7 @@ def is_alive(process: int | str) -> bool:
 
 
 def children_of_the_server() -> str:
-    server = decoders._warm._process
+    server = ready.READY.process
     assert server is not None
     return Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().strip()
 
@@ -155,7 +155,7 @@ class TestWhatItLeaves:
 
     def test_nothing_lies_about(self, brought, monkeypatch):
         monkeypatch.setenv("SECRET", "of the server")
-        monkeypatch.setattr(decoders, "_warm", decoders._Warm())
+        monkeypatch.setattr(decoders, "READY", ready.Ready())
         environment, descriptors = decoders.run(deeds.look_around, brought, 0)[0]
         assert set(environment) <= {"OPENBLAS_NUM_THREADS", "LD_LIBRARY_PATH", "LC_CTYPE"}
         assert len(descriptors) == 4  # its file, where its line and its bytes go, and what ends with it
@@ -172,31 +172,31 @@ class TestWhatItLeaves:
 class TestTheOneThatStandsReady:
     def test_it_is_started_again_if_it_is_gone(self, brought):
         decoders.run(deeds.tell, brought, 100)
-        old = decoders._warm._process
+        old = ready.READY.process
         old.kill()
         old.wait()
         assert decoders.run(deeds.tell, brought, 100)[1][:] == b"brought"
-        assert decoders._warm._process is not old
+        assert ready.READY.process is not old
 
     def test_it_ends_with_whoever_started_it(self, brought):
         """However that ends, and with all that it has under way."""
         code = f"""
 import threading, time
-from atvg.box import decoders
+from atvg.box import decoders, ready
 from tests.box import deeds
 decoders.run(deeds.tell, {str(brought)!r}, 100)
 threading.Thread(target=decoders.run, args=(deeds.hang, {str(brought)!r}, 0), daemon=True).start()
-print(decoders._warm._process.pid, flush=True)
+print(ready.READY.process.pid, flush=True)
 time.sleep(60)
 """
         root = Path(__file__).parents[2]
         with subprocess.Popen([sys.executable, "-c", code], cwd=root, stdout=subprocess.PIPE, text=True) as server:
-            ready = int(server.stdout.readline())
+            standing = int(server.stdout.readline())
             began = time.monotonic()
-            while not (children := Path(f"/proc/{ready}/task/{ready}/children").read_text().split()):
+            while not (children := Path(f"/proc/{standing}/task/{standing}/children").read_text().split()):
                 assert time.monotonic() - began < 20
             server.kill()
-        while any(map(is_alive, [ready, *children])):
+        while any(map(is_alive, [standing, *children])):
             assert time.monotonic() - began < 30, "it lives on"
             time.sleep(0.05)
 
@@ -258,16 +258,16 @@ class TestPhotos:
         assert len(kept) == 5 and len(os.listdir("/proc/self/fd")) == before
 
     def test_what_takes_the_name_after_it_was_opened_is_not_read(self, red, secret, monkeypatch):
-        ask = decoders._Warm.ask
+        ask = decoders._ask
 
-        def late(self: decoders._Warm, *rest: object) -> object:
+        def late(*rest: object) -> object:
             red.unlink()
             red.symlink_to(secret)
-            return ask(self, *rest)
+            return ask(*rest)
 
-        monkeypatch.setattr(decoders._Warm, "ask", late)
+        monkeypatch.setattr(decoders, "_ask", late)
         assert (photos.load_image(red) == (255, 0, 0)).all()
-        monkeypatch.setattr(decoders._Warm, "ask", ask)
+        monkeypatch.setattr(decoders, "_ask", ask)
         assert (photos.load_image(red) == (0, 0, 255)).all()  # a name for whoever gives the path
 
     def test_what_becomes_a_pipe_after_it_was_checked_is_refused(self, red, monkeypatch, refuses):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
+from atvg.box import program
 from atvg.config import MAX_SECONDS, SAMPLE_RATE
 from atvg.errors import BadAudioError, TooLongError
 from atvg.voice import audio
@@ -107,14 +108,14 @@ class TestRefusals:
         path = tmp_path / "long.wav"
         wavfile.write(path, 8_000, np.ones(8_000 * 700, np.uint8))
         decoded = []
-        run = subprocess.run
+        run = program.run
 
         def watch(*args, **kwargs):
             done = run(*args, **kwargs)
-            decoded.append(len(done.stdout))
+            decoded.append(len(done[0]))
             return done
 
-        monkeypatch.setattr(subprocess, "run", watch)
+        monkeypatch.setattr(program, "run", watch)
         with refuses(TooLongError, f"{MAX_SECONDS:g} s"):
             audio.load_audio(path)
         assert decoded[0] <= (MAX_SECONDS + 2) * SAMPLE_RATE * 4

@@ -1,0 +1,151 @@
+"""A foreign program such as ffmpeg at work on a stranger's file, begun by the process that stands ready.
+
+It has the few rights that `command.limited` leaves it, for a fraction of the time: no Python is started first.
+"""
+
+import contextlib
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from io import FileIO
+
+from atvg.box import command
+from atvg.box.command import Limits
+from atvg.box.ready import READY
+
+_PIECE = 1 << 16  # bytes that are read at once
+_TOLD = 1 << 18  # bytes of errors that are kept: what a damaged file makes a program say has no end
+
+Words = Sequence[str | os.PathLike]
+
+
+class Program:
+    """One that has begun, with nothing on its standard input. Close it when done.
+
+    Attributes:
+        output, errors: what it writes there; the latter is None unless asked for.
+    """
+
+    output: FileIO
+    errors: FileIO | None = None
+
+    def __init__(
+        self, words: Words, reads: Words = (), limits: Limits | None = None, errors: bool = False, pipe: int = 0
+    ) -> None:
+        """Begins it.
+
+        Args:
+            words: the command, as `command.limited` takes it, and so are `reads`.
+            errors: these are wanted too.
+            pipe: bytes of output that may wait, where the system lets that be chosen; 0 for the usual.
+        """
+        self._child: subprocess.Popen | None = None
+        self._leash: int | None = None
+        if command.HERE:
+            self._begin(words, reads, limits or Limits(), errors)
+        else:
+            self._child = child = subprocess.Popen(
+                [os.fsdecode(word) for word in words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE if errors else subprocess.DEVNULL, bufsize=0,
+            )  # fmt: skip
+            self.output, self.errors = child.stdout, child.stderr  # type: ignore[assignment]
+        if pipe and sys.platform == "linux":
+            import fcntl
+
+            with contextlib.suppress(OSError):  # somebody has too many large ones
+                fcntl.fcntl(self.output, fcntl.F_SETPIPE_SZ, pipe)
+
+    def _begin(self, words: Words, reads: Words, limits: Limits, errors: bool) -> None:
+        try:
+            folder = os.getcwd()
+        except OSError:  # it was deleted: then only whole names are found
+            folder = "/"
+        request = {
+            "program": [os.fsdecode(word) for word in words], "reads": [os.fsdecode(path) for path in reads],
+            "limits": limits.arguments(), "folder": folder,
+        }  # fmt: skip
+        waits, self._leash = os.pipe()
+        source, output = os.pipe()
+        self.output = FileIO(source)
+        if errors:
+            source, told = os.pipe()
+            self.errors = FileIO(source)
+        else:
+            told = os.open(os.devnull, os.O_WRONLY)
+        try:
+            READY.send(request, [waits, output, told])
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            for descriptor in (waits, output, told):  # or their end would not be seen
+                os.close(descriptor)
+
+    def kill(self) -> None:
+        """Ends it; what it has written can still be read. More than once does nothing."""
+        leash, self._leash = self._leash, None
+        if leash is not None:
+            os.close(leash)  # the process that stands ready sees it, and ends the program
+        if self._child:
+            self._child.kill()
+
+    def close(self) -> None:
+        """Ends it, and gives back what it held."""
+        self.kill()
+        if self._child:
+            self._child.wait()
+        self.output.close()
+        if self.errors:
+            self.errors.close()
+
+
+def run(
+    words: Words, reads: Words = (), limits: Limits | None = None, seconds: float | None = None, most: int = 1 << 28
+) -> tuple[bytes, bytes]:
+    """Runs one to its end, and returns what it wrote to its standard output, and the first of its errors.
+
+    Args:
+        words, reads, limits: as `command.limited` takes them.
+        seconds: that it may take; None for as long as it likes.
+        most: bytes of output; more of them are left unread, and it is ended.
+
+    Raises:
+        subprocess.TimeoutExpired: it took longer.
+    """
+    program = Program(words, reads, limits, errors=True)
+    try:
+        if program._child:
+            # What it writes is not counted while it writes it, for Windows cannot wait for two pipes.
+            output, errors = program._child.communicate(timeout=seconds)
+            return output[:most], errors[:_TOLD]
+        return _collected(program, words, seconds, most)
+    finally:
+        program.close()
+
+
+def _collected(program: Program, words: Words, seconds: float | None, most: int) -> tuple[bytes, bytes]:
+    assert program.errors is not None  # as `run` asked for
+    output, errors = bytearray(), bytearray()
+    kept = {program.output.fileno(): (output, most), program.errors.fileno(): (errors, _TOLD)}
+    events = select.poll()
+    for descriptor in kept:
+        events.register(descriptor, select.POLLIN)
+    deadline = None if seconds is None else time.monotonic() + seconds
+    while kept:
+        left = None if deadline is None else deadline - time.monotonic()
+        ready = events.poll(None if left is None else max(0.0, left) * 1000)
+        if not ready:
+            raise subprocess.TimeoutExpired(os.fsdecode(words[0]), seconds or 0)
+        for descriptor, _ in ready:
+            part = os.read(descriptor, _PIECE)
+            into, room = kept[descriptor]
+            into += part[: room - len(into)]
+            if not part:
+                events.unregister(descriptor)
+                del kept[descriptor]
+        if len(output) >= most:
+            break
+    return bytes(output), bytes(errors)

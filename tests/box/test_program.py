@@ -1,0 +1,118 @@
+"""A program that the process which stands ready begins: what it writes, and that it ends when it should."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from atvg.box import command, program, ready
+from atvg.box.layers import layers
+
+pytestmark = pytest.mark.skipif(not all(layers()), reason="this system lacks seccomp or Landlock")
+
+SHELL = ["/bin/sh", "-c"]
+
+
+def processes() -> list[psutil.Process]:
+    """What the one that stands ready has begun."""
+    assert ready.READY.process is not None
+    return psutil.Process(ready.READY.process.pid).children()
+
+
+def wait_until(done) -> None:
+    end = time.monotonic() + 10
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.fixture(params=[pytest.param(True, id="boxed"), pytest.param(False, id="unboxed")])
+def either(request, monkeypatch) -> None:
+    monkeypatch.setattr(command, "HERE", request.param)
+
+
+@pytest.mark.usefixtures("either")
+class TestRun:
+    def test_both_its_outputs_are_told_apart(self):
+        assert program.run([*SHELL, "echo out; echo wrong >&2"]) == (b"out\n", b"wrong\n")
+
+    def test_both_may_be_larger_than_pipes(self):
+        code = "import sys; sys.stderr.write('e' * 300_000); sys.stdout.write('o' * 400_000)"
+        out, wrong = program.run([sys.executable, "-I", "-S", "-c", code], [sys.prefix, sys.base_prefix])
+        assert out == b"o" * 400_000
+        assert wrong == b"e" * program._TOLD  # the first of them, and the rest holds nothing up
+
+    def test_no_more_is_kept_than_is_wanted(self):
+        assert program.run([*SHELL, "echo 123456789"], most=4) == (b"1234", b"")
+
+    def test_time(self):
+        began = time.monotonic()
+        with pytest.raises(subprocess.TimeoutExpired):
+            program.run(["/bin/sleep", "60"], seconds=0.2)
+        assert time.monotonic() - began < 5
+
+    def test_names_are_those_of_the_folder_that_this_process_is_in(self, tmp_path, monkeypatch):
+        (tmp_path / "brought").write_text("brought")
+        monkeypatch.chdir(tmp_path)
+        assert program.run(["/bin/cat", "brought"], ["brought"])[0] == b"brought"
+
+
+class TestItsEnd:
+    def test_one_that_never_ends_is_gone_when_nobody_waits_for_it(self):
+        begun = program.Program(["/bin/sleep", "60"])
+        wait_until(lambda: [found.name() for found in processes()] == ["sleep"])
+        begun.close()
+        wait_until(lambda: not processes())
+        begun.close()
+
+    def test_what_it_wrote_before_it_was_ended_can_be_read(self):
+        begun = program.Program([*SHELL, "echo first; exec sleep 60"])
+        assert begun.output.read(6) == b"first\n"
+        begun.kill()
+        assert begun.output.read() == b""
+        begun.close()
+
+    def test_one_that_ends_by_itself_leaves_nothing(self):
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(20):
+            program.run(["/bin/true"])
+        assert len(os.listdir("/proc/self/fd")) == before
+        wait_until(lambda: not processes())
+
+    def test_it_holds_nobody_up(self):
+        slow = program.Program(["/bin/sleep", "60"])
+        began = time.monotonic()
+        assert program.run([*SHELL, "echo"])[0] == b"\n"
+        assert time.monotonic() - began < 5
+        slow.close()
+
+    def test_it_ends_with_whoever_began_it(self):
+        code = "import time; from atvg.box import program, ready; kept = program.Program(['/bin/sleep', '60'])"
+        code += "; print(ready.READY.process.pid, flush=True); time.sleep(60)"
+        root = Path(__file__).parents[2]
+        with subprocess.Popen([sys.executable, "-c", code], cwd=root, stdout=subprocess.PIPE, text=True) as server:
+            standing = psutil.Process(int(server.stdout.readline()))
+            wait_until(standing.children)
+            (begun,) = standing.children()
+            server.kill()
+        wait_until(lambda: not begun.is_running() or begun.status() == psutil.STATUS_ZOMBIE)
+
+
+class TestWhatCannotBegin:
+    def test_a_program_that_is_not_there(self):
+        out, wrong = program.run(["/nowhere/ffmpeg"])
+        assert not out and b"cannot be started" in wrong
+
+    def test_a_pipe_is_no_file_to_read(self, tmp_path):
+        os.mkfifo(tmp_path / "pipe")
+        assert b"cannot be started" in program.run(["/bin/cat", tmp_path / "pipe"], [tmp_path / "pipe"], seconds=20)[1]
+
+    def test_one_that_stands_ready_no_more_is_replaced(self):
+        program.run(["/bin/true"])
+        ready.READY.process.kill()
+        ready.READY.process.wait()
+        assert program.run([*SHELL, "echo again"])[0] == b"again\n"
