@@ -76,7 +76,7 @@ def bench(
         "first_use_seconds": first_use,
         "stages": time_stages(animator, photo, wave, runs),
         "live": time_live(animator, photo, wave),
-        "box": time_box(photo, max(runs, 5)),
+        "box": time_box(photo),
         "peak_memory_mb": peak_memory_mb(),
         "dubs": time_dubs(animator, weights, engine, photo, wave, runs),
     }

@@ -32,8 +32,7 @@ def to_table(result: dict[str, Any]) -> str:
             f"{1000 * live['look_ahead_seconds']:.0f} ms; frames are drawn at most "
             f"{1000 * live['latency_seconds']:.0f} ms after their sound  "
         ]
-    prices = (f"{1000 * figures['price']:.0f} ms a {name}" for name, figures in result["box"].items())
-    lines += [f"the box that decodes foreign files costs {', '.join(prices)}"]
+    lines += ["", box_table(result["box"])]
     lines += [
         "",
         "| film dubbed | look, seconds per second | then the first frames, s | whole, real-time factor "
@@ -71,4 +70,14 @@ def to_table(result: dict[str, Any]) -> str:
                 f"| {point['seconds_of_audio']:g} | {point['seconds']:.1f} | {point['real_time_factor']:.3f} "
                 f"| {point['peak_memory_mb']:.0f} |"
             )
+    return "\n".join(lines)
+
+
+def box_table(box: dict[str, dict[str, float]]) -> str:
+    """The figures of `atvg.bench.boxed.time_box` as Markdown."""
+    lines = ["| decoded | in the box, ms | outside, ms | price, ms |", "|---|---:|---:|---:|"]
+    lines += [
+        f"| {name} | {1000 * of['inside']:.0f} | {1000 * of['outside']:.0f} | {1000 * of['price']:.0f} |"
+        for name, of in box.items()
+    ]
     return "\n".join(lines)

@@ -82,6 +82,12 @@ def run(
     return first["said"], data
 
 
+def stand_ready(*functions: Callable) -> None:
+    """Starts now what `run` needs for these functions, and not with the first file; does not wait for it."""
+    if command.HERE:
+        READY.send({"load": [function.__module__ for function in functions]}, [])
+
+
 def _open_regular(path: str | os.PathLike) -> Any:
     """Opened once, and looked at when open: what is exchanged for it later is not meant."""
     file = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb")

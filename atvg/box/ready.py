@@ -34,10 +34,6 @@ class Ready:
         self._control: socket.socket
         self._of = 0  # the process whose child it is: a fork of that one starts its own
 
-    def start(self, modules: tuple[str, ...] = ()) -> None:
-        """Has it stand ready, with these modules of ours loaded, and does not wait for that."""
-        self.send({"load": modules}, [])
-
     def send(self, request: dict[str, Any], descriptors: list[int]) -> None:
         """A request as `atvg.box.serve` takes it; the descriptors are its own then, and stay this process's too."""
         said = json.dumps(request).encode()

@@ -180,15 +180,16 @@ def _filter(names):
     return [*steps, yes]
 
 
-def become(command: list[str], reads: tuple = (), writes: tuple = (), **limits: int) -> None:
+def become(command: list[str], limits: dict[str, int], reads: tuple = (), writes: tuple = ()) -> None:
     """Gives up rights and becomes the command, with no environment; or tells on standard error why not, and returns.
 
     Args:
-        limits: as `give_up` takes them.
+        limits: memory, cpu, written, files, as `give_up` takes them.
     """
     kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
     try:
-        give_up(**limits, reads=(*reads, command[0]), writes=writes)
+        memory, cpu, written, files = (limits[name] for name in ("memory", "cpu", "written", "files"))
+        give_up(memory, cpu, written, files, (*reads, command[0]), writes)
         os.execve(command[0], command, {**kept, "MALLOC_ARENA_MAX": "2"})  # fewer addresses for as many threads
     except OSError as error:
         os.write(2, f"{command[0]} cannot be started: {error.strerror}\n".encode(errors="replace"))
@@ -200,7 +201,7 @@ def main(words: list[str]) -> None:
     options = [word.partition("=")[::2] for word in words[:end]]
     limits = {name: int(dict(options)[name]) for name in ("memory", "cpu", "written", "files")}
     reads, writes = (tuple(value for name, value in options if name == kind) for kind in ("read", "write"))
-    become(words[end + 1 :], reads, writes, **limits)
+    become(words[end + 1 :], limits, reads, writes)
     sys.exit(1)
 
 

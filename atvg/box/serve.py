@@ -141,7 +141,7 @@ def _become(request: dict[str, Any], outputs: list[int]) -> None:
         os.close(descriptor)
     with contextlib.suppress(OSError):  # then names that need it are not found
         os.chdir(request["folder"])
-    rights.become(request["program"], **request["limits"], reads=tuple(request["reads"]))
+    rights.become(request["program"], request["limits"], tuple(request["reads"]))
 
 
 def _close_all_but(*kept: int) -> None:

@@ -135,17 +135,19 @@ def frames(footage: Footage, first: int = 0, count: int | None = None) -> Genera
     if count <= 0:
         return
     rate = f"{footage.fps.numerator}/{footage.fps.denominator}"
-    drawn = (
-        # Times from the first frame on, so that the grid of the rate lies the same wherever reading begins; then its
-        # numbers are those of the frames.
-        f"setpts=PTS-({footage.start}),bwdif=mode=send_frame:deint=interlaced,fps={rate}:round=near,"
-        f"trim=start_pts={first},{footage.colour.readable()},"
-        # Without rounding all would be a level too dark; into planes it takes half the time that it takes into pixels.
-        f"scale={width}:{height}:flags=bicubic+accurate_rnd,setsar=1,format=gbrp"
-    )
+    # Times from the first frame on, so that the grid of the rate lies the same wherever reading begins; then its
+    # numbers are those of the frames. Gaps are filled from there to the last frame wanted and no further: where times
+    # are damaged they hold millions.
+    times = f"setpts=PTS-({footage.start}),bwdif=mode=send_frame:deint=interlaced"
+    grid = f"fps={rate}:round=near:start_time=0,trim=start_pts={first}:end_pts={first + count}"
+    # Without rounding all would be a level too dark; into planes it takes half the time that it takes into pixels.
+    pixels = f"{footage.colour.readable()},scale={width}:{height}:flags=bicubic+accurate_rnd,setsar=1,format=gbrp"
+    # ffmpeg fills a gap before anything of it can be read. If it is filled last, that takes no memory; but what comes
+    # before a frame within the film need not become pixels.
+    drawn = f"{times},{grid},{pixels}" if first else f"{times},{pixels},{grid}"
     command = [
         imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", "-copyts", *_input_before(footage, first), *_TRACK,
-        "-vf", drawn, "-fps_mode", "passthrough", "-frames:v", str(count), "-f", "rawvideo", "pipe:1",
+        "-vf", drawn, "-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1",
     ]  # fmt: skip
     child = program.Program(command, [footage.path], _LIMITS, pipe=_PIPE)
     planes: np.ndarray = np.empty((3, height, width), np.uint8)

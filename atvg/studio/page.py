@@ -10,7 +10,9 @@ import gradio as gr
 import numpy as np
 
 from atvg.animator import Animator
+from atvg.box.decoders import stand_ready
 from atvg.config import SAMPLE_RATE
+from atvg.face import pixels
 from atvg.studio.ablations import Ablations
 from atvg.studio.about import About
 from atvg.studio.broadcast import Broadcasts
@@ -74,6 +76,7 @@ def _warm_up(animator: Animator) -> None:
     Raises:
         CheckpointError: the ear's weights are missing or damaged.
     """
+    stand_ready(pixels.decode)  # it is loaded meanwhile, by a process of its own
     face, silent = animator.read_face(PORTRAITS[0]), np.zeros(SAMPLE_RATE // 2, np.float32)
     for _ in animator.stream(face, silent, ear=animator.ears[0], natural=animator.idle is not None):
         pass

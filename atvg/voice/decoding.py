@@ -140,8 +140,9 @@ def _decoded(path: Path, place: Place, seconds: float, start: float) -> tuple[np
     most = round((seconds + 1) * SAMPLE_RATE) * 4 * 2
     # Sun's format tells the number of channels in the plainest of headers.
     out, said = _run(
-        [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostats", *ffmpeg_input(path, seconds, start, place.arguments),
-         *place.mapped(start), "-map_metadata", "-1", "-af", "aformat=channel_layouts=mono|stereo",
+        [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostats",
+         *ffmpeg_input(path, seconds, start, place.arguments), *place.mapped(start), "-map_metadata", "-1",
+         "-af", "aformat=channel_layouts=mono|stereo",
          "-ar", str(SAMPLE_RATE), "-c:a", "pcm_f32be", "-fs", str(most), "-f", "au", "pipe:1"], path, most + _ROOM,
     )  # fmt: skip
     if len(out) < 24:

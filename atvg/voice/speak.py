@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from atvg.box import rights
+from atvg.box import command, rights
 from atvg.config import MAX_SECONDS, SAMPLE_RATE
 from atvg.errors import BadSettingError, BadTextError, SpeechUnavailableError
 from atvg.voice.captions import Cue
@@ -175,7 +175,7 @@ def _installed() -> tuple[str, str]:
 
 def _synthesise(pieces: list[str], voice: str, speed: int) -> tuple[np.ndarray, int, list[Any]]:
     """Samples float32 (N,) in 16-bit units, their rate, and of each piece when it is heard, as `_cues` takes it."""
-    job = json.dumps([_BOX, *_installed(), voice, speed, pieces, MAX_SECONDS]).encode()
+    job = json.dumps([_BOX if command.HERE else "", *_installed(), voice, speed, pieces, MAX_SECONDS]).encode()
     try:
         done = subprocess.run(_COMMAND, input=job, capture_output=True, timeout=_PATIENCE)
         code = done.returncode
@@ -219,9 +219,9 @@ def _speak() -> None:
 
     box, library, data, voice, speed, pieces, seconds = json.load(sys.stdin)
     engine = ctypes.CDLL(library)
-    sys.path.append(box)
-    # From here on it reads nothing but its own data: what is typed is foreign.
-    importlib.import_module("rights").give_up(1 << 30, 60, 0, 64, [data] if os.path.isdir(data) else [])
+    if box:  # from here on it reads nothing but its own data: what is typed is foreign
+        sys.path.append(box)
+        importlib.import_module("rights").give_up(1 << 30, 60, 0, 64, [data] if os.path.isdir(data) else [])
     rate = engine.espeak_Initialize(synchronous, 0, os.fsencode(data), return_errors)
     if rate <= 0:
         sys.exit("it cannot read its data, perhaps because their path is too long")

@@ -170,6 +170,17 @@ class TestWhatItLeaves:
 
 
 class TestTheOneThatStandsReady:
+    def test_it_can_be_started_before_there_is_a_file(self, monkeypatch):
+        fresh = ready.Ready()
+        monkeypatch.setattr(decoders, "READY", fresh)
+        began = time.monotonic()
+        decoders.stand_ready(photos.pixels.decode)
+        assert time.monotonic() - began < 0.3  # it is loaded by itself
+        while b"pi_heif" not in Path(f"/proc/{fresh.process.pid}/maps").read_bytes():
+            assert time.monotonic() - began < 20, "nothing is loaded"
+            time.sleep(0.05)
+        fresh.end()
+
     def test_it_is_started_again_if_it_is_gone(self, brought):
         decoders.run(deeds.tell, brought, 100)
         old = ready.READY.process

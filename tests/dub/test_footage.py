@@ -2,16 +2,20 @@
 
 import contextlib
 import gc
+import itertools
+import struct
 import subprocess
 import threading
 import time
 from fractions import Fraction
+from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
 import psutil
 import pytest
 
+from atvg.box.command import Limits
 from atvg.dub import footage as module
 from atvg.dub.footage import Footage, frames, open_footage
 from atvg.dub.kinds import is_film
@@ -139,6 +143,17 @@ class TestARateThatVaries:
         for k, frame in enumerate(frames(found)):
             due = max(n for n in shown if n <= k)
             assert np.abs(frame.astype(int) - plain[due]).mean() < 3, f"frame {k}"
+
+    def test_a_long_pause_takes_no_memory(self, tmp_path, monkeypatch):
+        """Filled with pixels, it would be ten times what ffmpeg may take."""
+        monkeypatch.setattr(module, "_LIMITS", Limits(memory=512 << 20))
+        pause = "setts=pts='if(lt(N,40),PTS,PTS+120/TB)'"
+        path = film(tmp_path / "a.mkv", *H264, "-bsf:v", pause, size="1280x720", seconds=2)
+        reading = frames(open_footage(path))
+        before, *_, within = itertools.islice(reading, 38, 60)
+        reading.close()
+        np.testing.assert_allclose(within, next(frames(open_footage(path), 39)), atol=0)
+        assert np.abs(within.astype(int) - before).mean() < 20
 
     def test_a_film_without_a_length_is_read_through(self, tmp_path):
         path = film(tmp_path / "a.webm", "-c:v", "libvpx", "-deadline", "realtime", "-live", "1", seconds=2)
@@ -270,6 +285,43 @@ class TestNoFilm:
         data[len(data) // 2 : len(data) // 2 + 5000] = bytes(5000)
         path.write_bytes(data)
         assert len(list(frames(found))) > 50
+
+
+class TestTimesThatAreDamaged:
+    """ffmpeg would fill what lies between with millions of frames."""
+
+    @pytest.fixture
+    def whole(self, tmp_path) -> Path:
+        return film(tmp_path / "a.mp4", seconds=1.5)
+
+    @pytest.mark.parametrize("length", [0x1000000, 0x10000000, 0x7FFFFFFF])
+    def test_each_frame_lasts_for_hours(self, whole, length):
+        """The time to sample box says how long its 38 frames are shown."""
+        data = bytearray(whole.read_bytes())
+        at = data.index(b"stts")
+        assert struct.unpack_from(">2I", data, at + 8) == (1, 38)
+        struct.pack_into(">I", data, at + 16, length)
+        whole.write_bytes(data)
+        self.ends(whole)
+
+    @pytest.mark.long
+    @pytest.mark.parametrize("late", ["eq(N,0)", "gt(N,0)", "gt(N,20)"])
+    @pytest.mark.parametrize("ending", ["mkv", "ts", "flv", "mp4"])
+    @pytest.mark.parametrize("by", [-100_000_000, 100_000_000, 1_000_000_000])
+    def test_some_are_shown_at_another_time(self, whole, late, ending, by):
+        path = whole.with_name(f"damaged.{ending}")
+        with contextlib.suppress(subprocess.CalledProcessError):  # it complains, and writes them as they are
+            ffmpeg("-i", whole, "-c", "copy", "-bsf:v", f"setts=pts='if({late},PTS+{by},PTS)':dts=DTS", path)
+        self.ends(path)
+
+    def ends(self, path: Path) -> None:
+        """In a line, or some frames."""
+        began = time.monotonic()
+        with contextlib.suppress(BadFilmError, TooLongError):
+            found = open_footage(path)
+            for first, count in ((0, None), (30, 60)):
+                assert all(frame.shape == (96, 128, 3) for frame in itertools.islice(frames(found, first, count), 3))
+        assert time.monotonic() - began < 20
 
 
 class TestTheChild:

@@ -11,7 +11,7 @@ from atvg.dub.footage import LEAST_RATE, LEAST_SIDE, MOST_RATE, frames, open_foo
 from tests.bad_inputs import ffmpeg
 from tests.fuzz.harness import laid
 
-SECONDS, EXAMPLES = 60, 3
+SECONDS, EXAMPLES = 20, 3
 FRAMES = 3  # that are read from the beginning, and once more from within
 KINDS: dict[str, tuple[str, ...]] = {
     "mp4": ("-pix_fmt", "yuv420p"), "mkv": (), "avi": (), "webm": (), "ts": ("-c:v", "mpeg2video"), "flv": (),
