@@ -17,7 +17,6 @@ from atvg.bench.samples import sample_voice
 from atvg.box import command, program
 from atvg.config import FPS, SAMPLE_RATE
 from atvg.dub.footage import frames, open_footage
-from atvg.face import pixels
 from atvg.face.image import load_image
 from atvg.film.video import VideoWriter
 from atvg.voice import speak
@@ -82,8 +81,8 @@ def _look(path: Path) -> None:
     if command.HERE:
         load_image(path)
         return
-    with path.open("rb") as file:  # and not by a process of its own, as on other systems
-        pixels.decode(file, path.name)
+    with Image.open(path) as image:  # and not by a process of its own, as on other systems
+        load_image(image)
 
 
 def _watch(path: Path) -> None:

@@ -5,6 +5,7 @@ film is, its filter ``showinfo`` tells of the first frame that can be decoded: u
 round rates to two digits, it tells the exact ones, and everything as it is after a turn by metadata.
 """
 
+import itertools
 import os
 import re
 import subprocess
@@ -225,11 +226,10 @@ def _rate_and_seconds(path: Path, said: str) -> tuple[Fraction, float]:
     seconds = float(int(announced[1]) * 3600 + int(announced[2]) * 60 + float(announced[3])) if announced else 0.0
     steady = rate and mean and abs(float(mean[1]) / rate - 1) <= _STEADY and rate <= MOST_RATE
     if not steady or not announced:
-        times = _times(path)
-        if not announced and len(times):
-            seconds = float(times[-1] - times[0])
-        if not steady and len(times) > 1:
-            gaps = np.diff(times)
+        gaps = _gaps(path)
+        if not announced:
+            seconds = float(gaps.sum())
+        if not steady and len(gaps):
             moving = gaps[gaps < 1.5 * np.median(gaps)]  # pauses, and frames that a busy phone left out, do not count
             return _usual(Fraction(1 / moving.mean())), seconds
     return (_meant(rate) if steady else Fraction(25)), seconds
@@ -247,16 +247,18 @@ def _usual(rate: Fraction) -> Fraction:
     return min(_RATES, key=lambda usual: abs(usual - rate))
 
 
-def _times(path: Path) -> np.ndarray:
-    """When each frame is shown, seconds, sorted: read through, but not decoded."""
+def _gaps(path: Path) -> np.ndarray:
+    """How long each frame but the last is shown, seconds, all above 0: read through, but not decoded."""
     command = [
         imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", "-copyts", *ffmpeg_input(path, _ENDLESS), *_TRACK,
         "-c", "copy", "-t", f"{MAX_SECONDS + 1:g}", "-f", "framecrc", "-",
     ]  # fmt: skip
     said, _ = _run(command, path)
     unit = re.search(r"^#tb 0: (\d+)/(\d+)", said, re.MULTILINE)
-    shown = {int(pts) for pts in re.findall(r"^0, *-?\d+, *(-?\d+),", said, re.MULTILINE)}
-    return np.sort(np.array(list(shown), float)) * (int(unit[1]) / int(unit[2])) if unit else np.zeros(0)
+    shown = sorted({int(pts) for pts in re.findall(r"^0, *-?\d+, *(-?\d+),", said, re.MULTILINE)})
+    # Between whole numbers, for those of a damaged film may be so large that floats would not tell them apart.
+    gaps = np.array([after - before for before, after in itertools.pairwise(shown)], float)
+    return gaps * (int(unit[1]) / int(unit[2])) if unit else np.zeros(0)
 
 
 def _run(command: list[str], path: Path) -> tuple[str, str]:

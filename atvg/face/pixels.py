@@ -17,6 +17,7 @@ from atvg.face.kinds import RAW, kind_in
 
 MAX_PIXELS = 35_000_000  # the largest picture H.264 knows (level 6.2): a video is made of it
 MIN_SIDE = 32
+_STRIP = 64  # rows that are taken out of a picture at once: as many as the processor's cache holds
 
 # The formats of photos. Pillow knows many more, among them EPS, which it would hand to Ghostscript to be run.
 # HEIC is read apart.
@@ -33,15 +34,24 @@ def warm() -> None:
         codecs.lookup(name)
 
 
-def decode(file: BinaryIO, name: str) -> tuple[list[int], np.ndarray]:
-    """A file's picture, (H, W, 3) uint8, with its shape.
+def decode(file: BinaryIO, name: str) -> tuple[list[int], Iterator[np.ndarray]]:
+    """A file's picture, (H, W, 3) uint8, in strips from the top, and its shape, which is known when these are.
+
+    Strips, as a copy of the whole of a large photo would take as long as its way out of the box.
 
     Raises:
         BadImageError: not readable as an image, too large or too small; it tells the file's `name`.
     """
-    with _opened(file, name) as image:
-        picture = from_pil(image)
-    return list(picture.shape), picture
+    shape: list[int] = []
+
+    def strips() -> Iterator[np.ndarray]:
+        with _opened(file, name) as image:
+            picture = _rgb(image)
+            shape.extend((picture.height, picture.width, 3))
+            for top in range(0, picture.height, _STRIP):
+                yield np.asarray(picture.crop((0, top, picture.width, min(top + _STRIP, picture.height))))
+
+    return shape, strips()
 
 
 def describe(file: BinaryIO, name: str) -> tuple[list[Any], bytes]:
@@ -93,6 +103,10 @@ def _is_raw(image: Image.Image) -> bool:
 
 def from_pil(image: Image.Image) -> np.ndarray:
     """As `atvg.face.image.load_image`."""
+    return np.array(_rgb(image))
+
+
+def _rgb(image: Image.Image) -> Image.Image:
     check_size(image.width, image.height)
     try:
         image.seek(0)
@@ -106,9 +120,9 @@ def from_pil(image: Image.Image) -> np.ndarray:
         if image.mode == "La":
             image = image.convert("LA")
         if image.mode not in ("LA", "RGBA"):
-            return np.array(to_srgb(image, profile))
+            return to_srgb(image, profile)
         colours = to_srgb(image.convert(image.mode.removesuffix("A")), profile)
-        return np.array(Image.composite(colours, Image.new("RGB", image.size, "white"), image.getchannel("A")))
+        return Image.composite(colours, Image.new("RGB", image.size, "white"), image.getchannel("A"))
     except BadImageError:
         raise
     except MemoryError:

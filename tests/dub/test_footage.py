@@ -314,6 +314,13 @@ class TestTimesThatAreDamaged:
             ffmpeg("-i", whole, "-c", "copy", "-bsf:v", f"setts=pts='if({late},PTS+{by},PTS)':dts=DTS", path)
         self.ends(path)
 
+    def test_times_that_floats_cannot_tell_apart(self, tmp_path, monkeypatch):
+        """As an FLV that fuzzing found has them; the gap is 1024 of a thousand units a second."""
+        said = "#tb 0: 1/1000\n0, {0}, {0}, 0, 9, 0x0\n0, {1}, {1}, 0, 9, 0x0\n0, {1}, {1}, 40, 9, 0x0\n"
+        said = said.format(-9223372032559808512, -9223372032559807488)
+        monkeypatch.setattr(module, "_run", lambda *_: (said, ""))
+        np.testing.assert_allclose(module._gaps(tmp_path), [1.024])
+
     def ends(self, path: Path) -> None:
         """In a line, or some frames."""
         began = time.monotonic()

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.fuzz.harness import NAMES, check
+from tests.fuzz.harness import NAMES, check, warm
 
 MISSING = "fuzzing is skipped: atheris is not installed (Linux, Python 3.11 or later: pip install 'atheris>=3,<4')"
 MOST_FINDINGS = 20  # of a door in one call, each of which ends a process; then it is probably the same again and again
@@ -87,6 +87,7 @@ def main() -> None:
     if arguments.replay:
         if len(arguments.doors) != 1:
             parser.error("at which door? name one before --replay")
+        warm(arguments.doors[0])
         check(arguments.doors[0], arguments.replay.read_bytes())
         print("nothing found")
         return

@@ -34,5 +34,6 @@ def one(data: bytes) -> None:
     with as_file(data) as file:
         if not reading.is_heic(file):
             return
-        shape, picture = pixels.decode(file, "photo")
+        shape, strips = pixels.decode(file, "photo")
+        picture = np.concatenate(list(strips))
         assert picture.dtype == np.uint8 and list(picture.shape) == shape and shape[2] == 3

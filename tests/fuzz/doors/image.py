@@ -51,7 +51,8 @@ def one(data: bytes) -> None:
     with as_file(data) as file, patch.object(ChunkStream, "crc", lambda self, kind, content: self.fp.read(4)):
         if heic.is_heic(file):
             return
-        shape, picture = pixels.decode(file, "photo")
+        shape, strips = pixels.decode(file, "photo")
+        picture = np.concatenate(list(strips))
         assert picture.dtype == np.uint8 and list(picture.shape) == shape and shape[2] == 3
         assert min(shape[:2]) >= pixels.MIN_SIDE
         file.seek(0)
