@@ -87,8 +87,10 @@ class Program:
     def kill(self) -> None:
         """Ends it; what it has written can still be read. More than once does nothing."""
         leash, self._leash = self._leash, None
-        if leash is not None:
-            os.close(leash)  # the process that stands ready sees it, and ends the program
+        if leash is not None:  # the process that stands ready sees a word or the end of it, and ends the program
+            with contextlib.suppress(OSError):  # it has ended
+                os.write(leash, b"!")  # a fork of this process may hold it open
+            os.close(leash)
         if self._child:
             self._child.kill()
 

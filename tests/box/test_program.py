@@ -1,6 +1,7 @@
 """A program that the process which stands ready begins: what it writes, and that it ends when it should."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -68,6 +69,17 @@ class TestItsEnd:
         begun.close()
         wait_until(lambda: not processes())
         begun.close()
+
+    def test_a_fork_of_this_process_does_not_keep_it_alive(self):
+        begun = program.Program(["/bin/sleep", "60"])
+        fork = os.fork()
+        if fork == 0:
+            time.sleep(60)
+            os._exit(0)
+        begun.close()
+        wait_until(lambda: not processes())
+        os.kill(fork, signal.SIGKILL)
+        os.waitpid(fork, 0)
 
     def test_what_it_wrote_before_it_was_ended_can_be_read(self):
         begun = program.Program([*SHELL, "echo first; exec sleep 60"])
