@@ -1,7 +1,8 @@
 """The process that stands ready to decode: it forks for every file, and never looks into one itself.
 
 What it forks off is fresh, gives up its rights, has one function of ours read the file or becomes a program that does,
-and ends. So no file can leave anything behind for the next one. It loads modules of ours that it is told to, and knows no face and no voice.
+and ends. So no file can leave anything behind for the next one. It loads modules of ours that it is told to, and knows
+no face and no voice.
 """
 
 import contextlib
