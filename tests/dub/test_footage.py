@@ -15,7 +15,6 @@ import numpy as np
 import psutil
 import pytest
 
-from atvg.box.command import Limits
 from atvg.dub import footage as module
 from atvg.dub.footage import Footage, frames, open_footage
 from atvg.dub.kinds import is_film
@@ -144,9 +143,8 @@ class TestARateThatVaries:
             due = max(n for n in shown if n <= k)
             assert np.abs(frame.astype(int) - plain[due]).mean() < 3, f"frame {k}"
 
-    def test_a_long_pause_takes_no_memory(self, tmp_path, monkeypatch):
-        """Filled with pixels, it would be ten times what ffmpeg may take."""
-        monkeypatch.setattr(module, "_LIMITS", Limits(memory=512 << 20))
+    def test_a_long_pause_is_filled_with_what_is_shown_before_it(self, tmp_path):
+        """Also where reading begins within it."""
         pause = "setts=pts='if(lt(N,40),PTS,PTS+120/TB)'"
         path = film(tmp_path / "a.mkv", *H264, "-bsf:v", pause, size="1280x720", seconds=2)
         reading = frames(open_footage(path))
