@@ -143,7 +143,7 @@ def frames(footage: Footage, first: int = 0, count: int | None = None) -> Genera
     grid = f"fps={rate}:round=near:start_time=0,trim=start_pts={first}:end_pts={first + count}"
     # Without rounding all would be a level too dark; into planes it takes half the time that it takes into pixels.
     pixels = f"{footage.colour.readable()},scale={width}:{height}:flags=bicubic+accurate_rnd,setsar=1,format=gbrp"
-    # ffmpeg fills a gap before much of it can be read. If it is filled last, what fills it becomes pixels once; but what
+    # ffmpeg fills a gap before much of it can be read. Filled last, what fills it becomes pixels once; but what
     # comes before a frame within the film need not become pixels at all.
     drawn = f"{times},{grid},{pixels}" if first else f"{times},{pixels},{grid}"
     command = [
