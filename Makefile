@@ -25,8 +25,9 @@ demo: $(VENV)/.demo
 	$(BIN)/python app.py
 
 # One thread each: two tests run side by side. Training has processes of its own, as in use: a test worker that had
-# loaded all of the app before it trained has died now and then.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+# loaded all of the app before it trained has died now and then. Bytecode is kept even where the system says not to, as
+# images for containers do: compiling the tests anew takes each worker five seconds.
+PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 TRAINING := tests/data tests/nets tests/train
 
 test: $(VENV)/.test

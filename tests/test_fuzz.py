@@ -30,6 +30,7 @@ from tests.fuzz.doors.image import pictures
 from tests.fuzz.doors.weights import AT_SMALL, LOADERS, VG_SMALL, save_small
 from tests.fuzz.mutation import bounded, mutated
 from tests.fuzz.structured import JSONS
+from tests.marks import quick
 
 
 @pytest.fixture(scope="module")
@@ -67,17 +68,20 @@ def assert_wave(source: object) -> None:
 
 
 class TestImages:
-    @bounded(700)
-    @given(mutated(PICTURES))
-    def test_damaged_files(self, folder, data):
+    @pytest.mark.parametrize("examples", quick((150, 700), 150))
+    def test_damaged_files(self, folder, examples):
         path = folder / "photo"
-        path.write_bytes(data)
-        assert_picture(path)
+
+        @bounded(examples)
+        @given(mutated(PICTURES))
+        def check(data: bytes) -> None:
+            path.write_bytes(data)
+            assert_picture(path)
+
+        check()
 
     @bounded(150)
-    @given(
-        st.sampled_from((b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"II*\0", b"BM", b"RIFF")), st.binary()
-    )
+    @given(st.sampled_from(MAGIC), st.binary())
     def test_random_bytes(self, folder, magic, data):
         path = folder / "photo"
         path.write_bytes(magic + data)
@@ -101,32 +105,44 @@ class TestImages:
 
 
 class TestSounds:
-    @bounded(120)
-    @given(mutated(VOICES))
-    def test_damaged_files(self, folder, data):
+    @pytest.mark.parametrize("examples", quick((30, 120), 30))
+    def test_damaged_files(self, folder, examples):
         path = folder / "voice"
-        path.write_bytes(data)
-        assert_wave(path)
 
-    @bounded(40)
-    @given(
-        st.sampled_from((b"", b"RIFF\xff\0\0\0WAVE", b"OggS", b"fLaC", b"ID3", b"#EXTM3U\n", b"ffconcat ")), st.binary()
-    )
-    def test_random_bytes(self, folder, magic, data):
+        @bounded(examples)
+        @given(mutated(VOICES))
+        def check(data: bytes) -> None:
+            path.write_bytes(data)
+            assert_wave(path)
+
+        check()
+
+    @pytest.mark.parametrize("examples", quick((15, 40), 15))
+    def test_random_bytes(self, folder, examples):
         path = folder / "voice"
-        path.write_bytes(magic + data)
-        assert_wave(path)
 
-    @bounded(200)
-    @given(
-        hnp.arrays(ANYTHING, hnp.array_shapes(min_dims=0, max_dims=3, max_side=5)),
-        st.one_of(st.floats(), st.integers(), st.sampled_from((8_000, 16_000, 44_100)), st.none(), st.text()),
-    )  # fmt: skip
-    def test_random_arrays(self, array, rate):
-        assert_wave(array)
-        assert_wave((rate, array))
-        if array.size:
-            assert_wave((16_000, np.resize(array, 4_000)))
+        @bounded(examples)
+        @given(st.sampled_from(MAGIC_OF_SOUND), st.binary())
+        def check(magic: bytes, data: bytes) -> None:
+            path.write_bytes(magic + data)
+            assert_wave(path)
+
+        check()
+
+    @pytest.mark.parametrize("examples", quick((60, 200), 60))
+    def test_random_arrays(self, examples):
+        @bounded(examples)
+        @given(
+            hnp.arrays(ANYTHING, hnp.array_shapes(min_dims=0, max_dims=3, max_side=5)),
+            st.one_of(st.floats(), st.integers(), st.sampled_from((8_000, 16_000, 44_100)), st.none(), st.text()),
+        )  # fmt: skip
+        def check(array: np.ndarray, rate: object) -> None:
+            assert_wave(array)
+            assert_wave((rate, array))
+            if array.size:
+                assert_wave((16_000, np.resize(array, 4_000)))
+
+        check()
 
 
 class TestTexts:
@@ -195,11 +211,12 @@ class TestWeights:
 
     @pytest.mark.parametrize("name", ["at_net", "vg_net", "idle"])
     @pytest.mark.parametrize("ending", ["safetensors", "json"])
-    def test_damaged_files(self, copied, name, ending):
+    @pytest.mark.parametrize("examples", quick((20, 60), 20))
+    def test_damaged_files(self, copied, name, ending, examples):
         path = copied / f"{name}.{ending}"
         whole = path.read_bytes()
 
-        @bounded(60)
+        @bounded(examples)
         @given(mutated((whole,)))
         def check(data: bytes) -> None:
             path.unlink()  # or the original, which it is linked to, would be overwritten
@@ -209,10 +226,11 @@ class TestWeights:
         check()
 
     @pytest.mark.parametrize(("name", "config"), [("at_net", AT_SMALL), ("vg_net", VG_SMALL)])
-    def test_other_configs(self, copied, name, config):
+    @pytest.mark.parametrize("examples", quick((40, 120), 40))
+    def test_other_configs(self, copied, name, config, examples):
         path = copied / f"{name}.json"
 
-        @bounded(120)
+        @bounded(examples)
         @given(st.sampled_from(sorted(asdict(config))), JSONS, JSONS)
         def check(key: str, value: object, beta: object) -> None:
             path.unlink()

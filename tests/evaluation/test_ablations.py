@@ -9,7 +9,6 @@ from atvg.config import VGNetConfig, with_overrides
 from atvg.errors import BadSettingError, CheckpointError
 from atvg.evaluation.ablations import ABLATIONS, ORACLE, REFERENCE, ablation_rows, trained, training_notes
 from atvg.nets.vg_net import VGNet
-from atvg.train.run import KINDS
 
 SHIPPED = trained(locate())
 
@@ -45,6 +44,8 @@ def test_what_a_training_leaves_is_read_as_it_is(tmp_path):
 
 @pytest.mark.parametrize("name", ABLATIONS)
 def test_each_can_be_trained_by_its_settings(name):
+    from atvg.train.run import KINDS  # brings Lightning along, which takes seconds to load
+
     settings = dict(word.split("=", 1) for word in ABLATIONS[name].settings.split() if "=" in word)
     kind = KINDS["vg"]
     of_net = {key.removeprefix("net."): value for key, value in settings.items() if key.startswith("net.")}
