@@ -104,7 +104,7 @@ def test_frames_do_not_depend_on_how_many_are_drawn_at_once(compiled, scene, nam
         assert (np.concatenate([getattr(drawn, part) for drawn in parts]) == getattr(whole, part)).all()
 
 
-@pytest.mark.parametrize("name", COMPILED)
+@pytest.mark.parametrize("name", quick(COMPILED, "openvino"))
 def test_several_threads_draw_at_the_same_time(compiled, scene, name):
     shared = compiled(name)
     alone = shared.draw(*scene)

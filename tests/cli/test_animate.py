@@ -3,12 +3,14 @@
 import re
 import struct
 import zlib
+from functools import cache
 
 import cv2
 import numpy as np
 import pytest
 import soundfile
 
+from atvg import Animator
 from atvg.bench.samples import sample_voice
 from atvg.checkpoint import locate
 from atvg.cli import main
@@ -16,6 +18,14 @@ from atvg.cli.animate import seconds
 from atvg.face.landmarks import RIGID
 from tests.marks import quick
 from tests.synthetic import Robot
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded_once():
+    """The same weights, detector and engine are the same animator: to load and compile one takes two seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Animator, "from_pretrained", cache(Animator.from_pretrained))
+        yield
 
 
 @pytest.fixture

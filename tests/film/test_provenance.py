@@ -30,7 +30,7 @@ def wave() -> np.ndarray:
     return np.sin(np.arange(SAMPLE_RATE // 2, dtype=np.float32) / 20)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def made(animator, astronaut, wave) -> dict:
     return provenance(animator, SETTINGS, astronaut, wave)
 
