@@ -42,6 +42,7 @@ def folder() -> Iterator[Path]:
 PICTURES = pictures()
 MAGIC = (b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"II*\0", b"BM", b"RIFF")
 MAGIC_OF_SOUND = (b"", b"RIFF\xff\0\0\0WAVE", b"OggS", b"fLaC", b"ID3", b"#EXTM3U\n", b"ffconcat ")
+OPTIONS = ("--beta", "--yaw", "--seed", "--smoothing", "--frame", "--box", "--points", "--wings", "-o")
 ANYTHING = st.one_of(hnp.scalar_dtypes(), hnp.array_dtypes())
 VOICES = (bad.wav_header(data=bad._pcm(0.25)), bad.recorded(".mp3", ()), bad.recorded(".ogg", ()))
 
@@ -87,13 +88,17 @@ class TestImages:
         path.write_bytes(magic + data)
         assert_picture(path)
 
-    @bounded(300)
-    @given(hnp.arrays(ANYTHING, hnp.array_shapes(min_dims=0, max_dims=4, max_side=4)))
-    @example(np.array([], np.uint8))
-    def test_random_arrays(self, array):
-        assert_picture(array)
-        if array.ndim:  # and large enough
-            assert_picture(np.resize(array, (33, 35, *array.shape[-1:])))
+    @pytest.mark.parametrize("examples", quick((100, 300), 100))
+    def test_random_arrays(self, examples):
+        @bounded(examples)
+        @given(hnp.arrays(ANYTHING, hnp.array_shapes(min_dims=0, max_dims=4, max_side=4)))
+        @example(np.array([], np.uint8))
+        def check(array: np.ndarray) -> None:
+            assert_picture(array)
+            if array.ndim:  # and large enough
+                assert_picture(np.resize(array, (33, 35, *array.shape[-1:])))
+
+        check()
 
     def test_most_of_the_examples_are_not_simply_refused(self, folder):
         """Or nothing but the first check would be tested."""
@@ -156,17 +161,19 @@ class TestTexts:
         else:
             assert all(isinstance(number, float) for numbers in place.values() for number in numbers)
 
-    @bounded(200)
-    @given(
-        st.sampled_from(("--beta", "--yaw", "--seed", "--smoothing", "--frame", "--box", "--points", "--wings", "-o")),
-        st.one_of(st.text(), st.floats().map(str), st.integers().map(str)),
-    )
-    def test_options(self, capsys, option, text):
+    @pytest.mark.parametrize("examples", quick((70, 200), 70))
+    def test_options(self, capsys, examples):
         """There is no photo, so whatever the option says, the answer is one line."""
-        capsys.readouterr()
-        assert main(["animate", "nowhere.png", "nowhere.wav", "-o", "nowhere/out.mp4", f"{option}={text}"]) == 2
-        said = capsys.readouterr().err
-        assert said.startswith("error: ") and said.endswith("\n") and said[:-1].isprintable()
+
+        @bounded(examples)
+        @given(st.sampled_from(OPTIONS), st.one_of(st.text(), st.floats().map(str), st.integers().map(str)))
+        def check(option: str, text: str) -> None:
+            capsys.readouterr()
+            assert main(["animate", "nowhere.png", "nowhere.wav", "-o", "nowhere/out.mp4", f"{option}={text}"]) == 2
+            said = capsys.readouterr().err
+            assert said.startswith("error: ") and said.endswith("\n") and said[:-1].isprintable()
+
+        check()
 
     @bounded(200)
     @given(st.sampled_from((VG_SMALL, AT_SMALL)), st.dictionaries(st.text(), st.text(), max_size=2), st.text())
