@@ -30,6 +30,8 @@ class _Parser(argparse.ArgumentParser):
 
 def program() -> int:
     """What the shell runs: `main`, without what native libraries write to the terminal."""
+    # Before NumPy is there: as in the app, its OpenBLAS may wait for ever where two threads compute.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from atvg.face.silence import silence_native_logs
 
     silence_native_logs()

@@ -24,6 +24,9 @@ os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(tempfile.gettempdir()) / "atvg
 
 # Gradio asks matplotlib for its backend at every job; unless one is named, that loads pyplot to look for a screen.
 os.environ.setdefault("MPLBACKEND", "agg")
+# NumPy's OpenBLAS hands parts of a product to threads of its own, with which two products at a time have waited for
+# each other for ever: a live face's, and those of a video that was being drawn. There are few, and they are small.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 share_arenas()
 
 try:  # on a Space with ZeroGPU, which wants to be imported before torch

@@ -15,6 +15,7 @@ from atvg.film.provenance import Source, provenance, write_provenance
 from atvg.film.recording import Recorder
 from atvg.film.render import rendering
 from atvg.studio import on_gpu
+from atvg.studio.behind import behind
 from atvg.studio.explaining import explaining
 from atvg.studio.files import Upload, check_frames, keep_film, open_film, open_voice, typed_place
 from atvg.studio.progress import Progress, preview
@@ -32,7 +33,7 @@ class Dubbing:
 
     def __init__(self, studio: Studio):
         self._animator, self._guests = studio.animator, studio.guests
-        self._draw_anywhere = on_gpu(self._draw)
+        self._draw_anywhere = on_gpu(behind(self._draw))
 
     def dub(
         self, film: Upload, audio: Upload, beta: float = 0.5, mouth_gain: float = 1, smoothing: float = 0.8,

@@ -22,7 +22,7 @@ from atvg.studio.guests import Guests
 from atvg.studio.inside import Inside
 from atvg.studio.link import Link
 from atvg.studio.live import Live
-from atvg.studio.memory import give_back
+from atvg.studio.memory import give_back, settle
 from atvg.studio.settings import MAX_AGE, MAX_WAITING, PAGE, PRIVATE, TIDY_EVERY, asset
 from atvg.studio.studio import Studio
 from atvg.studio.talk import Talk
@@ -80,6 +80,7 @@ def _warm_up(animator: Animator) -> None:
     face, silent = animator.read_face(PORTRAITS[0]), np.zeros(SAMPLE_RATE // 2, np.float32)
     for _ in animator.stream(face, silent, ear=animator.ears[0], natural=animator.idle is not None):
         pass
+    settle()
     give_back()  # of what compiling took, a hundred megabytes
 
 

@@ -14,7 +14,7 @@ from atvg.show.sketch import sketch_boxes, sketch_face, sketch_points
 from atvg.studio.explaining import explaining
 from atvg.studio.files import Upload, is_shown, open_photo, save_png, turned_copy, typed_place
 from atvg.studio.film import Film
-from atvg.studio.settings import MAX_SIDE, PAGE, POINTS, PRIVATE, QUICK, RAW
+from atvg.studio.settings import CHECKING, MAX_SIDE, PAGE, POINTS, PRIVATE, QUICK, RAW
 from atvg.studio.studio import Studio
 
 
@@ -43,8 +43,8 @@ class Photo:
         """Every new photo, and every new place, is checked."""
         checking = {
             "fn": self.check_face, "inputs": [self.field, *self.place],
-            "outputs": [self.check, self.said, self.report], "show_progress": "minimal", "concurrency_id": "checks",
-        } | RAW  # fmt: skip
+            "outputs": [self.check, self.said, self.report], "show_progress": "minimal",
+        } | CHECKING  # fmt: skip
         choosing = {
             "fn": self.choices,
             "inputs": [self.report, self.film.picture],

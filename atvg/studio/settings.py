@@ -43,5 +43,7 @@ RAW: dict[str, Any] = {"preprocess": False}  # or Gradio would open photos itsel
 QUICK: dict[str, Any] = {  # in the queue, for only there Gradio shows errors; but without waiting
     "api_visibility": "private", "show_progress": "hidden", "concurrency_id": "quick", "concurrency_limit": None,
 } | RAW  # fmt: skip
+# Looks at what was brought: quickly, but not so quickly that many may do so at once.
+CHECKING: dict[str, Any] = {"concurrency_id": "checks", "concurrency_limit": 2} | RAW
 # One at a time: it takes all cores.
 DRAWING: dict[str, Any] = {"concurrency_id": "drawing", "concurrency_limit": 1} | RAW

@@ -15,6 +15,7 @@ from atvg.film.render import rendering
 from atvg.motion.pose import Pose
 from atvg.motion.turn import turn_face
 from atvg.studio import on_gpu
+from atvg.studio.behind import behind
 from atvg.studio.controls import Controls
 from atvg.studio.dubbing import Dubbing
 from atvg.studio.examples import PAIRS
@@ -36,7 +37,7 @@ class Talk:
         self._studio, self._animator, self._guests = studio, studio.animator, studio.guests
         self.photo, self.voice, self.controls = Photo(studio), Voice(studio), Controls(studio)
         self.result, self.dubbing = Result(studio), Dubbing(studio)
-        self._draw_anywhere = on_gpu(self._draw)
+        self._draw_anywhere = on_gpu(behind(self._draw))
 
     def show(self) -> None:
         """What is brought on the left, what is made of it on the right."""

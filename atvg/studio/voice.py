@@ -14,7 +14,7 @@ from atvg.errors import ATVGError, TooLongError
 from atvg.studio.examples import VOICES_AT_HAND
 from atvg.studio.explaining import explaining
 from atvg.studio.files import Upload, open_voice
-from atvg.studio.settings import MAX_SECONDS, PAGE, RAW, asset
+from atvg.studio.settings import CHECKING, MAX_SECONDS, PAGE, RAW, asset
 from atvg.studio.studio import Studio
 from atvg.voice.advice import advise
 from atvg.voice.audio import Cut, n_video_frames, silence
@@ -48,7 +48,7 @@ class Voice:
 
     def wire_check(self) -> None:
         """Every new voice is listened to, and whenever another part of it is chosen."""
-        quiet: dict[str, Any] = {"show_progress": "hidden", "concurrency_id": "checks"} | RAW
+        quiet: dict[str, Any] = {"show_progress": "hidden"} | CHECKING
         self.field.change(
             self._choose_part, [self.field, *self.part], [self.heard, *self.part], js=asset("part.js"),
             api_visibility="private", **quiet,
@@ -62,7 +62,7 @@ class Voice:
     def wire_speak(self) -> None:
         """A spoken text takes the place of the voice."""
         typed = [self.text, self.speaker, self.speed]
-        self.speak.click(self.say, typed, self.field, api_name="say", concurrency_id="checks", **RAW)
+        self.speak.click(self.say, typed, self.field, api_name="say", concurrency_id="speaking", **RAW)
 
     def check_voice(self, audio: Upload, start: float = 0, end: float = 0, request: gr.Request | None = None) -> str:
         """Listens to a voice before any work is done.
