@@ -43,6 +43,11 @@ def is_own(result: tuple, number: int) -> bool:
     return made["seed"] == number and look(video) == (colour(number), frames(number))
 
 
+def is_dubbed(result: tuple, number: int, voice: int) -> bool:
+    """Whether a film shows the stripe of one number, and lasts as long as another's voice."""
+    return look(path_in(result[0])) == (colour(number), frames(voice))
+
+
 def path_in(output: dict[str, Any]) -> str:
     return output["video"]["path"] if "video" in output else output["path"]
 

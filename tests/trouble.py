@@ -11,6 +11,7 @@ from tests.server import Server, children, fill
 
 JUMP = 7200  # seconds ahead
 FULL = 3.0  # seconds for which the disk is
+SOON = 0.02  # of all the time
 MARGIN = 5.0  # seconds around a trouble in which a job may fail for it
 # ``python app.py`` that believes, from the first SIGUSR1 on, that two hours have passed.
 _CODE = f"""
@@ -24,7 +25,8 @@ CLOCK = ("-c", _CODE)
 
 
 class Troubles:
-    """Each of them once, while the block runs, at a quarter, half and three quarters of the time.
+    """Each of them once, while the block runs, soon after a quarter, half and three quarters of the time: people come
+    then.
 
     Args:
         seconds: of all.
@@ -34,7 +36,8 @@ class Troubles:
     def __init__(self, server: Server, seconds: float, own_disk: bool):
         self._server, self.told, self.times = server, list[str](), list[float]()
         deeds = [self._kill, self._fill if own_disk else self._pass, self._jump]
-        self._timers = [threading.Timer(seconds * (at + 1) / 4, self._do, [deed]) for at, deed in enumerate(deeds)]
+        times = [seconds * ((at + 1) / 4 + SOON) for at in range(len(deeds))]
+        self._timers = [threading.Timer(at, self._do, [deed]) for at, deed in zip(times, deeds, strict=True)]
 
     def __enter__(self) -> "Troubles":
         for timer in self._timers:
