@@ -1,7 +1,7 @@
 """``python -m tests.soak --jobs 1000 --visitors 100 --minutes 60``: people come, have videos made and go, or just go.
 
 A third of the jobs are abandoned, a tenth is rubbish, some are live, some dub the video that was just made. All come in
-waves, so that the queue is full much of the time. Once a worker of the app is killed, once the disk is full, and once the
+waves, so that the queue is full much of the time. Once a worker of the app is killed, once the disk is full, once the
 clock jumps two hours ahead. Prints a report as JSON; the exit status is 1 unless everyone who was let in got their
 own, in turn and not later than they were told, the memory came back, and nothing of theirs stayed.
 

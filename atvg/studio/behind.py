@@ -23,8 +23,9 @@ def behind(work: Callable[..., Iterator]) -> Callable[..., Iterator]:
 
     def standing_back(*inputs: Any) -> Iterator:
         if sys.platform == "linux":  # elsewhere it would be all of the process
+            this = (os.PRIO_PROCESS, threading.get_native_id())
             with suppress(OSError):  # whoever runs us does not allow it
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BACK)
+                os.setpriority(*this, max(BACK, os.getpriority(*this)))
         yield from work(*inputs)
 
     @wraps(work)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
@@ -27,6 +28,7 @@ from atvg.studio.settings import MAX_AGE, MAX_WAITING, PAGE, PRIVATE, TIDY_EVERY
 from atvg.studio.studio import Studio
 from atvg.studio.talk import Talk
 from atvg.studio.trouble import Trouble
+from atvg.studio.waiting import Recent
 
 OF_PHOTOS = ("live", "ablations", "compare", "trouble")  # tabs that take a film's first picture as a photo
 
@@ -63,6 +65,7 @@ def build(animator: Animator | None = None) -> Page:
         page.load(js=asset("names.js").replace("$NAMES", json.dumps(names)), api_visibility="private")
         page.load(js=asset("access.js"), api_visibility="private")
     page.queue(max_size=2 * MAX_WAITING, api_open=False)  # closed: nobody gets past the queue
+    page._queue.process_time_per_fn = defaultdict(Recent)
     studio.jobs = page._queue
     page.guests, page.broadcasts = studio.guests, studio.broadcasts
     page.warm_up = partial(_warm_up, studio.animator)
