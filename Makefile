@@ -8,7 +8,7 @@
 # make paper        the paper's table, figures and page: make paper PACK=/path/to/pack [OUT=paper] [WORKERS=2]
 # make ablations    trains the ablations that are not shipped, four minutes each: make ablations PACK=/path/to/pack
 # make soak         1,000 jobs of 100 visitors in an hour, who behave like people, with a kill, a full disk and a jump of
-#                   the clock: make soak [SOAK="--jobs 60 --visitors 12 --minutes 4"]
+#                   the clock; draws how long they waited: make soak [SOAK="--jobs 60 --visitors 12 --minutes 4"]
 # make fuzz         every door where foreign data comes in, led by coverage, an hour each: make fuzz [MINUTES=60]
 # make screenshots  pictures of the app for the README; needs Chromium with chromedriver
 # Each is idempotent. Another Python: make demo PYTHON=/path/to/python3.11
@@ -76,7 +76,7 @@ checkpoints/compared/ablation_%.safetensors: | $(VENV)/.test
 	  $$($(BIN)/python -c 'from atvg.evaluation.ablations import ABLATIONS; print(ABLATIONS["$*"].settings)')
 	cp runs/$*/vg_net.safetensors $@
 
-SOAK := --jobs 1000 --visitors 100 --minutes 60
+SOAK := --jobs 1000 --visitors 100 --minutes 60 --chart assets/screenshots/soak.png
 soak: $(VENV)/.test
 	$(BIN)/python -m tests.soak $(SOAK)
 

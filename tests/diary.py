@@ -35,9 +35,10 @@ class Entry(NamedTuple):
 
 
 def told_to(job: Job) -> Told | None:
-    """The first that a job was told; None if it did not get into the queue."""
+    """The first that a job was told, to be asked once; None if it did not get into the queue."""
     now = time.monotonic() - time.time()
-    for update in list(job.communicator.updates.queue) if job.communicator else ():
+    while job.communicator and not job.communicator.updates.empty():
+        update = job.communicator.updates.get_nowait()
         if isinstance(update, StatusUpdate) and update.rank is not None and update.time:
             return Told(update.time.timestamp() + now, update.rank, update.eta)
     return None

@@ -1,7 +1,7 @@
 """Whether the soak reckons rightly with what became of people's jobs."""
 
+import asyncio
 import datetime
-import queue
 import time
 from types import SimpleNamespace
 
@@ -66,10 +66,10 @@ def test_waits_are_compared_with_what_was_said():
 
 
 def test_the_first_that_a_job_was_told_counts():
-    updates: queue.Queue = queue.Queue()
+    updates: asyncio.Queue = asyncio.Queue()  # as gradio_client has it
     for code, rank, ago in ((Status.JOINING_QUEUE, None, 9), (Status.IN_QUEUE, 4, 8), (Status.IN_QUEUE, 3, 5)):
         moment = datetime.datetime.now() - datetime.timedelta(seconds=ago)
-        updates.put(StatusUpdate(code, rank, 5, 2.5, None, moment, None))
+        updates.put_nowait(StatusUpdate(code, rank, 5, 2.5, None, moment, None))
     told = told_to(SimpleNamespace(communicator=SimpleNamespace(updates=updates)))
     assert told[1:] == (4, 2.5) and told.at == pytest.approx(time.monotonic() - 8, abs=0.5)
     assert told_to(SimpleNamespace(communicator=None)) is None

@@ -10,9 +10,9 @@ from typing import Any
 
 from atvg.film.ahead import ahead
 
-# Of nice: where a check or a live face wants the cores too, it gets about nine times as much of them. Nothing is slower
+# Of nice: where a check or a live face wants the cores too, it gets three times as much of them. Nothing is slower
 # while nobody else is there.
-BACK = 10
+BACK = 5
 
 
 def behind(work: Callable[..., Iterator]) -> Callable[..., Iterator]:
