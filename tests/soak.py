@@ -36,13 +36,15 @@ WARM_UP = 20  # jobs until everything is loaded that is loaded when it is needed
 TOLERATED = 0.03  # growth of the memory
 SPARE = 2  # descriptors that may come and go
 NAMES = {
-    "page": "open the page", "check_face": "check a face", "animate": "animate, with the queue", "dub": "dub, with it",
-    "rubbish": "rubbish refused", "live_start": "go live", "live": "live, 0.2 s of voice", "live_stop": "end it",
+    "page": "open the page", "check_face": "check a face", "rubbish": "rubbish refused",
+    "animate": "animate, with the queue", "dub": "dub, with the queue",
+    "live_start": "go live", "live": "live, 0.2 s of voice", "live_stop": "end the live face",
 }  # fmt: skip
 CHECKED = 1.0  # seconds in which a face is checked beside a full queue, at the 95th percentile
 OWN = {"vibe_edit_history"}  # an empty folder that Gradio makes at its start
-# People come in so many waves, have the last job begun after so much of the time, and are given up after so much more.
-WAVES, CLOSING, OVER = 8, 1.1, 1.25
+# A hundred people in so many waves are more at once than the queue takes. The last job begins after so much of the
+# time, and after so much nobody is waited for any more.
+WAVES, CLOSING, OVER = 4, 1.1, 1.25
 PAUSE = 2.0  # seconds between two jobs of one, on average
 CALM, LOOKS = 0.5, 9  # seconds between two looks at the memory, and how often to look: it swings a little
 ROOM = 768  # megabytes of the disk that fills
@@ -118,7 +120,7 @@ def _come(server: Server, wardrobe: Wardrobe, jobs: int, visitors: int, seconds:
     """
     diary, began = Diary(), time.monotonic()
     shares = [len(part) for part in np.array_split(np.arange(jobs), visitors)]
-    arrivals = np.arange(visitors) * (WAVES - 1) // visitors * (seconds / WAVES)
+    arrivals = np.arange(visitors) * WAVES // visitors * (seconds / WAVES)
     end = began + CLOSING * seconds if seconds else float("inf")
     visits = [
         Visit(server, wardrobe, diary, number, share, PAUSE if seconds else 0, end)
