@@ -7,6 +7,7 @@ from typing import Any
 from atvg.dub.follow import first_faces
 from atvg.dub.footage import Footage, frames, open_footage
 from atvg.face.detection import Detection, FaceDetector
+from atvg.face.detector import FirstThatFinds
 from atvg.face.face import Face, read_face
 from atvg.face.mediapipe import MediaPipeDetector
 from atvg.face.placing import Numbers
@@ -49,7 +50,8 @@ def read_talker(film: Any, detector: FaceDetector, *, box: Numbers | None = None
 
 def follower_of(detector: FaceDetector) -> MediaPipeDetector:
     """What finds faces in films: MediaPipe, for its tracker follows them; its models are shared if they are loaded."""
-    return detector if isinstance(detector, MediaPipeDetector) else MediaPipeDetector()
+    known = detector.detectors if isinstance(detector, FirstThatFinds) else (detector,)
+    return next((one for one in known if isinstance(one, MediaPipeDetector)), None) or MediaPipeDetector()
 
 
 class _Found(FaceDetector):

@@ -62,6 +62,11 @@ class MediaPipeDetector(FaceDetector):
         self._finders: list[Any] = []
         self._mesh: Any = None
 
+    def __del__(self) -> None:
+        for graph in (*self._finders, self._mesh):
+            with contextlib.suppress(Exception):  # it was never built, or Python is ending
+                graph.close()  # or its threads stay for ever, and some of their memory
+
     def detect(self, image: np.ndarray) -> list[Detection]:
         with self._lock:
             self._load()

@@ -15,7 +15,7 @@ from atvg.face.detection import Detection, FaceDetector
 from atvg.face.detector import FirstThatFinds, make_detector
 from atvg.face.face_alignment import FaceAlignmentDetector
 from atvg.face.landmarks import MESH_TO_68, five_points
-from atvg.face.mediapipe import MediaPipeTracker
+from atvg.face.mediapipe import MediaPipeDetector, MediaPipeTracker
 
 TASKS = Path("/proc/self/task")
 
@@ -244,13 +244,16 @@ def test_an_unknown_name_is_refused_with_the_choices(refuses):
 
 
 @pytest.mark.skipif(not TASKS.is_dir(), reason="this system does not count threads")
-def test_a_trackers_graph_goes_with_it():
+@pytest.mark.parametrize(
+    "look", [lambda frame: MediaPipeTracker().track(frame[None]), lambda frame: MediaPipeDetector().glance(frame)]
+)
+def test_graphs_go_with_who_has_them(look):
     """Each has threads of its own, which would pile up in a server."""
-    frame = np.zeros((1, 64, 64, 3), np.uint8)
-    MediaPipeTracker().track(frame)
+    frame = np.zeros((64, 64, 3), np.uint8)
+    look(frame)
     before = _threads()
     for _ in range(3):
-        MediaPipeTracker().track(frame)
+        look(frame)
     assert _threads() <= before
 
 
