@@ -58,6 +58,8 @@ class Visit:
             if time.monotonic() > self._end:
                 break
             chosen = self._random.choice(list(KINDS), p=np.array(list(KINDS.values())) / sum(KINDS.values()))
+            if not self._pause:  # of those who come for the warm-up, each does everything
+                chosen = list(KINDS)[job % len(KINDS)]
             number = (7 * self._number + job) % 64
             began = time.monotonic()
             try:

@@ -87,6 +87,7 @@ class Guests:
         """
         if not self.may_use(request, *uploads):
             raise sorry(PAGE["not_yours"])
+        self.remember(request, *uploads)  # first, or they would stay when there is no room for the folder
         name, key = self.name(request), secrets.token_hex(16)
         folder = self.root() / f"atvg-{name}" / key
         try:
@@ -94,7 +95,6 @@ class Guests:
         except OSError as error:
             raise (sorry(PAGE["disk_full"]) if is_full(error) else error) from None
         self._owners.add(self.root(), [folder], browser_of(request))
-        self.remember(request, *uploads)
         return name + key, folder
 
     def bring(self, paths: Iterable[Path], browser: str | None) -> None:

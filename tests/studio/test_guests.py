@@ -1,10 +1,12 @@
 """Whose files are whose, and that none outlives its visitor."""
 
+import errno
 import os
 import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import gradio as gr
 import numpy as np
 import pytest
 from gradio_client import handle_file
@@ -45,6 +47,19 @@ def test_nothing_of_theirs_outlives_the_session(cache):
         guests.run(key)
     guests.leave(other)
     assert not upload[0].exists()
+
+
+def test_an_upload_goes_too_though_there_was_no_room_for_a_result(cache, monkeypatch):
+    guests, visitor, upload = Guests(), SimpleNamespace(session_hash="late"), _upload(cache, "a" * 64)
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(gr.Error):
+        patch.setattr(Path, "mkdir", full)
+        guests.new_run(visitor, {"path": str(upload)})
+    guests.leave(visitor)
+    assert not upload.exists()
 
 
 def test_old_results_go_even_if_nobody_leaves(cache):
