@@ -217,7 +217,7 @@ def run(code: str) -> None:
 
 BLOCKADE = """
 import builtins, importlib, sys
-for name in ("mediapipe", "face_alignment", "gradio"):
+for name in ("mediapipe", "face_alignment", "gradio", "imageio_ffmpeg", "moviepy", "openvino", "pi_heif"):
     sys.modules[name] = None
 # torchmetrics, which Lightning loads, imports librosa for itself wherever it is installed: only atvg may not.
 real_import = builtins.__import__
@@ -230,7 +230,7 @@ builtins.__import__ = watched
 
 
 def test_networks_data_and_training_need_no_face_or_audio_library():
-    """On a training machine neither MediaPipe nor librosa has to be installed once the pack is made."""
+    """On a training machine neither MediaPipe, librosa nor ffmpeg has to be installed once the pack is made."""
     modules = [name_of(p) for p in FILES if within(name_of(p), "atvg.nets", "atvg.data", "atvg.train")]
     assert len(modules) > 12
     run(f"{BLOCKADE}\nfor name in {modules!r}: importlib.import_module(name)")

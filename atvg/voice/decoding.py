@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import imageio_ffmpeg
 import numpy as np
 
 from atvg.box import program
@@ -140,9 +139,8 @@ def _decoded(path: Path, place: Place, seconds: float, start: float) -> tuple[np
     most = round((seconds + 1) * SAMPLE_RATE) * 4 * 2
     # Sun's format tells the number of channels in the plainest of headers.
     out, said = _run(
-        [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostats",
-         *ffmpeg_input(path, seconds, start, place.arguments), *place.mapped(start), "-map_metadata", "-1",
-         "-af", "aformat=channel_layouts=mono|stereo",
+        ["-hide_banner", "-nostats", *ffmpeg_input(path, seconds, start, place.arguments), *place.mapped(start),
+         "-map_metadata", "-1", "-af", "aformat=channel_layouts=mono|stereo",
          "-ar", str(SAMPLE_RATE), "-c:a", "pcm_f32be", "-fs", str(most), "-f", "au", "pipe:1"], path, most + _ROOM,
     )  # fmt: skip
     if len(out) < 24:
@@ -158,8 +156,8 @@ def _decoded(path: Path, place: Place, seconds: float, start: float) -> tuple[np
 def seconds_of(path: Path, place: Place) -> float:
     """How long its sound is: read through, but not decoded, for what headers say is often wrong."""
     out, _ = _run(
-        [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", "-progress", "pipe:1",
-         *ffmpeg_input(path, _ENDLESS, 0, place.arguments), *place.mapped(), "-c", "copy", "-f", "null", "-"], path,
+        ["-v", "quiet", "-progress", "pipe:1", *ffmpeg_input(path, _ENDLESS, 0, place.arguments), *place.mapped(),
+         "-c", "copy", "-f", "null", "-"], path,
     )  # fmt: skip
     times = re.findall(r"^out_time_us=(\d+)", out.decode(errors="replace"), re.MULTILINE)
     return int(times[-1]) / 1e6 if times else 0.0
@@ -171,12 +169,14 @@ def _sounds(path: Path, place: Place) -> bool:
 
 def _said_of(path: Path, before: tuple[str, ...]) -> str:
     """What ffmpeg tells of a file."""
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", *ffmpeg_input(path, 1, 0, before)]
-    return _run(command, path)[1]
+    return _run(["-hide_banner", *ffmpeg_input(path, 1, 0, before)], path)[1]
 
 
-def _run(command: list[str], path: Path, most: int = _MOST_SAID) -> tuple[bytes, str]:
+def _run(options: list[str], path: Path, most: int = _MOST_SAID) -> tuple[bytes, str]:
     """What ffmpeg writes, and what it says."""
+    import imageio_ffmpeg  # a machine that only trains needs neither it nor ffmpeg
+
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), *options]
     try:
         out, said = program.run(command, [path], seconds=PATIENCE, most=most)
     except subprocess.TimeoutExpired:
