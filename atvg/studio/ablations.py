@@ -10,6 +10,7 @@ from atvg.film.label import sign
 from atvg.lab import sweeps
 from atvg.lab.run import excerpt
 from atvg.show.plots import curves
+from atvg.studio.behind import behind, set_back
 from atvg.studio.explaining import explaining
 from atvg.studio.files import Upload, open_voice, save_png
 from atvg.studio.settings import BETA_SECONDS, PAGE, PRIVATE
@@ -73,12 +74,12 @@ class Ablations:
                 raise BadSettingError(f"sweep is {str(sweep)[:80]!r}; choose from: {', '.join(SWEEPS)}")
             face, wave = self._studio.read_face(photo, box, points), open_voice(audio, start, end)[1]
             strip, figure, video = None, None, None
-            for step, growing in enumerate(SWEEPS[sweep](self._animator, face, wave)):
+            for step, growing in enumerate(behind(SWEEPS[sweep])(self._animator, face, wave)):
                 strip = save_png(sign(growing.strip()), folder / f"{sweep}-{step}.png")
                 values, measured = growing.series()
                 figure = curves(values, measured, PAGE["sweep_axes"][sweep])
                 yield strip, figure, None
             if sweep == "beta":
                 wave = excerpt(wave, BETA_SECONDS)
-                video = str(sweeps.side_by_side(folder / "betas.mp4", self._animator, face, wave))
+                video = str(set_back(sweeps.side_by_side)(folder / "betas.mp4", self._animator, face, wave))
         yield strip, figure, video

@@ -10,6 +10,7 @@ from atvg.lab import compare
 from atvg.lab.judge import FIGURES
 from atvg.motion.pose import Pose
 from atvg.show.plots import lips
+from atvg.studio.behind import behind, set_back
 from atvg.studio.explaining import explaining
 from atvg.studio.files import Upload, open_voice
 from atvg.studio.settings import PAGE
@@ -79,10 +80,10 @@ class Compare:
         with self._guests.removed_on_error(folder), explaining():
             face, wave = self._studio.read_face(photo, box, points), open_voice(audio, start, end)[1]
             pose = Pose(yaw, pitch, roll)
-            for comparison in compare.compare(
+            for comparison in behind(compare.compare)(
                 self._animator, face, wave, pose=pose, beta=beta, mouth_gain=mouth_gain, smoothing=smoothing,
                 teeth=teeth, ear=ear,
             ):  # fmt: skip
                 measured = comparison.table(), lips(comparison.openings(), comparison.envelope())
                 yield None, *measured
-            yield str(compare.side_by_side(folder / "side-by-side.mp4", comparison)), *measured
+            yield str(set_back(compare.side_by_side)(folder / "side-by-side.mp4", comparison)), *measured

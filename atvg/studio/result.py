@@ -10,6 +10,7 @@ from atvg.film.output import Outputs, checked_frame
 from atvg.film.poster import save_poster, speaking
 from atvg.film.render import render
 from atvg.film.replay import replayed
+from atvg.studio.behind import set_back
 from atvg.studio.explaining import explaining, sorry
 from atvg.studio.files import open_recording
 from atvg.studio.settings import DRAWING, PAGE, PRIVATE, RAW, asset
@@ -119,5 +120,5 @@ class Result:
             with self._guests.removed_on_error(folder):
                 path = folder / f"talking-face.{format}"
                 wanted, voice = Outputs(**{format: path}), str(source / VIDEO)
-                render(recording.face, replayed(recording), voice, wanted, fps=recording.fps)
+                set_back(render)(recording.face, replayed(recording), voice, wanted, fps=recording.fps)
         return str(path)

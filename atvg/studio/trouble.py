@@ -8,6 +8,7 @@ import gradio as gr
 from atvg.film.label import sign
 from atvg.lab import failures, troubles
 from atvg.lab.disturbances import TROUBLES
+from atvg.studio.behind import set_back
 from atvg.studio.examples import STRANGER
 from atvg.studio.explaining import explaining
 from atvg.studio.files import Upload, open_voice, save_png
@@ -88,8 +89,8 @@ class Trouble:
         with self._guests.removed_on_error(folder), explaining():
             face, wave = self._studio.read_face(photo, box, points), open_voice(audio, start, end)[1]
             stranger = self._studio.read_face(other or STRANGER) if trouble == "other_landmarks" else None
-            outcome = troubles.disturb(self._animator, face, wave, trouble, snr=snr, box=size, other=stranger)
-            video = troubles.compare_video(folder / "compared.mp4", outcome)
+            outcome = set_back(troubles.disturb)(self._animator, face, wave, trouble, snr=snr, box=size, other=stranger)
+            video = set_back(troubles.compare_video)(folder / "compared.mp4", outcome)
             return str(video), outcome.finding, troubles.table(outcome)
 
     def show_failures(
@@ -120,7 +121,7 @@ class Trouble:
         with self._guests.removed_on_error(folder), explaining():
             face, wave = self._studio.read_face(photo, box, points), open_voice(audio, start, end)[1]
             for name, failure in failures.FAILURES.items():
-                picture = failures.make(self._animator, face, wave, name)
+                picture = set_back(failures.make)(self._animator, face, wave, name)
                 path = save_png(sign(picture), folder / f"{name}.png")
                 made.append((path, f"{failure.title}. {failure.cause} {failure.remedy}"))
                 yield made

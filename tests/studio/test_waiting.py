@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from atvg.studio.behind import BACK, behind
+from atvg.errors import BadSettingError
+from atvg.studio.behind import BACK, behind, set_back
 from atvg.studio.memory import settle
 from atvg.studio.waiting import Recent
 
@@ -49,7 +50,8 @@ def test_drawing_stands_back_and_nobody_else():
             yield nice(), started()
 
     before = nice()
-    assert list(behind(work)(2)) == [(max(before, BACK), max(before, BACK))] * 2
+    assert list(behind(work)(count=2)) == [(max(before, BACK), max(before, BACK))] * 2
+    assert set_back(lambda more: nice() + more)(more=100) == max(before, BACK) + 100
     assert (nice(), started()) == (before, before)
 
 
@@ -67,6 +69,14 @@ def test_drawing_that_is_left_ends_where_it_is():
     assert next(steps) == 1
     steps.close()
     assert ended.is_set()
+
+
+def test_what_stands_back_fails_where_it_was_called():
+    def refuse() -> None:
+        raise BadSettingError("no")
+
+    with pytest.raises(BadSettingError, match="no"):
+        set_back(refuse)()
 
 
 def test_what_is_settled_is_not_looked_through_for_garbage():
