@@ -85,7 +85,7 @@ def test_what_will_be_said_does_not_matter(animator, face, wave):
     ("ear", "most", "step"),
     quick(
         [(ear, most, step) for ear, most in (("whisper", 0.3), ("none", 0.1)) for step in (101, 1600, 40_000)],
-        ("whisper", 0.3, 101), ("whisper", 0.3, 40_000), ("none", 0.1, 1600),
+        ("whisper", 0.3, 40_000), ("none", 0.1, 1600),
     ),
 )  # fmt: skip
 def test_the_size_of_the_pieces_hardly_matters(animator, face, wave, step, ear, most):
@@ -124,7 +124,7 @@ def test_a_rooms_noise_is_not_taken_for_a_voice(animator, face):
     assert mouth_opening(still).std() < 0.01
 
 
-@pytest.mark.parametrize("rate, channels", [(48_000, 2), (44_100, 1), (8_000, 1)])
+@pytest.mark.parametrize("rate, channels", quick([(48_000, 2), (44_100, 1), (8_000, 1)], (48_000, 2)))
 def test_what_microphones_send_is_understood(animator, face, wave, recorded, rate, channels):
     voice = resample(wave, SAMPLE_RATE, rate)
     voice = np.stack([(32767 * voice).astype(np.int16)] * channels, axis=1)

@@ -154,7 +154,7 @@ class TestARateThatVaries:
     def test_a_long_pause_is_filled_with_what_is_shown_before_it(self, tmp_path):
         """Also where reading begins within it."""
         pause = "setts=pts='if(lt(N,40),PTS,PTS+120/TB)'"
-        path = film(tmp_path / "a.mkv", *H264, "-bsf:v", pause, size="1280x720", seconds=2)
+        path = film(tmp_path / "a.mkv", *H264, "-bsf:v", pause, size="640x360", seconds=2)
         reading = frames(open_footage(path))
         before, *_, within = itertools.islice(reading, 38, 60)
         reading.close()

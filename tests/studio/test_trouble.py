@@ -21,6 +21,7 @@ def test_what_is_unknown_is_explained(client, photo, voice, name, wrong):
         client.predict(photo, voice, wrong, api_name=name)
 
 
+@pytest.mark.long  # each is made by a quick test of `atvg.lab.failures`
 def test_known_failures_come_with_their_causes(client, photo, syllable):
     gallery = client.predict(photo, syllable, api_name="/show_failures")
     assert len(gallery) >= 6
