@@ -45,6 +45,7 @@ OWN = {"vibe_edit_history"}  # an empty folder that Gradio makes at its start
 # A hundred people in so many waves are more at once than the queue takes. The last job begins after so much of the
 # time, and after so much nobody is waited for any more.
 WAVES, CLOSING, OVER = 4, 1.1, 1.25
+RISE = 0.1  # of the time between two waves, in which people come
 PAUSE = 2.0  # seconds between two jobs of one, on average
 CALM, LOOKS = 0.5, 9  # seconds between two looks at the memory, and how often to look: it swings a little
 ROOM = 768  # megabytes of the disk that fills
@@ -98,10 +99,15 @@ def soak(folder: Path, jobs: int, visitors: int, seconds: float) -> dict[str, An
             }
             report |= diary.report(troubles.times) | {"before": before, "after": after, "files": files}
             report["growth"] = round(after["rss_mb"] / before["rss_mb"] - 1, 4)
-            report["tracebacks"] = server.log().count("Traceback")
+            report["tracebacks"] = _tracebacks(server.log())
             return report | {"clean": _is_clean(report) and not server.encoders()}
         finally:
             server.end()
+
+
+def _tracebacks(log: str) -> list[str]:
+    """The end of each that was written."""
+    return [text[:2000] for text in re.findall(r"^Traceback .*?\n(?:[ \t].*\n)*(?:\S.*)", log, re.MULTILINE)]
 
 
 def _is_clean(report: dict[str, Any]) -> bool:
@@ -120,7 +126,8 @@ def _come(server: Server, wardrobe: Wardrobe, jobs: int, visitors: int, seconds:
     """
     diary, began = Diary(), time.monotonic()
     shares = [len(part) for part in np.array_split(np.arange(jobs), visitors)]
-    arrivals = np.arange(visitors) * WAVES // visitors * (seconds / WAVES)
+    place = np.arange(visitors) * WAVES / visitors  # the whole part is the wave
+    arrivals = (np.floor(place) + RISE * (place % 1)) * seconds / WAVES
     end = began + CLOSING * seconds if seconds else float("inf")
     visits = [
         Visit(server, wardrobe, diary, number, share, PAUSE if seconds else 0, end)

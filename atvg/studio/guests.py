@@ -30,7 +30,7 @@ class Guests:
     """
 
     def __init__(self) -> None:
-        self._uploads: defaultdict[str, set[Path]] = defaultdict(set)
+        self._uploads: defaultdict[tuple[str, str | None], set[Path]] = defaultdict(set)  # by session and browser
         self._lock = threading.Lock()
         self._owners = Owners()
         self.unfinished: set[Path] = set()  # folders of runs in which this process is working
@@ -64,9 +64,9 @@ class Guests:
             with suppress(OSError):  # there is something in it
                 session.rmdir()
         with self._lock:
-            for name, uploads in list(self._uploads.items()):
+            for (name, browser), uploads in list(self._uploads.items()):
                 if not (root / f"atvg-{name}").is_dir() and not any(upload.exists() for upload in uploads):
-                    del self._uploads[name]
+                    del self._uploads[name, browser]
         self._owners.prune(root)
 
     @staticmethod
@@ -146,9 +146,12 @@ class Guests:
     def remember(self, request: gr.Request | None, *uploads: Upload) -> None:
         """Notes whose the uploads are."""
         if getattr(request, "session_hash", None):  # others never leave
-            own = [path for path in map(path_of, uploads) if path and self._is_free(path, browser_of(request))]
+            browser = browser_of(request)
+            own = {Path(path).resolve() for path in map(path_of, uploads) if path and self._is_free(path, browser)}
             with self._lock:
-                self._uploads[self.name(request)] |= {Path(path).resolve() for path in own}
+                self._uploads[self.name(request), browser] |= own
+            for upload in own:
+                self._owners.use(upload, browser)
 
     def forget_recordings(self, folder: Path) -> None:
         """Deletes the large recordings of a session's older runs; `folder` is the newest."""
@@ -170,21 +173,25 @@ class Guests:
 
     def leave(self, request: gr.Request) -> None:
         """Deletes results and uploads of a session; equal uploads share a file, so others may still need one."""
-        self._leave(self.name(request))
+        browser = browser_of(request)
+        self._leave(self.name(request), browser, self._owners.leave(request.session_hash or "", browser))
 
     def close(self) -> None:
         """Everybody leaves, for this process ends: nobody would delete their files."""
-        for name in list(self._uploads):
-            self._leave(name)
+        for (name, browser), uploads in list(self._uploads.items()):
+            self._leave(name, browser, set(uploads))
         for folder in list(self.unfinished):
             shutil.rmtree(folder, ignore_errors=True)
         self._owners.close()
 
-    def _leave(self, name: str) -> None:
+    def _leave(self, name: str, browser: str | None, orphans: set[Path]) -> None:
+        """`orphans` are uploads that no browser needs, unless another session remembers them."""
         with self._lock:
-            own = self._uploads.pop(name, set())
-            orphans = own - set().union(*self._uploads.values())
-        for upload in orphans:
+            own = self._uploads.pop((name, browser), set())
+            needed = set().union(*self._uploads.values())
+            here = set().union(*(each for (_, whose), each in self._uploads.items() if whose == browser))
+        orphans |= {upload for upload in own - here if self._owners.let_go(upload, browser)}
+        for upload in orphans - needed:
             if upload.is_relative_to(self.root()) and upload.is_file():
                 upload.unlink(missing_ok=True)
                 with suppress(OSError):

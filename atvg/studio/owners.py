@@ -24,10 +24,14 @@ _RUN, _UPLOAD = re.compile(r"atvg-[0-9a-f]{16}"), re.compile(r"[0-9a-f]{64}")
 
 
 class Owners:
-    """Of each upload and of each folder of results under `root` the browsers that may read it; None is any."""
+    """Of each upload and of each folder of results under `root` the browsers that may read it; None is any.
+
+    Equal uploads share a file. What a browser has just brought it is about to use, though somebody else who brought the
+    same may be leaving.
+    """
 
     def __init__(self) -> None:
-        self._of: dict[Path, set[str | None]] = {}
+        self._of: dict[Path, dict[str | None, bool]] = {}  # and whether it has been brought, and not used yet
         self._sessions: OrderedDict[str, str] = OrderedDict()  # of browsers with a name
         self._lock = threading.Lock()
         self._list: Path | None = None
@@ -55,7 +59,7 @@ class Owners:
         with self._lock:
             keys = [key for path in paths if (key := _key(root, path))]
             for key in keys:
-                self._of.setdefault(key, set()).add(browser)
+                self._of.setdefault(key, {})[browser] = True
             with suppress(OSError):  # a full disk: then what a kill leaves here stays until it is old
                 if self._list:
                     with self._list.open("a", encoding="utf-8") as file:
@@ -66,7 +70,7 @@ class Owners:
         path = path.resolve()
         if not path.is_relative_to(root):
             return True
-        owners = self._of.get(key, set()) if (key := _key(root, path)) else set()
+        owners = self._of.get(key, {}) if (key := _key(root, path)) else {}
         return None in owners or browser in owners
 
     def may_use(self, root: Path, path: Path, browser: str | None) -> bool:
@@ -83,6 +87,33 @@ class Owners:
                 if len(self._sessions) > SESSIONS:
                     self._sessions.popitem(last=False)
             return self._sessions.get(session, browser) == browser
+
+    def use(self, path: Path, browser: str | None) -> None:
+        """A session of a browser remembers an upload from now on, until it ends."""
+        with self._lock:
+            if browser in self._of.get(path, {}):
+                self._of[path][browser] = False
+
+    def let_go(self, path: Path, browser: str | None, unused: bool = False) -> bool:
+        """A browser needs an upload no more: unless it has just brought it anew, or that `unused` one is meant.
+
+        Returns:
+            Whether no browser needs it.
+        """
+        with self._lock:
+            owners = self._of.get(path, {})
+            if unused or not owners.get(browser):
+                owners.pop(browser, None)
+            return not owners
+
+    def leave(self, session: str, browser: str | None) -> set[Path]:
+        """A session has ended. If its browser has no other: what that brought, and no browser needs any more."""
+        with self._lock:
+            self._sessions.pop(session, None)
+            if browser is None or browser in self._sessions.values():
+                return set()
+            own = [key for key, owners in self._of.items() if browser in owners and _UPLOAD.fullmatch(key.parent.name)]
+        return {key for key in own if self.let_go(key, browser, unused=True)}
 
     def prune(self, root: Path) -> None:
         """Forgets what is gone, in memory and on the list."""

@@ -14,7 +14,8 @@ from gradio_client.exceptions import AppError
 
 from atvg.errors import RecordingError
 from atvg.studio.guests import Guests
-from atvg.studio.settings import RECORDING, STALLED
+from atvg.studio.owners import browser_of
+from atvg.studio.settings import COOKIE, RECORDING, STALLED
 from tests.server import leave, until, visitor, write_wav
 from tests.studio.files import bring, path_of, size_of
 
@@ -109,6 +110,52 @@ def test_uploads_of_a_job_that_never_ran_go_with_their_visitor(cache):
     guests.tidy()
     assert path.exists()
     guests.leave(visitor)
+    assert not path.exists()
+
+
+def _visit(guests: Guests, session: str, browser: str = "") -> SimpleNamespace:
+    """Somebody who has opened the page, in a browser that is known by 32 times this letter, if any."""
+    if browser:
+        guests.may_follow(session, 32 * browser)
+    return SimpleNamespace(session_hash=session, cookies={COOKIE: 32 * browser} if browser else {})
+
+
+@pytest.mark.parametrize("browsers", [("", ""), ("a", "b"), ("a", "a"), ("a", ""), ("", "a")])
+def test_what_somebody_else_has_just_brought_too_stays_when_one_leaves(cache, browsers):
+    """Equal uploads share a file."""
+    guests, path = Guests(), _upload(cache, "e" * 64)
+    first, second = (_visit(guests, name, browser) for name, browser in zip(("one", "two"), browsers, strict=True))
+    guests.bring([path], browser_of(first))
+    guests.remember(first, {"path": str(path)})
+    guests.bring([path], browser_of(second))
+    guests.leave(first)
+    assert path.exists() and guests.may_use(second, {"path": str(path)})
+    guests.remember(second, {"path": str(path)})
+    assert guests.may_read(path, browser_of(second))
+    guests.leave(second)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("browsers", [("", ""), ("a", "b"), ("a", "a")])
+def test_what_somebody_else_uses_too_stays_when_one_leaves(cache, browsers):
+    guests, path = Guests(), _upload(cache, "e" * 64)
+    both = [_visit(guests, name, browser) for name, browser in zip(("one", "two"), browsers, strict=True)]
+    for each in both:
+        guests.bring([path], browser_of(each))
+        guests.remember(each, {"path": str(path)})
+    guests.leave(both[1])
+    assert path.exists() and guests.may_read(path, browser_of(both[0]))
+    guests.leave(both[0])
+    assert not path.exists()
+
+
+def test_what_a_browser_brought_and_never_used_goes_with_its_last_page(cache):
+    guests, path = Guests(), _upload(cache, "f" * 64)
+    one, two = (_visit(guests, name, "a") for name in ("one", "two"))
+    guests.bring([path], browser_of(one))
+    guests.leave(one)
+    assert path.exists(), "the other page may be about to use it"
+    guests.leave(two)
     assert not path.exists()
 
 
