@@ -1,5 +1,6 @@
 """What stands between visitors and Gradio: whose file is asked for, what nobody needs, and whether there is room."""
 
+import asyncio
 import json
 import re
 import secrets
@@ -7,9 +8,10 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 from gradio import processing_utils
 from starlette.datastructures import MutableHeaders
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from atvg.scratch import ROOM, has_room
@@ -20,6 +22,7 @@ from atvg.studio.settings import COOKIE, PAGE
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 
+_BEAT = re.compile(r"(?:/gradio_api)?/heartbeat/([^/]+)/?")
 _FILE = re.compile(r"(?:/gradio_api)?/file[=/](.*)", re.DOTALL)
 # Gradio's, and of no use to this page. The first three fetch addresses, open films outside of the box and write what is
 # never deleted; the others are shut by Gradio's own settings too.
@@ -62,9 +65,20 @@ class Doorkeeper:
             if not has_room(Guests.root(), ROOM + (int(size) if size.isdigit() else 0)):
                 return await PlainTextResponse(PAGE["disk_full"], 507)(scope, receive, send)
             send = _noting(send, guests, browser)
+        elif beat := _BEAT.fullmatch(path):
+            return await self._accompany(beat[1], scope, receive, send)
         elif browser is None and scope["method"] == "GET":
             send = _with_cookie(send, connection)
         await self._app(scope, receive, send)
+
+    async def _accompany(self, session: str, scope: dict[str, Any], receive: Callable, send: Send) -> None:
+        """A visitor is here for as long as this connection lasts; Gradio misses some who leave while it writes."""
+        page, visitor = scope["app"].get_blocks(), gr.Request(Request(scope), session_hash=session)
+        page.guests.come(visitor)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            asyncio.get_running_loop().run_in_executor(None, page.leave, visitor)
 
 
 def _guests(scope: dict[str, Any]) -> Guests:
@@ -73,7 +87,7 @@ def _guests(scope: dict[str, Any]) -> Guests:
 
 def _may_follow(guests: Guests, connection: HTTPConnection, path: str, browser: str | None) -> bool:
     """Not if a session's messages are asked for, or its heart that stops with the connection, which is another's."""
-    beat = re.fullmatch(r"(?:/gradio_api)?/heartbeat/([^/]+)/?", path)
+    beat = _BEAT.fullmatch(path)
     heard = path.rstrip("/").endswith("/queue/data") and connection.query_params.get("session_hash")
     session = beat[1] if beat else heard
     return not session or guests.may_follow(session, browser)

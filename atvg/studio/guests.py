@@ -6,7 +6,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,7 +19,7 @@ from atvg.scratch import has_room, is_full, remove_abandoned, under_way
 from atvg.studio.explaining import sorry
 from atvg.studio.files import Upload, path_of
 from atvg.studio.memory import give_back
-from atvg.studio.owners import Owners, browser_of, clear_away
+from atvg.studio.owners import SESSIONS, Owners, browser_of, clear_away
 from atvg.studio.settings import KEPT_RECORDINGS, MAX_AGE, PAGE, RECORDING, STALLED, TIDY_EVERY
 
 
@@ -31,6 +31,7 @@ class Guests:
 
     def __init__(self) -> None:
         self._uploads: defaultdict[tuple[str, str | None], set[Path]] = defaultdict(set)  # by session and browser
+        self._gone: OrderedDict[str, None] = OrderedDict()  # the newest sessions that have ended
         self._lock = threading.Lock()
         self._owners = Owners()
         self.unfinished: set[Path] = set()  # folders of runs in which this process is working
@@ -83,8 +84,10 @@ class Guests:
         """A new folder for results, with the key to it, which nobody can guess. Remembers whose the uploads are.
 
         Raises:
-            gr.Error: an upload is another's, or the disk is full.
+            gr.Error: an upload is another's, the disk is full, or the visitor has left while the job waited.
         """
+        if self.name(request) in self._gone:
+            raise sorry(PAGE["no_run"])
         if not self.may_use(request, *uploads):
             raise sorry(PAGE["not_yours"])
         self.remember(request, *uploads)  # first, or they would stay when there is no room for the folder
@@ -171,9 +174,18 @@ class Guests:
             raise RecordingError(PAGE["no_run"])
         return folder
 
+    def come(self, request: gr.Request) -> None:
+        """A session begins, or goes on after its connection broke."""
+        with self._lock:
+            self._gone.pop(self.name(request), None)
+
     def leave(self, request: gr.Request) -> None:
         """Deletes results and uploads of a session; equal uploads share a file, so others may still need one."""
         browser = browser_of(request)
+        with self._lock:
+            self._gone[self.name(request)] = None
+            if len(self._gone) > SESSIONS:
+                self._gone.popitem(last=False)
         self._leave(self.name(request), browser, self._owners.leave(request.session_hash or "", browser))
 
     def close(self) -> None:

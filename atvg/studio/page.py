@@ -38,6 +38,7 @@ class Page(gr.Blocks):
 
     guests: Guests
     broadcasts: Broadcasts
+    leave: Callable[[gr.Request], None]
     warm_up: Callable[[], None]
 
 
@@ -59,7 +60,7 @@ def build(animator: Animator | None = None) -> Page:
         gr.HTML(asset("header.html"))
         _add_tabs(studio, page)
         gr.Markdown(asset("footer.md"), elem_id="note")
-        page.unload(studio.leave)
+        page.unload(studio.leave)  # Gradio misses some: where there is a doorkeeper, it says so of all
         names = [portrait["name"] for portrait in PAGE["portraits"].values()]
         page.load(js=asset("bring.js"), api_visibility="private")
         page.load(js=asset("names.js").replace("$NAMES", json.dumps(names)), api_visibility="private")
@@ -67,7 +68,7 @@ def build(animator: Animator | None = None) -> Page:
     page.queue(max_size=2 * MAX_WAITING, api_open=False)  # closed: nobody gets past the queue
     page._queue.process_time_per_fn = defaultdict(Recent)
     studio.jobs = page._queue
-    page.guests, page.broadcasts = studio.guests, studio.broadcasts
+    page.guests, page.broadcasts, page.leave = studio.guests, studio.broadcasts, studio.leave
     page.warm_up = partial(_warm_up, studio.animator)
     studio.guests.keep_tidy()
     return page

@@ -1,8 +1,10 @@
 """Whose files are whose, and that none outlives its visitor."""
 
+import asyncio
 import errno
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +15,7 @@ from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 
 from atvg.errors import RecordingError
+from atvg.studio.door import Doorkeeper
 from atvg.studio.guests import Guests
 from atvg.studio.owners import browser_of
 from atvg.studio.settings import COOKIE, RECORDING, STALLED
@@ -157,6 +160,35 @@ def test_what_a_browser_brought_and_never_used_goes_with_its_last_page(cache):
     assert path.exists(), "the other page may be about to use it"
     guests.leave(two)
     assert not path.exists()
+
+
+def test_a_job_that_begins_when_its_visitor_has_left_makes_nothing(cache):
+    guests, visitor = Guests(), _visit(Guests(), "impatient")
+    guests.come(visitor)
+    guests.leave(visitor)
+    with pytest.raises(gr.Error):
+        guests.new_run(visitor)
+    guests.come(visitor)  # the connection was broken only
+    assert guests.new_run(visitor)[1].is_dir()
+    guests.leave(visitor)
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_who_leaves_while_something_is_written_to_them_has_left(cache, broken):
+    guests, gone = Guests(), []
+    page = SimpleNamespace(guests=guests, leave=lambda who: gone.append((who.session_hash, browser_of(who))))
+
+    async def beats(scope, receive, send):
+        if broken:
+            raise OSError("nobody listens")
+
+    scope = {
+        "type": "http", "method": "GET", "path": "/gradio_api/heartbeat/abc", "query_string": b"",
+        "headers": [(b"cookie", f"{COOKIE}={32 * 'a'}".encode())], "app": SimpleNamespace(get_blocks=lambda: page),
+    }  # fmt: skip
+    with suppress(OSError):
+        asyncio.run(Doorkeeper(beats)(scope, None, None))
+    assert gone == [("abc", 32 * "a")]
 
 
 def test_who_never_leaves_is_not_remembered(cache):
