@@ -79,6 +79,10 @@ class Doorkeeper:
             await self._app(scope, receive, send)
         finally:
             asyncio.get_running_loop().run_in_executor(None, page.leave, visitor)
+            kept = scope["app"].state_holder  # 0.3 MB, which Gradio would keep for an hour
+            with kept.lock:
+                kept.session_data.pop(session, None)
+                kept.time_last_used.pop(session, None)
 
 
 def _guests(scope: dict[str, Any]) -> Guests:

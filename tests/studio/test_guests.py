@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import gradio as gr
 import numpy as np
 import pytest
+from gradio.state_holder import StateHolder
 from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 
@@ -175,7 +176,8 @@ def test_a_job_that_begins_when_its_visitor_has_left_makes_nothing(cache):
 
 @pytest.mark.parametrize("broken", [False, True])
 def test_who_leaves_while_something_is_written_to_them_has_left(cache, broken):
-    guests, gone = Guests(), []
+    guests, gone, kept = Guests(), [], StateHolder()
+    kept.session_data["abc"] = kept.session_data["another"] = SimpleNamespace()
     page = SimpleNamespace(guests=guests, leave=lambda who: gone.append((who.session_hash, browser_of(who))))
 
     async def beats(scope, receive, send):
@@ -184,11 +186,12 @@ def test_who_leaves_while_something_is_written_to_them_has_left(cache, broken):
 
     scope = {
         "type": "http", "method": "GET", "path": "/gradio_api/heartbeat/abc", "query_string": b"",
-        "headers": [(b"cookie", f"{COOKIE}={32 * 'a'}".encode())], "app": SimpleNamespace(get_blocks=lambda: page),
+        "headers": [(b"cookie", f"{COOKIE}={32 * 'a'}".encode())], 
+        "app": SimpleNamespace(get_blocks=lambda: page, state_holder=kept),
     }  # fmt: skip
     with suppress(OSError):
         asyncio.run(Doorkeeper(beats)(scope, None, None))
-    assert gone == [("abc", 32 * "a")]
+    assert gone == [("abc", 32 * "a")] and list(kept.session_data) == ["another"]
 
 
 def test_who_never_leaves_is_not_remembered(cache):
