@@ -1,5 +1,5 @@
 # make demo         installs what the app needs and opens it
-# make test         installs what the tests need and runs the quick ones: every feature, in five minutes on two cores
+# make test         installs what the tests need and runs the quick ones: every feature, in seven minutes on two cores
 # make test-all     runs all tests: also every made-up fault, setting and kill, which are marked `long` (20 minutes)
 # make lint         style, format and types, and the Dockerfile
 # make audit        known vulnerabilities of what is installed; make advisories keeps them for when no database answers
