@@ -107,7 +107,7 @@ def soak(folder: Path, jobs: int, visitors: int, seconds: float) -> dict[str, An
 
 def _tracebacks(log: str) -> list[str]:
     """The end of each that was written."""
-    return [text[:2000] for text in re.findall(r"^Traceback .*?\n(?:[ \t].*\n)*(?:\S.*)", log, re.MULTILINE)]
+    return [text[-2000:] for text in re.findall(r"^Traceback .*?\n(?:[ \t].*\n)*(?:\S.*)", log, re.MULTILINE)]
 
 
 def _is_clean(report: dict[str, Any]) -> bool:

@@ -95,7 +95,7 @@ class Dubbing:
                 said = PAGE["left_alone"].format(alone, source.frames)
             made = made_of(folder, key, frame, arrays, cues_of(speech, len(wave) / SAMPLE_RATE, folder.parent), said)
             self._guests.forget_recordings(folder)
-        yield made
+            yield made  # within, or it could be deleted while Gradio looks at it
 
     def _draw(
         self, film: str, speech: Cut, wave: np.ndarray, box: list[float] | None, settings: dict[str, Any],

@@ -144,6 +144,8 @@ class Guests:
             raise
         finally:
             self.unfinished.discard(folder)
+            if folder.parent.name.removeprefix("atvg-") in self._gone:
+                shutil.rmtree(folder.parent, ignore_errors=True)
             give_back()
 
     def remember(self, request: gr.Request | None, *uploads: Upload) -> None:
@@ -208,7 +210,11 @@ class Guests:
                 upload.unlink(missing_ok=True)
                 with suppress(OSError):
                     upload.parent.rmdir()  # it is named after the upload's content
-        shutil.rmtree(self.root() / f"atvg-{name}", ignore_errors=True)
+        session = self.root() / f"atvg-{name}"
+        for folder in {*session.glob("*")} - self.unfinished:  # which go when their jobs see that nobody is there
+            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            session.rmdir()
         self._owners.prune(self.root())
         give_back()
 

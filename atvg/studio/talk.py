@@ -173,7 +173,7 @@ class Talk:
             write_provenance(folder / "settings.json", data)
             made = made_of(folder, key, frame, arrays, cues_of(speech, len(wave) / SAMPLE_RATE, folder.parent))
             self._guests.forget_recordings(folder)
-        yield made
+            yield made  # within, or it could be deleted while Gradio looks at it
 
     def _draw(
         self, picture: np.ndarray, speech: Cut, wave: np.ndarray, place: dict[str, list[float]],
