@@ -133,7 +133,8 @@ class Guests:
             with under_way(folder):
                 yield
         except BaseException as error:
-            left, full = not folder.is_dir(), is_full(error) or not has_room(folder)
+            left = not folder.is_dir() or folder.parent.name.removeprefix("atvg-") in self._gone
+            full = is_full(error) or not has_room(folder)
             shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):  # the session has other results
                 folder.parent.rmdir()
