@@ -82,4 +82,4 @@ class Ablations:
             if sweep == "beta":
                 wave = excerpt(wave, BETA_SECONDS)
                 video = str(set_back(sweeps.side_by_side)(folder / "betas.mp4", self._animator, face, wave))
-        yield strip, figure, video
+            yield strip, figure, video  # within, or it could be deleted while Gradio looks at it

@@ -133,7 +133,7 @@ class Guests:
             with under_way(folder):
                 yield
         except BaseException as error:
-            left = not folder.is_dir() or folder.parent.name.removeprefix("atvg-") in self._gone
+            left = not folder.is_dir() or self._has_left(folder)
             full = is_full(error) or not has_room(folder)
             shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):  # the session has other results
@@ -145,9 +145,13 @@ class Guests:
             raise
         finally:
             self.unfinished.discard(folder)
-            if folder.parent.name.removeprefix("atvg-") in self._gone:
+            if self._has_left(folder):
                 shutil.rmtree(folder.parent, ignore_errors=True)
             give_back()
+
+    def _has_left(self, folder: Path) -> bool:
+        """Whose run this is."""
+        return folder.parent.name.removeprefix("atvg-") in self._gone
 
     def remember(self, request: gr.Request | None, *uploads: Upload) -> None:
         """Notes whose the uploads are."""
