@@ -84,14 +84,12 @@ def detector() -> Finding:
 
 
 def second_detector() -> Finding:
-    """It is only asked when the first finds nothing, or when it is chosen."""
-    import torch
+    """It is asked when it is chosen, and, once its weights are here, when the first finds nobody."""
+    from atvg.face.detector import make_detector
 
-    name = "face-alignment"
-    here = any(Path(torch.hub.get_dir(), "checkpoints").glob("3DFAN*"))
-    return Finding(
-        "detector 2", f"{name}: its weights are {'here' if here else 'not here, and fetched if it is chosen'}"
-    )
+    detector = make_detector("face-alignment")
+    here = "here" if detector.is_here() else "not here, and fetched if it is chosen"
+    return Finding("detector 2", f"{detector.name}: its weights are {here}")
 
 
 def speech() -> Finding:

@@ -38,6 +38,10 @@ class FaceDetector(ABC):
             DetectorUnavailableError: the detector's own weights cannot be loaded.
         """
 
+    def is_here(self) -> bool:
+        """Whether it works without fetching anything."""
+        return True
+
 
 class NoDetector(FaceDetector):
     """For faces that are known already: finds none."""

@@ -1,5 +1,7 @@
 """Which detector finds the faces: chosen by name, or the first that finds one."""
 
+from contextlib import suppress
+
 import numpy as np
 
 from atvg.errors import BadSettingError, DetectorUnavailableError
@@ -11,7 +13,10 @@ DETECTORS = ("auto", "mediapipe", "face-alignment")
 
 
 class FirstThatFinds(FaceDetector):
-    """Asks detectors in turn until one finds a face; one that cannot be loaded is passed over, except the first."""
+    """Asks detectors in turn until one finds a face.
+
+    All but the first are passed over if they cannot be loaded, or would fetch something: nobody has asked for that.
+    """
 
     name = "auto"
 
@@ -21,17 +26,14 @@ class FirstThatFinds(FaceDetector):
     def detect(self, image: np.ndarray) -> list[Detection]:
         faces = self.detectors[0].detect(image)
         for detector in self.detectors[1:]:
-            if faces:
-                break
-            try:
-                faces = detector.detect(image)
-            except DetectorUnavailableError:
-                continue
+            if not faces and detector.is_here():
+                with suppress(DetectorUnavailableError):
+                    faces = detector.detect(image)
         return faces
 
 
 def make_detector(name: str = "auto") -> FaceDetector:
-    """Builds a detector of `DETECTORS`. Weights that must be downloaded are loaded at first use only.
+    """Builds a detector of `DETECTORS`; ``auto`` uses face-alignment once somebody has chosen it on this machine.
 
     Raises:
         BadSettingError: unknown name.

@@ -1,12 +1,15 @@
 """Who finds faces: MediaPipe for real, face-alignment with a stand-in for its network."""
 
+import os
 import subprocess
 import sys
 import types
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from skimage.transform import rescale
 
 from atvg.errors import BadSettingError, DetectorUnavailableError
@@ -192,13 +195,63 @@ class TestFaceAlignment:
         assert len(built) == 1
 
 
+def test_it_is_here_when_all_that_it_fetches_is(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    detector = FaceAlignmentDetector()
+    assert not detector.is_here()
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    for name in ("3DFAN4-7835d9f11d.pth.tar", "depth-2a464da4ea.pth.tar"):
+        (folder / name).touch()
+    assert not detector.is_here()
+    (folder / "s3fd-619a316812.pth").touch()
+    assert detector.is_here()
+    assert FaceAlignmentDetector(StandIn(None)).is_here()
+
+
+class Ran:
+    """Pickled, it runs code when it is loaded."""
+
+    def __reduce__(self):
+        return os.mkdir, ("it-ran",)
+
+
+class TestNoCodeInWeights:
+    """The library loads its depth with ``weights_only=False``."""
+
+    def load(self, monkeypatch, path: Path, saved: Any) -> None:
+        torch.save(saved, path)
+
+        def build(*args, **kwargs):
+            assert torch.load(path, weights_only=False)["state_dict"]["weight"].sum() == 3
+            return StandIn(None)
+
+        stub = types.SimpleNamespace(FaceAlignment=build, LandmarksType=types.SimpleNamespace(THREE_D=3))
+        monkeypatch.setitem(sys.modules, "face_alignment", stub)
+        monkeypatch.chdir(path.parent)
+        FaceAlignmentDetector().detect(IMAGE)
+
+    def test_numbers_are_loaded(self, monkeypatch, tmp_path):
+        figures = {"epoch": 4, "best": np.float64(0.5), "steps": np.int64(3), "rate": np.float32(0.1)}
+        self.load(monkeypatch, tmp_path / "w", {"state_dict": {"weight": torch.ones(3)}, **figures})
+        assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in os.environ
+
+    def test_code_is_not_run(self, monkeypatch, tmp_path, refuses):
+        with refuses(DetectorUnavailableError, "more than numbers"):
+            self.load(monkeypatch, tmp_path / "w", {"state_dict": {"weight": torch.ones(3)}, "more": Ran()})
+        assert not (tmp_path / "it-ran").exists()
+
+
 class Fake(FaceDetector):
     """Finds what it is told to, and counts how often it is asked."""
 
     name = "fake"
 
-    def __init__(self, finds: list[Detection] | Exception):
-        self.finds, self.asked = finds, 0
+    def __init__(self, finds: list[Detection] | Exception, here: bool = True):
+        self.finds, self.asked, self.here = finds, 0, here
+
+    def is_here(self) -> bool:
+        return self.here
 
     def detect(self, image: np.ndarray) -> list[Detection]:
         self.asked += 1
@@ -225,6 +278,11 @@ class TestAuto:
 
     def test_one_that_cannot_be_loaded_is_passed_over(self):
         assert FirstThatFinds(Fake([]), Fake(DetectorUnavailableError("offline"))).detect(IMAGE) == []
+
+    def test_one_that_would_fetch_something_is_not_asked(self, someone):
+        second = Fake(someone, here=False)
+        assert FirstThatFinds(Fake([]), second).detect(IMAGE) == []
+        assert second.asked == 0
 
     def test_the_first_must_work(self):
         with pytest.raises(DetectorUnavailableError):
