@@ -250,7 +250,8 @@ def test_a_light_import_stays_light():
 LATE = (  # what the page needs for a job at most, or never; pandas and trio come with Gradio
     "matplotlib", "librosa", "numba", "moviepy", "mediapipe", "face_alignment", "skimage", "sklearn", "torchmetrics",
     "lightning", "tensorboard", "webdataset", "ray", "sympy", "jax", "scipy.signal", "scipy.stats", "scipy.optimize",
-    "scipy.interpolate", "torch._dynamo", "soxr", "pi_heif",
+    "scipy.interpolate", "scipy.linalg", "scipy.sparse", "scipy.spatial", "scipy.io", "plotly.graph_objs._figure",
+    "torch._dynamo", "soxr", "pi_heif",
 )  # fmt: skip
 
 

@@ -10,7 +10,6 @@ import math
 
 import cv2
 import numpy as np
-from scipy.linalg import eigvalsh
 
 from atvg.config import CROP_SIZE
 from atvg.errors import Advice
@@ -138,7 +137,9 @@ def _blurred(luma: np.ndarray, parts: list[np.ndarray], enlarged: float) -> bool
     for part in parts:
         fine, coarse = (np.percentile(band[part], 95) for band in bands)
         detail.append(fine / (coarse + 0.5))
-        steepness.append(math.sqrt(eigvalsh(_slopes(smooth[0.7], part), _slopes(smooth[3.0], part))[0]))
+        whiten = np.linalg.inv(np.linalg.cholesky(_slopes(smooth[3.0], part)))
+        left = np.linalg.eigvalsh(whiten @ _slopes(smooth[0.7], part) @ whiten.T)
+        steepness.append(math.sqrt(left[0]))
     return max(detail) < _FINE or max(steepness) < _STEEP
 
 

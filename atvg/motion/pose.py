@@ -7,8 +7,8 @@ it counter-clockwise as seen.
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from atvg.config import check_number
 from atvg.face.landmarks import TEMPLES
@@ -41,15 +41,17 @@ class Pose:
 
     def matrix(self) -> np.ndarray:
         """3×3 rotation in pixel axes (x right, y down, depth): roll, then pitch, then yaw."""
-        turn = Rotation.from_euler("zxy", [self.roll, self.pitch, self.yaw], degrees=True).as_matrix()
-        return _AXES @ turn @ _AXES
+        pitch, yaw, roll = (cv2.Rodrigues(turn)[0] for turn in np.diag(np.radians([self.pitch, self.yaw, self.roll])))
+        return _AXES @ yaw @ pitch @ roll @ _AXES
 
 
 def angles_of(matrix: np.ndarray) -> np.ndarray:
     """Rotations in pixel axes (..., 3, 3) → (..., 3) yaw, pitch, roll in degrees; undoes `Pose.matrix`."""
-    flat = (_AXES @ matrix @ _AXES).reshape(-1, 3, 3)
-    roll, pitch, yaw = Rotation.from_matrix(flat).as_euler("zxy", degrees=True).T
-    return np.stack([yaw, pitch, roll], axis=-1).reshape(*matrix.shape[:-2], 3)
+    turn = _AXES @ matrix @ _AXES
+    yaw = np.arctan2(turn[..., 0, 2], turn[..., 2, 2])
+    pitch = np.arctan2(-turn[..., 1, 2], np.hypot(turn[..., 1, 0], turn[..., 1, 1]))
+    roll = np.arctan2(turn[..., 1, 0], turn[..., 1, 1])
+    return np.degrees(np.stack([yaw, pitch, roll], axis=-1))
 
 
 def head_centre(landmarks: np.ndarray) -> np.ndarray:

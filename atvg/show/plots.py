@@ -1,5 +1,7 @@
 """Figures to hover over and zoom into: lips, sound and codes over time, the landmarks' paths, and measured curves."""
 
+from __future__ import annotations  # what is named `go.Figure` here takes 17 MB, once it is really looked for
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,9 +1,9 @@
 """The Compare tab: the same photo and voice through ATVG and the systems its paper was compared with."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import gradio as gr
-from plotly.graph_objects import Figure
 
 from atvg.config import EARS
 from atvg.lab import compare
@@ -51,7 +51,7 @@ class Compare:
         self, photo: Upload, audio: Upload, beta: float = 0.5, yaw: float = 0, pitch: float = 0, roll: float = 0,
         mouth_gain: float = 1, smoothing: float = 0.8, box: str = "", points: str = "", teeth: float = 1,
         ear: str = EARS[0], start: float = 0, end: float = 0, request: gr.Request | None = None,
-    ) -> Iterator[tuple[str | None, list[list[str]], Figure]]:  # fmt: skip
+    ) -> Iterator[tuple[str | None, list[list[str]], Any]]:  # fmt: skip
         """Draws one input with ATVG and three compared systems. You say that you may use this face and this voice.
 
         Those are compact re-implementations, trained by this project for less time on the same clips.

@@ -3,7 +3,6 @@
 from typing import Any
 
 import gradio as gr
-from plotly.graph_objects import Figure
 
 from atvg.animate.settings import make_settings
 from atvg.config import FPS
@@ -107,7 +106,7 @@ class Inside:
             widest = int(mouth_opening(recording.landmarks).argmax())
             return gr.update(maximum=len(recording) - 1, value=widest, interactive=True), beta, float(recording.fps)
 
-    def trajectory(self, run: str, request: gr.Request | None = None) -> tuple[Figure, Figure]:
+    def trajectory(self, run: str, request: gr.Request | None = None) -> tuple[Any, Any]:
         """Shows a whole video as curves that can be zoomed into.
 
         Args:

@@ -7,7 +7,6 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
-from scipy.io import wavfile
 
 from atvg.config import SAMPLE_RATE
 from atvg.errors import ATVGError, TooLongError
@@ -120,6 +119,8 @@ class Voice:
             The speech, 16 kHz WAV.
         """
         _, folder = self._guests.new_run(request)
+        from scipy.io import wavfile  # here, as few visitors type what is said
+
         with self._guests.removed_on_error(folder), explaining():
             wave, cues = say_with_cues(text, voice, speed)
             path = folder / "speech.wav"

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from atvg.errors import BadSettingError
 from atvg.motion.pose import MAX_DEGREES, Pose, angles_of, head_centre, turn_points
@@ -94,6 +95,12 @@ class TestMatrix:
         stack = np.stack([pose.matrix() for pose in poses]).reshape(2, 2, 3, 3)
         np.testing.assert_allclose(angles_of(stack)[1, 0], [0, 1, 2], atol=1e-9)
         assert angles_of(stack).shape == (2, 2, 3)
+
+    def test_roll_comes_first_then_pitch_then_yaw(self):
+        yaw, pitch, roll = 25, -40, 13
+        turn = Rotation.from_euler("zxy", [roll, pitch, yaw], degrees=True).as_matrix()
+        flip = np.diag([1, -1, -1])
+        np.testing.assert_allclose(Pose(yaw, pitch, roll).matrix(), flip @ turn @ flip, atol=1e-12)
 
     def test_it_is_a_rotation(self):
         matrix = Pose(25, -40, 13).matrix()
