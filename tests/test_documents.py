@@ -1,0 +1,45 @@
+"""The documents name what there is: tests, and where their links lead."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "checkpoints" / "README.md"]
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_every_test_that_security_names_is_there():
+    tests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    named = {part for name in re.findall(r"`((?:test_|Test)[\w.]+)`", read("SECURITY.md")) for part in name.split(".")}
+    named -= {"py"}
+    assert len(named) > 20
+    files = {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
+    assert not {name for name in named - files if not re.search(rf"(def|class) {name}\b", tests)}
+
+
+def test_every_file_of_tests_that_security_names_is_there():
+    named = re.findall(r"`([\w/]+/test_\w+\.py)`", read("SECURITY.md"))
+    assert len(named) > 5
+    assert not [name for name in named if not (ROOT / "tests" / name.removeprefix("tests/")).is_file()]
+
+
+def anchors(path: Path) -> set[str]:
+    """Of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path):
+    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = path.parent / name if name else path
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
