@@ -1,9 +1,11 @@
-"""The documents name what there is: tests, and where their links lead."""
+"""The documents name what there is: tests, folders in their order, and where their links lead."""
 
 import re
 from pathlib import Path
 
 import pytest
+
+from tests.test_structure import STATIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "checkpoints" / "README.md"]
@@ -26,6 +28,12 @@ def test_every_file_of_tests_that_security_names_is_there():
     named = re.findall(r"`([\w/]+/test_\w+\.py)`", read("SECURITY.md"))
     assert len(named) > 5
     assert not [name for name in named if not (ROOT / "tests" / name.removeprefix("tests/")).is_file()]
+
+
+def test_the_map_has_the_order_in_which_files_may_import():
+    rows = read("README.md").partition("| folder | station |")[2].partition("\n\n")[0].splitlines()[2:]
+    names = [name for row in rows for name in re.findall(r"`(?:atvg/)?(\w+)(?:\.py|/)`", row.split("|")[1])]
+    assert [name for name in names if name in STATIONS] == STATIONS
 
 
 def anchors(path: Path) -> set[str]:
