@@ -1,4 +1,4 @@
-"""The documents name what there is: tests, folders in their order, and where their links lead."""
+"""The documents name what there is: tests, folders in their order, packages, and where their links lead."""
 
 import re
 from pathlib import Path
@@ -34,6 +34,12 @@ def test_the_map_has_the_order_in_which_files_may_import():
     rows = read("README.md").partition("| folder | station |")[2].partition("\n\n")[0].splitlines()[2:]
     names = [name for row in rows for name in re.findall(r"`(?:atvg/)?(\w+)(?:\.py|/)`", row.split("|")[1])]
     assert [name for name in names if name in STATIONS] == STATIONS
+
+
+def test_every_package_that_is_required_has_a_row_of_systems():
+    lines = [line.partition("#")[0].strip() for line in read("requirements.txt").splitlines()]
+    rows = re.findall(r"^\| `([^`]+)` \|", read("docs/platforms.md"), re.MULTILINE)
+    assert not [line for line in lines if line and line not in rows]
 
 
 def anchors(path: Path) -> set[str]:
