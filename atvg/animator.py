@@ -34,9 +34,20 @@ class Animator(Pipeline):
     """Animates any number of faces with the networks of one set of weights; see `Animator.from_pretrained`."""
 
     def read_face(self, photo: Photo, *, box: Numbers | None = None, points: Numbers | None = None) -> Face:
-        """Finds the face in a path, PIL image or uint8 RGB array, or takes the one placed by hand.
+        """Finds the face in a photo, or takes the one placed by hand.
 
-        See `atvg.face.face.read_face` for box, points and the errors.
+        Args:
+            photo: path, PIL image, or array (H, W, 3) uint8 RGB; see `atvg.face.image.load_image` for others.
+            box: x, y, width, height in pixels of the upright photo: from the brows to the chin, jaw to jaw.
+            points: (5, 2) likewise, or ten numbers: left and right eye, nose tip, left and right mouth corner, left as
+                you see it. Give one of box and points, or neither.
+
+        Raises:
+            BadImageError: unreadable photo.
+            BadSettingError: a box or points that no face of this photo can have, or both.
+            LyingPhotoError: the only face lies, so that the photo has to be turned; one placed by hand may lie.
+            NoFaceError, SeveralFacesError, FaceTooSmallError: what they say.
+            DetectorUnavailableError: the detector that was chosen cannot be loaded.
         """
         return read_face(photo, self.detector, box=box, points=points, template=self.shape.mean)
 
@@ -46,11 +57,21 @@ class Animator(Pipeline):
     ) -> Iterator[Chunk]:  # fmt: skip
         """Animates a face, chunk by chunk; the frames do not depend on ``chunk`` and memory not on the length.
 
-        Everything is checked before the iterator is returned. Of the voice what lies between ``start`` and ``end`` is
-        heard, in seconds, to its end for 0 or None. ``settings`` are the fields of `Settings`.
+        What is given is checked before the iterator is returned.
+
+        Args:
+            face: from `read_face`.
+            audio: path of anything ffmpeg reads, a film's sound too; ``(rate, samples)``, Hz and an array (N,) or
+                (N, channels) of floats in [−1, 1] or integers; samples (N,) at 16 kHz; or an `atvg.voice.audio.Cut`.
+                Between 0.2 s and ten minutes of it.
+            chunk: frames in each chunk, at least 1; the last may have fewer.
+            start, end: seconds between which the voice is heard; to its end for 0 or None. A `Cut` has its own.
+            settings: the fields of `atvg.animate.settings.Settings`.
 
         Raises:
             BadAudioError, TooLongError, BadSettingError: what they say.
+            CheckpointError: the ear's weights are missing or damaged; or, when the first chunk is asked for, those of
+                a VG-net of another β.
         """
         chosen = self.settings(settings)
         if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
@@ -64,7 +85,19 @@ class Animator(Pipeline):
     def __call__(
         self, photo: Photo | Face, audio: speech.Audio, start: float = 0, end: float | None = None, **settings: Any
     ) -> "Result":
-        """Animates a photo and collects every frame; for long audio use `stream`, whose memory stays flat."""
+        """Animates a photo and collects every frame; for long audio use `stream`, whose memory stays flat.
+
+        Args:
+            photo: as of `read_face`, or a face from it.
+            audio, start, end, settings: as of `stream`.
+
+        Returns:
+            All frames, 25 a second; they take 6 MB a second, and 7 where the head moves.
+
+        Raises:
+            BadImageError and others: as `read_face`.
+            BadAudioError and others: as `stream`.
+        """
         audio = speech.Cut(audio, start, end) if start or end else audio
         face = photo if isinstance(photo, Face) else self.read_face(photo)
         chosen = make_settings(settings)
@@ -82,7 +115,14 @@ class Animator(Pipeline):
     def read_film(self, film: Any, *, box: Numbers | None = None) -> Talker:
         """Finds the face in the first picture of a film that shows one, or the one that is chosen among several.
 
-        See `atvg.dub.talker.read_talker` for box and the errors.
+        Args:
+            film: path of any film that ffmpeg reads, of up to ten minutes and 4096×2304 pixels.
+            box: x, y, width, height of the face in pixels of that picture, if it shows several.
+
+        Raises:
+            BadFilmError, TooLongError: it cannot be read, or is too long.
+            BadSettingError: a box that no face can have.
+            NoFaceError, SeveralFacesError, FaceTooSmallError, LyingPhotoError: what they say, of that picture.
         """
         return read_talker(film, self.detector, box=box)
 
@@ -95,14 +135,16 @@ class Animator(Pipeline):
         Everything is checked before it returns, and nothing drawn: take its `Dub.chunks`, or `Dub.save` it.
 
         Args:
-            film: path of a film, or a `Talker` of one.
+            film: path of a film, or a talker from `read_film`.
             audio, start, end: as of `stream`; the voice, which the film's own sound gives way to.
             hold: where the voice is longer than the film, this stays at its last frame, instead of going to and fro.
-            settings: the fields of `Settings` but pose and natural motion, which the film has of its own.
+            settings: the fields of `atvg.animate.settings.Settings` but pose and natural motion, which the film has of
+                its own.
 
         Raises:
             BadFilmError, BadAudioError, TooLongError, BadSettingError: what they say.
-            NoFaceError, SeveralFacesError, FaceTooSmallError, LyingPhotoError: of the film's first face.
+            NoFaceError: no face in the film, or none before the voice has ended.
+            SeveralFacesError, FaceTooSmallError, LyingPhotoError: of the film's first face.
         """
         chosen = self.settings(settings)
         wave = speech.load_audio(audio, start=start, end=end)
@@ -179,11 +221,18 @@ class Result(Chunk):
     def save(
         self, path: str | os.PathLike | Outputs, frame: str = "full", panels: str | os.PathLike | None = None
     ) -> None:
-        """Writes an MP4 with the sound; ``frame`` is ``"full"`` (the whole photo), ``"face"`` or ``"crop"``.
+        """Writes an MP4 with the sound, or several files at once; none of them stays if anything goes wrong.
 
-        Or several files at once, also GIF, WebP and WebM: `atvg.film.output.Outputs` says what there is.
+        Args:
+            path: an ``.mp4``; or `atvg.film.output.Outputs`, also of GIF, WebP and WebM, with which ``frame`` and
+                ``panels`` do nothing.
+            frame: ``"full"``: the whole photo at its own resolution; ``"face"``: a square close-up of the face in the
+                photo's own pixels, at most 512; ``"crop"``: the network's 128×128.
+            panels: another ``.mp4``, of landmarks, attention, motion and result side by side, 1348×386 pixels.
 
         Raises:
-            OutputError: a file cannot be written.
+            OutputError: a file cannot be written; DiskFullError, one of these, where there is no room.
+            BadSettingError: an unknown ``frame``, or one name for two files.
+            BadAudioError: the file of the sound cannot be read any more.
         """
         render(self.face, [self], self.audio, path, frame=frame, panels=panels)

@@ -67,10 +67,11 @@ class Live:
     Args:
         animator: with weights.
         face: from `Animator.read_face`.
-        settings: the fields of `Settings`.
+        settings: the fields of `atvg.animate.settings.Settings`.
 
     Raises:
         BadSettingError: a bad setting.
+        CheckpointError: weights that are only loaded now, of the ear or of a VG-net, are missing or damaged.
     """
 
     def __init__(self, animator: Pipeline, face: Face, **settings: Any):

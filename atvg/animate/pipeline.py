@@ -79,12 +79,16 @@ class Pipeline:
         device: Any = None,
         engine: str = "auto",
     ) -> P:
-        """Loads weights: the shipped ones, those of a folder, or of a Hub repository ``owner/name``.
+        """Loads weights. The ear, and VG-nets of other β than the first, are loaded when they are asked for.
 
-        The ear, and VG-nets of other β than the first, are loaded when they are asked for.
+        Args:
+            source: a folder, or a Hub repository ``"owner/name"``, which is downloaded; the shipped weights if None.
+            detector: how faces are found: one of `atvg.face.detector.DETECTORS`.
+            device: a `torch.device` or its name; a GPU, if CUDA has one, or else the CPU if None.
+            engine: what the ear hears and VG-net draws with: one of `atvg.animate.engine.ENGINES`.
 
         Raises:
-            CheckpointError: missing or damaged weights.
+            CheckpointError: missing or damaged weights, or no such repository.
             BadSettingError: unknown detector or engine, or one that cannot be used here.
         """
         finder = make_detector(detector)

@@ -116,7 +116,17 @@ class Dub:
         return self._subject
 
     def chunks(self) -> Iterator[Chunk]:
-        """Draws, stretch by stretch, each within one shot."""
+        """Draws, stretch by stretch, each within one shot; looks the film through before, if it has not been.
+
+        Yields:
+            `n_frames` in all, at the film's own rate; `CHUNK` at a time at most, fewer of large pictures. Each has as
+            many `scenes`, the film's frames that they go into.
+
+        Raises:
+            NoFaceError, BadFilmError: as `look`.
+            DiskFullError: no room for the frames of a film that goes to and fro.
+            CheckpointError: weights that are only loaded now, of the ear or of a VG-net, are missing or damaged.
+        """
         subject, settings, footage = self.subject, self.settings, self.talker.footage
         listener = self._pipeline.listener(subject.rest[subject.calmest(np.arange(len(subject)))], settings.ear)
         spoken = listener.speak(self._wave, settings.mouth_gain, settings.smoothing)
@@ -135,18 +145,40 @@ class Dub:
     def rendering(
         self, path: str | os.PathLike | Outputs, frame: str = "full"
     ) -> Generator[tuple[int, np.ndarray], None, None]:
-        """Draws into files, step by step, at the film's own rate and in its colours; see `atvg.film.render`."""
+        """Draws into files, step by step, at the film's own rate and in its colours.
+
+        The files are whole when the iterator has ended; if it is closed before, none of them stays.
+
+        Args:
+            path, frame: as of `save`.
+
+        Yields:
+            The number of frames done, of `n_frames`, and the newest picture, (H, W, 3) uint8 RGB.
+
+        Raises:
+            OutputError and others: as `save`, when the first step is asked for, or later.
+        """
         footage = self.talker.footage
         return rendering(
             self.talker.face, self.chunks(), self._audio, path, frame, fps=footage.fps, colour=footage.colour
         )
 
     def save(self, path: str | os.PathLike | Outputs, frame: str = "full") -> int:
-        """Writes an MP4 of the whole film (``frame="full"``) with the new sound, or `Outputs`; returns how many frames.
+        """Writes an MP4 with the new sound, or several files at once; none of them stays if anything goes wrong.
+
+        Args:
+            path: an ``.mp4``; or `atvg.film.output.Outputs`, with which ``frame`` does nothing.
+            frame: ``"full"``: the whole film at its own size; ``"face"``: a square close-up that follows the face, at
+                most 512 pixels; ``"crop"``: the network's 128×128.
+
+        Returns:
+            How many frames were written.
 
         Raises:
-            OutputError: a file cannot be written.
-            NoFaceError, BadFilmError: as `look`.
+            OutputError: a file cannot be written; DiskFullError, one of these, where there is no room.
+            BadSettingError: an unknown ``frame``, or one name for two files.
+            BadAudioError: the file of the voice cannot be read any more.
+            NoFaceError, BadFilmError, CheckpointError: as `chunks`.
         """
         return max(done for done, _ in self.rendering(path, frame))
 
