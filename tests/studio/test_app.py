@@ -35,14 +35,19 @@ def test_weights_that_are_none_are_explained_in_one_line(tmp_path):
 def test_the_calls_in_the_readme_run_as_printed(page, cache, astronaut, voice_path, tmp_path, monkeypatch):
     """And its client, unlike those of the other tests, downloads what was made."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    code = next(block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "gradio_client" in block)
-    code = code.replace("http://127.0.0.1:7860", page.local_url)
+    blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    code = next(block for block in blocks if "gradio_client" in block).replace("http://127.0.0.1:7860", page.local_url)
+    live = next(block for block in blocks if "/live_start" in block)
     Image.fromarray(astronaut).save(tmp_path / "photo.jpg")
     write_wav(tmp_path / "speech.wav", load_audio(voice_path)[:16_000])
     monkeypatch.chdir(tmp_path)
     made: dict[str, Any] = {}
     exec(code, made)
+    second = (load_audio(voice_path)[:16_000] * 32767).astype(np.int16)
+    spoken = made | {"microphone": [(16_000, piece) for piece in np.split(second, 5)]}
+    exec(live, spoken)
     made["client"].close()
+    assert spoken["made"]["start"] + len(spoken["made"]["frames"]) == 25, "the last frames are kept"
     video = made["video"] if isinstance(made["video"], str) else made["video"]["video"]
     assert cache not in Path(video).parents, "it is not downloaded"
     assert imageio_ffmpeg.count_frames_and_secs(video)[0] == 25 and np.abs(load_audio(video)).max() > 0.05
