@@ -130,6 +130,10 @@ class LiveOverError(ATVGError):
     """A live face has ended: it was stopped, fell silent, or its time is up."""
 
 
+class LiveTurnError(ATVGError):
+    """A live face was given something while it was still at work on the piece before."""
+
+
 def _one_line(message: str) -> str:
     text = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(str(message).split()))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"

@@ -6,6 +6,8 @@ import io
 import secrets
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +18,7 @@ from atvg.animate.live import Live
 from atvg.animate.settings import make_settings
 from atvg.animator import Animator
 from atvg.config import check_number
-from atvg.errors import ATVGError, BadAudioError, LiveBusyError, LiveOverError
+from atvg.errors import ATVGError, BadAudioError, LiveBusyError, LiveOverError, LiveTurnError
 from atvg.face.face import Face
 from atvg.film.label import stamp
 from atvg.film.paste import Paster
@@ -25,6 +27,7 @@ from atvg.motion.turn import turn_face
 LONGEST = 2.0  # seconds of one piece of sound
 _QUALITY = 75  # of a JPEG
 _EVERY = 0.5  # seconds between looks at who has fallen silent
+_LAST_PIECE = 5.0  # seconds in which the piece that is at work should be done, when its voice ends
 
 
 class Aired(NamedTuple):
@@ -103,10 +106,12 @@ class Broadcasts:
 
         Raises:
             LiveOverError: there is no such broadcast any more, or its time is up.
+            LiveTurnError: the piece before is still at work; the broadcast goes on without this one. It does not wait,
+                for threads that wait for one face would be missed by everybody.
             BadAudioError, BadSettingError: sound that is none; the broadcast goes on without it.
         """
         broadcast = self._of(key)
-        with broadcast.lock:
+        with broadcast.turn():
             if broadcast.left <= 0:
                 self.close(key)
                 raise LiveOverError(f"{self.seconds:g} s are over; begin anew")
@@ -123,9 +128,10 @@ class Broadcasts:
 
         Raises:
             LiveOverError: there is no such broadcast any more.
+            LiveTurnError: a piece is still at work, and has been for long.
         """
         broadcast = self._of(key)
-        with broadcast.lock:
+        with broadcast.turn(_LAST_PIECE):
             try:
                 return broadcast.finish()
             finally:
@@ -182,6 +188,16 @@ class _Broadcast:
     @property
     def silent(self) -> float:
         return time.monotonic() - self._last
+
+    @contextmanager
+    def turn(self, seconds: float = 0.0) -> Iterator[None]:
+        """One at a time; whoever else comes waits no longer than this."""
+        if not self.lock.acquire(timeout=seconds):
+            raise LiveTurnError("the piece before is still being drawn; send one piece at a time")
+        try:
+            yield
+        finally:
+            self.lock.release()
 
     def feed(self, rate: float, samples: np.ndarray) -> Aired:
         began = time.perf_counter()

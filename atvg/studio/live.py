@@ -145,6 +145,7 @@ class Live:
             key: from `live_start`.
             rate: samples a second, the same every time.
             sound: base64 of 16-bit little-endian samples of one channel, at most two seconds; 0.2 are a good choice.
+                Send one at a time: the next when the frames of the last are back.
 
         Returns:
             "frames": JPEG pictures in base64, labelled as AI-generated, maybe none. "start": which frame of this live

@@ -18,7 +18,8 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from atvg.animate.live import look_ahead
-from atvg.errors import BadAudioError, BadSettingError, LiveBusyError, LiveOverError
+from atvg.errors import BadAudioError, BadSettingError, LiveBusyError, LiveOverError, LiveTurnError
+from atvg.studio import broadcast
 from atvg.studio.broadcast import Broadcasts, sound_of
 from atvg.studio.live import Live
 from atvg.studio.studio import Studio
@@ -257,6 +258,33 @@ class TestTable:
             table.open("b", face)
         with refuses(BadSettingError):
             table.open("a", face, mouth_gain=9)
+
+    def test_pieces_at_once_hold_nobody_up(self, animator, face, refuses, monkeypatch):
+        """Whoever sends many gets one drawn; the others take no thread from anybody, and the voice goes on."""
+        monkeypatch.setattr(broadcast, "_LAST_PIECE", 0.1)
+        table, drawing, drawn = Broadcasts(animator), threading.Event(), threading.Event()
+        key = table.open("a", face)
+
+        def draw(rate: float, samples: np.ndarray) -> None:
+            drawing.set()
+            assert drawn.wait(20)
+
+        table._on_air[key]._live.feed = draw
+        first = threading.Thread(target=table.feed, args=(key, RATE, np.zeros(PIECE, np.int16)))
+        first.start()
+        assert drawing.wait(20)
+        began = time.monotonic()
+        for _ in range(40):
+            with refuses(LiveTurnError, "one piece at a time"):
+                table.feed(key, RATE, np.zeros(PIECE, np.int16))
+        with refuses(LiveTurnError):
+            table.finish(key)
+        assert time.monotonic() - began < 5
+        drawn.set()
+        first.join()
+        assert table.feed(key, RATE, np.zeros(PIECE, np.int16)).heard == pytest.approx(0.4)
+        table.finish(key)
+        assert len(table) == 0
 
     def test_a_small_photo_stays_as_it_is(self, animator, face):
         table = Broadcasts(animator, side=4096)
