@@ -6,6 +6,7 @@ It has the few rights that `command.limited` leaves it, for a fraction of the ti
 import contextlib
 import os
 import select
+import socket
 import subprocess
 import sys
 import time
@@ -17,9 +18,18 @@ from atvg.box.command import Limits
 from atvg.box.ready import READY
 
 _PIECE = 1 << 16  # bytes that are read at once
+_GRACE = 20.0  # seconds in which a program should have ended that has closed its output
 _TOLD = 1 << 18  # bytes of errors that are kept: what a damaged file makes a program say has no end
 
 Words = Sequence[str | os.PathLike]
+
+
+class Killed(Exception):
+    """The program did not end by itself, so what it wrote may lack its end; the message says what ended it."""
+
+
+class Lost(Killed):
+    """Nothing was wrong with it, but the process that stands ready ended, and all that it had begun with it."""
 
 
 class Program:
@@ -43,7 +53,7 @@ class Program:
             pipe: bytes of output that may wait, where the system lets that be chosen; 0 for the usual.
         """
         self._child: subprocess.Popen | None = None
-        self._leash: int | None = None
+        self._leash: socket.socket | None = None
         if command.HERE:
             self._begin(words, reads, limits or Limits(), errors)
         else:
@@ -67,7 +77,7 @@ class Program:
             "program": [os.fsdecode(word) for word in words], "reads": [os.fsdecode(path) for path in reads],
             "limits": limits.arguments(), "folder": folder,
         }  # fmt: skip
-        waits, self._leash = os.pipe()
+        self._leash, waits = socket.socketpair()
         source, output = os.pipe()
         self.output = FileIO(source)
         if errors:
@@ -76,12 +86,13 @@ class Program:
         else:
             told = os.open(os.devnull, os.O_WRONLY)
         try:
-            READY.send(request, [waits, output, told])
+            READY.send(request, [waits.fileno(), output, told])
         except BaseException:
             self.close()
             raise
         finally:
-            for descriptor in (waits, output, told):  # or their end would not be seen
+            waits.close()  # or its end would not be seen, nor that of the others
+            for descriptor in (output, told):
                 os.close(descriptor)
 
     def kill(self) -> None:
@@ -89,10 +100,41 @@ class Program:
         leash, self._leash = self._leash, None
         if leash is not None:  # the process that stands ready sees a word or the end of it, and ends the program
             with contextlib.suppress(OSError):  # it has ended
-                os.write(leash, b"!")  # a fork of this process may hold it open
-            os.close(leash)
+                leash.send(b"!")  # a fork of this process may hold it open
+            leash.close()
         if self._child:
             self._child.kill()
+
+    def check(self) -> None:
+        """After the end of its output: whether that was all of it. What it says of itself, its exit status, is ignored.
+
+        Raises:
+            Killed: a signal ended it, or it does not end.
+        """
+        if self._child:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(_GRACE)
+            code = self._child.returncode
+        else:
+            code = self._status()
+        if code is None:
+            raise Killed("it closed its output and does not end")
+        if code < 0:
+            raise Killed(f"signal {-code}")
+
+    def _status(self) -> int | None:
+        """As the process that stands ready tells it; none if it does not."""
+        assert self._leash is not None  # as it is until it is killed
+        self._leash.settimeout(_GRACE)
+        try:
+            said = self._leash.recv(_PIECE)
+        except TimeoutError:
+            return None
+        except OSError:  # the other end was closed while a word lay in it
+            said = b""
+        if not said:
+            raise Lost("what began it has ended")
+        return int(said)
 
     def close(self) -> None:
         """Ends it, and gives back what it held."""
@@ -109,6 +151,8 @@ def run(
 ) -> tuple[bytes, bytes]:
     """Runs one to its end, and returns what it wrote to its standard output, and the first of its errors.
 
+    If it is lost with what others had begun, it is begun once more.
+
     Args:
         words, reads, limits: as `command.limited` takes them.
         seconds: that it may take; None for as long as it likes.
@@ -116,12 +160,21 @@ def run(
 
     Raises:
         subprocess.TimeoutExpired: it took longer.
+        Killed: something else ended it before it was done.
     """
+    try:
+        return _once(words, reads, limits, seconds, most)
+    except Lost:
+        return _once(words, reads, limits, seconds, most)
+
+
+def _once(words: Words, reads: Words, limits: Limits | None, seconds: float | None, most: int) -> tuple[bytes, bytes]:
     program = Program(words, reads, limits, errors=True)
     try:
         if program._child:
             # What it writes is not counted while it writes it, for Windows cannot wait for two pipes.
             output, errors = program._child.communicate(timeout=seconds)
+            program.check()
             return output[:most], errors[:_TOLD]
         return _collected(program, words, seconds, most)
     finally:
@@ -150,4 +203,6 @@ def _collected(program: Program, words: Words, seconds: float | None, most: int)
                 del kept[descriptor]
         if len(output) >= most:
             break
+    else:
+        program.check()
     return bytes(output), bytes(errors)

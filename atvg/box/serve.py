@@ -41,35 +41,39 @@ class _Begun(NamedTuple):
     """A process at work.
 
     Attributes:
-        lines: pipes of which one ends with the process, and another when nobody waits for it any more.
+        line: a pipe that ends with the process.
+        leash: a socket that ends when nobody waits for it any more, and is told how it ended; or none.
         deadline: when it has to end.
     """
 
     process: int
-    lines: list[int]
+    line: int
+    leash: socket.socket | None
     deadline: float
+
+    def descriptors(self) -> list[int]:
+        """Of which one can be read when there is something to do."""
+        return [self.line] + ([self.leash.fileno()] if self.leash else [])
 
 
 def serve(control: socket.socket) -> None:
     """Takes requests until nobody can ask, each with descriptors.
 
     They name modules to ``load``, once for all; or a function, with the file, and where line and bytes go; or a
-    ``program``, with a pipe that ends when nobody waits for it, and where its output and its errors go.
+    ``program``, with a socket that ends when nobody waits for it and is told its exit status, negative if it is a
+    signal, and where its output and its errors go.
     """
     running: list[_Begun] = []
     while True:
         first = min((begun.deadline for begun in running), default=math.inf)
         wait = None if first == math.inf else max(0.0, first - time.monotonic())
         watched = select.poll()  # which takes descriptors of any number
-        for descriptor in (control.fileno(), *(line for begun in running for line in begun.lines)):
+        for descriptor in (control.fileno(), *(each for begun in running for each in begun.descriptors())):
             watched.register(descriptor, select.POLLIN)
         ready = {descriptor for descriptor, _ in watched.poll(None if wait is None else math.ceil(1000 * wait))}
         for begun in list(running):
-            if not ready.isdisjoint(begun.lines) or time.monotonic() >= begun.deadline:
-                os.kill(begun.process, signal.SIGKILL)  # it may have closed the pipe and live on
-                os.waitpid(begun.process, 0)
-                for line in begun.lines:
-                    os.close(line)
+            if not ready.isdisjoint(begun.descriptors()) or time.monotonic() >= begun.deadline:
+                _end(begun)
                 running.remove(begun)
         if control.fileno() in ready:
             said, descriptors, _, _ = socket.recv_fds(control, LONGEST, 3)
@@ -82,11 +86,21 @@ def serve(control: socket.socket) -> None:
             elif "program" in request:
                 leash, *outputs = descriptors
                 line, process = _fork(lambda: _become(request, outputs), outputs, control, stays=True)  # noqa: B023
-                running.append(_Begun(process, [line, leash], math.inf))
+                running.append(_Begun(process, line, socket.socket(fileno=leash), math.inf))
             else:
                 function = _function(request)
                 line, process = _fork(lambda: _decode(function, request, descriptors), descriptors, control)  # noqa: B023
-                running.append(_Begun(process, [line], time.monotonic() + request["seconds"]))
+                running.append(_Begun(process, line, None, time.monotonic() + request["seconds"]))
+
+
+def _end(begun: _Begun) -> None:
+    """Buries it, and tells how it ended: a signal that comes when it is at its end changes nothing of that."""
+    os.kill(begun.process, signal.SIGKILL)  # it may have closed the pipe and live on
+    _, status = os.waitpid(begun.process, 0)
+    os.close(begun.line)
+    if begun.leash:
+        with begun.leash, contextlib.suppress(OSError):  # nobody waits any more
+            begun.leash.send(str(os.waitstatus_to_exitcode(status)).encode())
 
 
 def _load(name: str) -> None:

@@ -128,7 +128,7 @@ def frames(footage: Footage, first: int = 0, count: int | None = None) -> Genera
         count: at most so many; None for all.
 
     Raises:
-        BadFilmError: no new frame comes for a minute.
+        BadFilmError: no new frame comes for a minute, or ffmpeg was killed before the last.
     """
     width, height = footage.size
     most = max(0, int(MAX_SECONDS * footage.fps) - first)
@@ -184,6 +184,11 @@ def _filled(frame: np.ndarray, child: program.Program, path: Path) -> bool:
         timer.cancel()
     if hung.is_set():
         raise _too_slow(path)
+    if left:
+        try:
+            child.check()
+        except program.Killed as error:  # and the film is longer than what came
+            raise _stopped(path, error) from None
     return not left
 
 
@@ -267,11 +272,17 @@ def _run(command: list[str], path: Path) -> tuple[str, str]:
         out, said = program.run(command, [path], _LIMITS, PATIENCE)
     except subprocess.TimeoutExpired:
         raise _too_slow(path) from None
+    except program.Killed as error:
+        raise _stopped(path, error) from None
     return out.decode(errors="replace"), said.decode(errors="replace")
 
 
 def _too_slow(path: Path) -> BadFilmError:
     return BadFilmError(f"{path.name} takes too long to decode; save it as MP4 (H.264) and try again")
+
+
+def _stopped(path: Path, error: program.Killed) -> BadFilmError:
+    return BadFilmError(f"the decoder of {path.name} was stopped ({error}); try again, or save it as MP4 (H.264)")
 
 
 def _refusal(path: Path, said: str) -> BadFilmError:

@@ -128,7 +128,7 @@ def decode(path: Path, place: Place, seconds: float, start: float = 0.0) -> np.n
     """Its sound, float32 (channels, N) at 16 kHz, of at most two channels and `seconds`; more of them are mixed to two.
 
     Raises:
-        BadAudioError: nothing can be decoded, or it takes too long.
+        BadAudioError: nothing can be decoded, it takes too long, or ffmpeg was killed meanwhile.
     """
     return _decoded(path, place, seconds, start)[0]
 
@@ -181,6 +181,9 @@ def _run(options: list[str], path: Path, most: int = _MOST_SAID) -> tuple[bytes,
         out, said = program.run(command, [path], seconds=PATIENCE, most=most)
     except subprocess.TimeoutExpired:
         raise BadAudioError(f"{path.name} takes too long to decode; save it as WAV or MP3 and try again") from None
+    except program.Killed as error:
+        why = f"the decoder of {path.name} was stopped ({error})"
+        raise BadAudioError(f"{why}; try again, or save it as WAV or MP3") from None
     return out, said.decode(errors="replace")
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -68,6 +69,59 @@ class TestRun:
         (tmp_path / "brought").write_text("brought")
         monkeypatch.chdir(tmp_path)
         assert program.run(["/bin/cat", "brought"], ["brought"])[0] == b"brought"
+
+
+@pytest.mark.usefixtures("either")
+class TestHowItEnds:
+    """What is cut short is never taken for all of it."""
+
+    def test_killed_by_the_system(self):
+        with pytest.raises(program.Killed, match="signal 9"):
+            program.run([*SHELL, "echo half; kill -9 $$"])
+
+    def test_killed_before_its_output_is_read(self):
+        begun = program.Program([*SHELL, "echo half; kill -11 $$"])
+        assert begun.output.readall() == b"half\n"
+        with pytest.raises(program.Killed, match="signal 11"):
+            begun.check()
+        begun.close()
+
+    def test_its_own_exit_status_is_its_own_business(self):
+        assert program.run([*SHELL, "echo all there is; exit 3"])[0] == b"all there is\n"
+
+    def test_an_end_is_never_taken_for_a_kill(self):
+        """Though the process that stands ready makes sure of it by one."""
+        for _ in range(30):
+            assert program.run(["/bin/echo"])[0] == b"\n"
+
+    def test_one_that_only_closes_its_output(self, monkeypatch):
+        monkeypatch.setattr(program, "_GRACE", 0.2)
+        begun = program.Program([*SHELL, "exec sleep 60 >&-"])
+        assert begun.output.readall() == b""
+        with pytest.raises(program.Killed, match="does not end"):
+            begun.check()
+        begun.close()
+
+
+class TestTheEndOfWhatBeganIt:
+    def test_is_not_its_own(self):
+        begun = program.Program([*SHELL, "echo half; exec sleep 60"])
+        assert begun.output.read(5) == b"half\n"
+        ready.READY.end()
+        assert begun.output.readall() == b""
+        with pytest.raises(program.Lost):
+            begun.check()
+        begun.close()
+
+    def test_what_is_lost_is_run_once_more(self):
+        """Somebody else's file hangs, and the process that stands ready is ended for it."""
+        code = "import time; print('half', flush=True); time.sleep(0.3); print('whole')"
+        line = [sys.executable, "-I", "-S", "-c", code]
+        with ThreadPoolExecutor(1) as pool:
+            done = pool.submit(program.run, line, [sys.prefix, sys.base_prefix], seconds=20)
+            wait_until(lambda: ready.READY.process and processes())
+            ready.READY.end()
+            assert done.result()[0] == b"half\nwhole\n"
 
 
 class TestItsEnd:

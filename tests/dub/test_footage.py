@@ -5,6 +5,7 @@ import gc
 import itertools
 import struct
 import subprocess
+import sys
 import threading
 import time
 from fractions import Fraction
@@ -15,6 +16,7 @@ import numpy as np
 import psutil
 import pytest
 
+from atvg.box.ready import READY
 from atvg.dub import footage as module
 from atvg.dub.footage import Footage, frames, open_footage
 from atvg.dub.kinds import is_film
@@ -357,11 +359,21 @@ class TestTheChild:
             gc.collect()
             assert not left(), end
 
-    def test_killed_it_leaves_no_zombie(self, footage):
+    def test_killed_it_is_no_shorter_film_and_leaves_no_zombie(self, footage, refuses):
         reading = frames(footage)
         next(reading)
         children()[0].kill()
-        assert len(list(reading)) < 500
+        with refuses(BadFilmError, "the decoder of a.mp4 was stopped (signal 9)"):
+            list(reading)
+        assert not left()
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="there is no such process elsewhere")
+    def test_nor_is_it_one_when_what_began_it_is_killed(self, footage, refuses):
+        reading = frames(footage)
+        next(reading)
+        READY.process.kill()
+        with refuses(BadFilmError, "was stopped"):
+            list(reading)
         assert not left()
 
     def test_one_that_hangs_is_given_up(self, footage, tmp_path, monkeypatch):

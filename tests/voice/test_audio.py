@@ -301,6 +301,15 @@ def test_a_damaged_recording_is_read_as_far_as_it_goes(voice_path, tmp_path):
     assert 1 < len(audio.load_audio(path)) / SAMPLE_RATE < 3
 
 
+def test_a_decoder_that_is_killed_is_no_shorter_recording(voice_path, tmp_path, monkeypatch, refuses):
+    killed = tmp_path / "ffmpeg"
+    killed.write_text("#!/bin/sh\necho half\nkill -9 $$\n")
+    killed.chmod(0o755)
+    monkeypatch.setattr("imageio_ffmpeg.get_ffmpeg_exe", lambda: str(killed))
+    with refuses(BadAudioError, "was stopped (signal 9); try again"):
+        audio.load_audio(voice_path)
+
+
 def test_odd_file_names_are_only_names(voices, tmp_path):
     for name in ("-i.wav", "a b;c.wav", "concat:x|y.wav", "%03d.wav", "ü 声.wav"):
         path = tmp_path / name
