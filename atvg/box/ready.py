@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,14 @@ class Ready:
         self.process: subprocess.Popen | None = None
         self._control: socket.socket
         self._of = 0  # the process whose child it is: a fork of that one starts its own
+        self._starter: ThreadPoolExecutor
 
     def send(self, request: dict[str, Any], descriptors: list[int]) -> None:
-        """A request as `atvg.box.serve` takes it; the descriptors are its own then, and stay this process's too."""
-        said = json.dumps(request).encode()
+        """A request as `atvg.box.serve` takes it; the descriptors are its own then, and stay this process's too.
+
+        What comes of it has the priority of the thread that asks.
+        """
+        said = json.dumps({**request, "nice": os.getpriority(os.PRIO_PROCESS, 0)}).encode()
         with self._lock:
             if self.process and self._of == os.getpid():
                 try:
@@ -44,7 +49,11 @@ class Ready:
                     return
                 except OSError:
                     self._end()
-            self._start()
+            if self._of != os.getpid():
+                # A process begins with its thread's priority, and cannot raise it. So it is always the same thread,
+                # whose own is that of whoever came first: a thread that stands back only asks for another start.
+                self._starter = ThreadPoolExecutor(1, "ready")
+            self._starter.submit(self._start).result()
             socket.send_fds(self._control, [said], descriptors)
 
     def end(self) -> None:

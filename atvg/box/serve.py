@@ -61,7 +61,7 @@ def serve(control: socket.socket) -> None:
 
     They name modules to ``load``, once for all; or a function, with the file, and where line and bytes go; or a
     ``program``, with a socket that ends when nobody waits for it and is told its exit status, negative if it is a
-    signal, and where its output and its errors go.
+    signal, and where its output and its errors go. Both may stand back, as far as ``nice`` says.
     """
     running: list[_Begun] = []
     while True:
@@ -143,7 +143,13 @@ def _fork(work: Callable, kept: list[int], control: socket.socket, stays: bool =
     return line, process
 
 
+def _stand_back(nice: int) -> None:
+    """Like the thread that asked: this process was forked from one that does not. In the box nobody may do it."""
+    os.setpriority(os.PRIO_PROCESS, 0, max(nice, os.getpriority(os.PRIO_PROCESS, 0)))
+
+
 def _decode(function: Callable, request: dict[str, Any], descriptors: list[int]) -> None:
+    _stand_back(request["nice"])
     source, sink, sheet = descriptors
     by_name = (f"/proc/self/fd/{source}",) if request["names"] else ()
     rights.give_up(**request["limits"], reads=by_name, names=request["names"])
@@ -151,6 +157,7 @@ def _decode(function: Callable, request: dict[str, Any], descriptors: list[int])
 
 
 def _become(request: dict[str, Any], outputs: list[int]) -> None:
+    _stand_back(request["nice"])
     for target, descriptor in enumerate(outputs, 1):
         os.dup2(descriptor, target)
         os.close(descriptor)

@@ -20,6 +20,10 @@ def tell(file: BinaryIO) -> Answer:
     return os.getpid(), file.read()
 
 
+def tell_nice(file: BinaryIO) -> Answer:
+    return os.getpriority(os.PRIO_PROCESS, 0), b""
+
+
 def read(file: BinaryIO, path: str) -> Answer:
     return len(open(path, "rb").read(1)), b""
 

@@ -4,15 +4,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 
-from atvg.box import command, program, ready
+from atvg.box import command, decoders, program, ready
 from atvg.box.layers import layers
+from tests.box import deeds
 
 pytestmark = pytest.mark.skipif(not all(layers()), reason="this system lacks seccomp or Landlock")
 
@@ -38,6 +41,11 @@ def wait_until(done) -> None:
     while not done():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def nice(more: int = 0) -> int:
+    """Of this thread; 19 is the most that there is."""
+    return min(19, os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) + more)
 
 
 @pytest.fixture(params=[pytest.param(True, id="boxed"), pytest.param(False, id="unboxed")])
@@ -122,6 +130,49 @@ class TestTheEndOfWhatBeganIt:
             wait_until(lambda: ready.READY.process and processes())
             ready.READY.end()
             assert done.result()[0] == b"half\nwhole\n"
+
+
+class TestPriority:
+    """Threads that draw stand back on the app's machine, and so do the programs that they start."""
+
+    @pytest.fixture
+    def alone(self, monkeypatch) -> Iterator[ready.Ready]:
+        fresh = ready.Ready()
+        for user in (program, decoders):
+            monkeypatch.setattr(user, "READY", fresh)
+        yield fresh
+        fresh.end()
+
+    @staticmethod
+    def back(work: Callable[[], int]) -> int:
+        """By a thread that stands back."""
+
+        def standing() -> int:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice(3))
+            return work()
+
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(standing).result()
+
+    @staticmethod
+    def of_a_program() -> int:
+        code = "import os; print(os.getpriority(os.PRIO_PROCESS, 0))"
+        return int(program.run([sys.executable, "-I", "-S", "-c", code], [sys.prefix, sys.base_prefix])[0])
+
+    @staticmethod
+    def of_a_decoder() -> int:
+        return decoders.run(deeds.tell_nice, __file__, 0)[0]
+
+    def test_is_that_of_the_thread_that_asks(self, alone):
+        for asked in (self.of_a_program, self.of_a_decoder):
+            assert (asked(), self.back(asked), asked()) == (nice(), nice(3), nice())
+
+    def test_is_not_lost_when_a_thread_that_stands_back_has_to_start_it_again(self, alone):
+        assert self.of_a_program() == nice()
+        alone.process.kill()
+        alone.process.wait()
+        assert self.back(self.of_a_program) == nice(3)
+        assert self.of_a_program() == nice()
 
 
 class TestItsEnd:
