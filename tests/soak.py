@@ -49,6 +49,11 @@ RISE = 0.1  # of the time between two waves, in which people come
 PAUSE = 2.0  # seconds between two jobs of one, on average
 CALM, LOOKS = 0.5, 9  # seconds between two looks at the memory, and how often to look: it swings a little
 ROOM = 768  # megabytes of the disk that fills
+# What is raised within a task group is told with all that the group holds, each line behind a frame of | and +.
+TRACEBACK = re.compile(
+    r"^[ |+]+(?:Exception Group )?Traceback .*\n?(?:[ \t]*[|+].*\n?)*|^Traceback .*\n?(?:[ \t].*\n?)*(?:\S.*)?",
+    re.MULTILINE,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -107,7 +112,7 @@ def soak(folder: Path, jobs: int, visitors: int, seconds: float) -> dict[str, An
 
 def _tracebacks(log: str) -> list[str]:
     """The end of each that was written."""
-    return [text[-2000:] for text in re.findall(r"^Traceback .*?\n(?:[ \t].*\n)*(?:\S.*)", log, re.MULTILINE)]
+    return [text[-2000:] for text in TRACEBACK.findall(log)]
 
 
 def _is_clean(report: dict[str, Any]) -> bool:

@@ -3,12 +3,14 @@
 import asyncio
 import datetime
 import time
+import traceback
 from types import SimpleNamespace
 
 import pytest
 from gradio_client.utils import Status, StatusUpdate
 
 from tests.diary import Diary, Told, told_to
+from tests.soak import _tracebacks
 
 
 def entered(*entries: tuple) -> dict:
@@ -73,3 +75,33 @@ def test_the_first_that_a_job_was_told_counts():
     told = told_to(SimpleNamespace(communicator=SimpleNamespace(updates=updates)))
     assert told[1:] == (4, 2.5) and told.at == pytest.approx(time.monotonic() - 8, abs=0.5)
     assert told_to(SimpleNamespace(communicator=None)) is None
+
+
+def test_tracebacks_are_found_however_they_are_told():
+    """Those of groups too, as Starlette tells what is raised within a response: behind a frame."""
+
+    def told(error: BaseException) -> str:
+        try:
+            raise error
+        except BaseException as raised:
+            return "".join(traceback.format_exception(raised))
+
+    plain = told(KeyError("gone"))
+    log = f"a line\n{plain}another\n{plain}"
+    assert _tracebacks(log) == [plain.rstrip("\n")] * 2
+    assert _tracebacks(f"a line\n{plain}".rstrip("\n")) == [plain.rstrip("\n")]
+    group = f"""  + Exception Group {plain.splitlines()[0]}
+  |   File "responses.py", line 1, in wrap
+  | ExceptionGroup: unhandled errors in a TaskGroup (1 sub-exception)
+  +-+---------------- 1 ----------------
+    | {plain.splitlines()[0]}
+    |   File "live.py", line 1, in live_piece
+    | KeyError: 'gone'
+    +------------------------------------
+"""
+    assert _tracebacks(f"ERROR:    Exception in ASGI application\n{group}another\n{plain}") == [
+        group,
+        plain.rstrip("\n"),
+    ]
+    assert _tracebacks(group.rstrip("\n")) == [group.rstrip("\n")]
+    assert _tracebacks("no Traceback here\n  and none there\n") == []
