@@ -29,7 +29,7 @@ class Killed(Exception):
 
 
 class Lost(Killed):
-    """Nothing was wrong with it, but the process that stands ready ended, and all that it had begun with it."""
+    """It is not to blame: no process could be begun for it, or the one that stands ready ended, and it too."""
 
 
 class Program:
@@ -77,23 +77,19 @@ class Program:
             "program": [os.fsdecode(word) for word in words], "reads": [os.fsdecode(path) for path in reads],
             "limits": limits.arguments(), "folder": folder,
         }  # fmt: skip
-        self._leash, waits = socket.socketpair()
-        source, output = os.pipe()
-        self.output = FileIO(source)
-        if errors:
-            source, told = os.pipe()
-            self.errors = FileIO(source)
-        else:
-            told = os.open(os.devnull, os.O_WRONLY)
-        try:
+        # Those that are given away are closed here, or their end would not be seen; those that are kept, on an error.
+        with contextlib.ExitStack() as kept, contextlib.ExitStack() as given:
+            self._leash, waits = socket.socketpair()
+            kept.callback(self.kill)
+            given.enter_context(waits)
+            self.output, output = _pipe(kept, given)
+            if errors:
+                self.errors, told = _pipe(kept, given)
+            else:
+                told = os.open(os.devnull, os.O_WRONLY)
+                given.callback(os.close, told)
             READY.send(request, [waits.fileno(), output, told])
-        except BaseException:
-            self.close()
-            raise
-        finally:
-            waits.close()  # or its end would not be seen, nor that of the others
-            for descriptor in (output, told):
-                os.close(descriptor)
+            kept.pop_all()
 
     def kill(self) -> None:
         """Ends it; what it has written can still be read. More than once does nothing."""
@@ -133,7 +129,7 @@ class Program:
         except OSError:  # the other end was closed while a word lay in it
             said = b""
         if not said:
-            raise Lost("what began it has ended")
+            raise Lost("the system had no room for it, or ended what began it")
         return int(said)
 
     def close(self) -> None:
@@ -144,6 +140,12 @@ class Program:
         self.output.close()
         if self.errors:
             self.errors.close()
+
+
+def _pipe(kept: contextlib.ExitStack, given: contextlib.ExitStack) -> tuple[FileIO, int]:
+    source, sink = os.pipe()
+    given.callback(os.close, sink)
+    return kept.enter_context(FileIO(source)), sink
 
 
 def run(

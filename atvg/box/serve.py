@@ -25,6 +25,7 @@ from atvg.box import rights
 from atvg.errors import ATVGError
 
 LONGEST = 1 << 16  # bytes of a request, and of the first line of an answer
+_GIVEN = 3  # descriptors that come with a request
 _DIE_WITH_PARENT = 1  # prctl's number
 
 
@@ -76,21 +77,34 @@ def serve(control: socket.socket) -> None:
                 _end(begun)
                 running.remove(begun)
         if control.fileno() in ready:
-            said, descriptors, _, _ = socket.recv_fds(control, LONGEST, 3)
+            said, descriptors, _, _ = socket.recv_fds(control, LONGEST, _GIVEN)
             if not said:  # whoever asked is gone, and what still runs dies with this process
                 return
             request = json.loads(said)
             if "load" in request:
                 for module in request["load"]:
                     _load(module)
-            elif "program" in request:
-                leash, *outputs = descriptors
-                line, process = _fork(lambda: _become(request, outputs), outputs, control, stays=True)  # noqa: B023
-                running.append(_Begun(process, line, socket.socket(fileno=leash), math.inf))
-            else:
-                function = _function(request)
-                line, process = _fork(lambda: _decode(function, request, descriptors), descriptors, control)  # noqa: B023
-                running.append(_Begun(process, line, None, time.monotonic() + request["seconds"]))
+                continue
+            try:
+                running.append(_begin(request, descriptors, control))
+            except (
+                Exception
+            ):  # no process, no descriptor is left: whoever asked sees the end of theirs, and others go on
+                for descriptor in descriptors:
+                    os.close(descriptor)
+
+
+def _begin(request: dict[str, Any], descriptors: list[int], control: socket.socket) -> _Begun:
+    """The descriptors are closed here, but on an error."""
+    if len(descriptors) != _GIVEN:
+        raise OSError(errno.EMFILE, "some were lost")
+    if "program" in request:
+        leash, *outputs = descriptors
+        line, process = _fork(lambda: _become(request, outputs), outputs, control, stays=True)
+        return _Begun(process, line, socket.socket(fileno=leash), math.inf)
+    function = _function(request)
+    line, process = _fork(lambda: _decode(function, request, descriptors), descriptors, control)
+    return _Begun(process, line, None, time.monotonic() + request["seconds"])
 
 
 def _end(begun: _Begun) -> None:
@@ -128,7 +142,13 @@ def _fork(work: Callable, kept: list[int], control: socket.socket, stays: bool =
     """
     line, other = os.pipe()
     os.set_inheritable(other, stays)
-    parent, process = os.getpid(), os.fork()
+    parent = os.getpid()
+    try:
+        process = os.fork()
+    except OSError:
+        os.close(line)
+        os.close(other)
+        raise
     if process == 0:
         with contextlib.suppress(BaseException):
             ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)

@@ -1,7 +1,12 @@
 """A program that the process which stands ready begins: what it writes, and that it ends when it should."""
 
+import errno
+import itertools
+import json
 import os
+import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from atvg.box import command, decoders, program, ready
+from atvg.box import command, decoders, program, ready, serve
 from atvg.box.layers import layers
 from tests.box import deeds
 
@@ -225,6 +230,74 @@ class TestItsEnd:
             (begun,) = standing.children()
             server.kill()
         wait_until(lambda: has_ended(begun))
+
+
+class TestWantOfDescriptors:
+    @pytest.mark.parametrize("at", [1, 2])
+    def test_here_costs_none(self, at, monkeypatch):
+        """The first pipe is there, and the second one fails; for `decoders.run` the only one does."""
+        program.run(["/bin/true"])
+        made, pipe = [], os.pipe
+
+        def fails() -> tuple[int, int]:
+            made.append(at)
+            if len(made) == at:
+                raise OSError(errno.EMFILE, "too many open files")
+            return pipe()
+
+        before = len(os.listdir("/proc/self/fd"))
+        monkeypatch.setattr(os, "pipe", fails)
+        with pytest.raises(OSError, match="too many"):
+            program.run(["/bin/true"])
+        made[:] = [at] * (at - 1)
+        with pytest.raises(OSError, match="too many"):
+            decoders.run(deeds.tell, __file__, 1 << 20)
+        assert len(os.listdir("/proc/self/fd")) == before
+
+    def test_of_the_one_that_stands_ready_costs_that_file_only(self):
+        slow = program.Program(["/bin/sleep", "60"])
+        wait_until(processes)
+        standing = ready.READY.process
+        held = {int(name) for name in os.listdir(f"/proc/{standing.pid}/fd")}
+        free = (number for number in itertools.count() if number not in held)
+        most = resource.prlimit(standing.pid, resource.RLIMIT_NOFILE)
+        for number in itertools.islice(free, 5):  # room for some of a request's three, or for these but no pipe
+            resource.prlimit(standing.pid, resource.RLIMIT_NOFILE, (number, most[1]))
+            try:
+                with pytest.raises(program.Lost):
+                    program.run(["/bin/true"])
+                with pytest.raises(decoders.Broken):
+                    decoders.run(deeds.tell, __file__, 1 << 20)
+            finally:
+                resource.prlimit(standing.pid, resource.RLIMIT_NOFILE, most)
+        assert program.run([*SHELL, "echo again"])[0] == b"again\n"
+        assert ready.READY.process is standing and len(processes()) == 1
+        slow.close()
+
+    def test_no_process_can_be_begun(self, monkeypatch):
+        """By the loop itself, in a thread: it goes on, and lets go of all that came with the request."""
+        control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        loop = threading.Thread(target=serve.serve, args=(other,))
+        loop.start()
+        before = len(os.listdir("/proc/self/fd"))
+
+        def fails() -> int:
+            raise BlockingIOError(errno.EAGAIN, "no more processes")
+
+        monkeypatch.setattr(os, "fork", fails)
+        request = json.dumps({"program": ["/bin/true"], "reads": [], "limits": {}, "folder": "/", "nice": 0}).encode()
+        for _ in range(2):
+            mine, theirs = socket.socketpair()
+            with mine, theirs, open(os.devnull, "wb") as out:
+                socket.send_fds(control, [request], [theirs.fileno(), out.fileno(), out.fileno()])
+                theirs.close()
+                mine.settimeout(10)
+                assert mine.recv(9) == b"", "it is let go"
+        assert len(os.listdir("/proc/self/fd")) == before
+        control.close()
+        loop.join(10)
+        assert not loop.is_alive()
+        other.close()
 
 
 class TestWhatCannotBegin:
