@@ -11,7 +11,9 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import unicodedata
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -58,6 +60,8 @@ _PUNCTUATION = " \n.,;:!?¡¿…'’\"“”«»„()-–—%&+=/$€£¥°،؟�
 
 _BOX = os.path.dirname(rights.__file__)
 _PATIENCE = 60  # seconds; ten minutes of speech take 1
+_HIGHEST_RATE = 48_000  # samples a second; the engine's own is 22050
+_ROOM = 1 << 20  # bytes that an answer may have beside its sound
 _INSTALL = "pip install --force-reinstall espeakng-loader"
 
 
@@ -177,26 +181,53 @@ def _synthesise(pieces: list[str], voice: str, speed: int) -> tuple[np.ndarray, 
     """Samples float32 (N,) in 16-bit units, their rate, and of each piece when it is heard, as `_cues` takes it."""
     job = json.dumps([_BOX if command.HERE else "", *_installed(), voice, speed, pieces, MAX_SECONDS]).encode()
     try:
-        done = subprocess.run(_COMMAND, input=job, capture_output=True, timeout=_PATIENCE)
-        code = done.returncode
-    except subprocess.TimeoutExpired:
-        code = None
+        code, answer = _asked(job)
     except OSError as error:
         raise SpeechUnavailableError(f"the speech engine cannot be started ({error}); start the app again") from None
     if code == 1:
-        why = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        why = answer.decode(errors="replace").strip().rpartition("\n")[2]
         raise SpeechUnavailableError(f"the speech engine fails: {why[:200]}; run: {_INSTALL}")
     if code != 0:
         raise BadTextError("the speech engine breaks down over this text; change it")
-    said, _, samples = done.stdout.partition(b"\n")
+    said, _, samples = answer.partition(b"\n")
     rate, times = json.loads(said)
     if len(samples) > 2 * rate * MAX_SECONDS:
         raise BadTextError(f"the text takes longer than {MAX_SECONDS:g} s to speak; shorten it or speak faster")
     return np.frombuffer(samples, np.int16).astype(np.float32), rate, times
 
 
+def _asked(job: bytes) -> tuple[int | None, bytes]:
+    """The exit status of the engine's process, and its answer.
+
+    It is killed, and has no status, if it takes too long, or if its answer is longer than any speech may be.
+    """
+    killed = threading.Event()
+
+    def kill() -> None:
+        killed.set()
+        engine.kill()
+
+    most = round(2 * _HIGHEST_RATE * MAX_SECONDS) + _ROOM
+    with subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as engine:
+        assert engine.stdin and engine.stdout  # pipes, as asked for
+        timer = threading.Timer(_PATIENCE, kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            with suppress(OSError), engine.stdin:  # it died before it read all
+                engine.stdin.write(job)
+            answer = engine.stdout.read(most + 1)
+            if len(answer) > most:
+                kill()
+            code = engine.wait()
+            return None if killed.is_set() else code, answer
+        finally:
+            timer.cancel()
+            engine.kill()
+
+
 def _speak() -> None:
-    """The engine's whole process: a job from stdin, rate, times and samples to stdout, or why not to stderr.
+    """The engine's whole process: a job from stdin, rate, times and samples to stdout, or why not.
 
     It is run as text, so it can use nothing else of this module.
     """
@@ -205,6 +236,10 @@ def _speak() -> None:
     import json
     import os
     import sys
+
+    # What Python says of an error is the answer then. What the engine says meanwhile is nobody's business.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    sys.stderr = sys.stdout
 
     # From espeak-ng's speak_lib.h.
     synchronous, return_errors, words_a_minute, utf8, end_pause = 2, 0x8000, 1, 1, 0x1000

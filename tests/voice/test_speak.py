@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -221,13 +222,25 @@ class TestABrokenEngine:
         assert time.monotonic() - start < 20
 
     def test_it_stops_at_the_limit(self, refuses, monkeypatch):
-        made = []
-        real = subprocess.run
-        monkeypatch.setattr(subprocess, "run", lambda *args, **options: made.append(real(*args, **options)) or made[0])
+        made, real = [], speak._asked
+        monkeypatch.setattr(speak, "_asked", lambda job: made.append(real(job)) or made[0])
         monkeypatch.setattr(speak, "MAX_SECONDS", 1)
         with refuses(BadTextError, "longer than 1 s"):
             say("word " * 200, speed=80)
-        assert len(made[0].stdout) < 2 * 22050 * 5
+        assert len(made[0][1]) < 2 * 22050 * 5
+
+    def test_it_says_more_than_anybody_can(self, refuses, monkeypatch):
+        """A text that has taken it over has it answer without end: what is more than the longest speech is not read."""
+        self.becomes(monkeypatch, "import os\nwhile True: os.write(1, bytes(1 << 16))")
+        monkeypatch.setattr(speak, "MAX_SECONDS", 5)
+        monkeypatch.setattr(speak, "_PATIENCE", 20)
+        start = time.monotonic()
+        tracemalloc.start()
+        with refuses(BadTextError, "breaks down over this text"):
+            say(HELLO)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert most < 8 << 20 and time.monotonic() - start < 10
 
     def test_it_cannot_be_started(self, refuses, monkeypatch, tmp_path):
         monkeypatch.setattr(speak, "_COMMAND", [str(tmp_path / "python")])
@@ -277,7 +290,7 @@ class TestWithoutTheEngine:
             say(HELLO, "Klingon")
 
     def test_no_process_is_started_in_vain(self, monkeypatch):
-        monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("started"))
+        monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("started"))
         assert speak.available()
         with pytest.raises(BadTextError):
             say("")
