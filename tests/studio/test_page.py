@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import gradio as gr
 import httpx
 
 from atvg.studio.settings import PAGE, asset
@@ -77,6 +78,21 @@ class TestMCP:
         photo = f"data:image/png;base64,{base64.b64encode(astronaut_path.read_bytes()).decode()}"
         result = _mcp(page, lambda session: session.call_tool("check_face", {"photo": photo}))
         assert not result.isError and "Face found" in result.content[0].text
+
+    def test_all_who_come_by_it_are_one_visitor(self, page, astronaut_path, monkeypatch):
+        """As SECURITY.md says; if Gradio tells them apart one day, that is to be corrected."""
+        came: list[str] = []
+        may_use = page.guests.may_use
+
+        def watch(request: gr.Request, *uploads: Any) -> bool:
+            came.append(request.session_hash)
+            return may_use(request, *uploads)
+
+        monkeypatch.setattr(page.guests, "may_use", watch)
+        photo = f"data:image/png;base64,{base64.b64encode(astronaut_path.read_bytes()).decode()}"
+        for _ in range(2):
+            _mcp(page, lambda session: session.call_tool("check_face", {"photo": photo}))
+        assert len(came) >= 2 and len(set(came)) == 1 and came[0]
 
 
 def _mcp(page: Any, ask: Callable[[Any], Any]) -> Any:
