@@ -87,9 +87,7 @@ def serve(control: socket.socket) -> None:
                 continue
             try:
                 running.append(_begin(request, descriptors, control))
-            except (
-                Exception
-            ):  # no process, no descriptor is left: whoever asked sees the end of theirs, and others go on
+            except Exception:  # no process or descriptor is left: who asked sees the end of theirs, and others go on
                 for descriptor in descriptors:
                     os.close(descriptor)
 
