@@ -147,6 +147,8 @@ def _allowed(upload: Any, missing: ATVGError) -> str:
     path = path_of(upload)
     if path is None:
         raise missing
+    if path.startswith(("http://", "https://")):
+        raise type(missing)(PAGE["no_address"])
     try:
         check_all_files_in_cache(upload)  # Gradio forgets to, for images not marked as uploads
     except gr.Error as error:

@@ -3,9 +3,18 @@
 import asyncio
 import secrets
 import time
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import unquote
 
 import anyio
 from gradio import processing_utils, utils
+
+from atvg.studio.explaining import sorry
+from atvg.studio.settings import PAGE
+
+NOWHERE = "https://"  # in place of every address; not it, as Gradio remembers what inputs are called
 
 
 def mend() -> None:
@@ -13,7 +22,32 @@ def mend() -> None:
     # Uploads lie in folders named after a seed and their content. Gradio keeps the seed in its own folder, so all who
     # run the same image would have the same one, and know the names.
     processing_utils.hash_seed = secrets.token_bytes(32)
+    # What fetches addresses: for inputs, for outputs, and below both.
+    processing_utils.async_ssrf_protected_download = _uploaded
+    processing_utils.ssrf_protected_download = processing_utils.save_url_to_cache = _save_nothing
+    processing_utils.async_ssrf_protected_get = _fetch_nothing
     utils.SyncToAsyncIterator.aclose = _close  # type: ignore[method-assign]
+
+
+async def _uploaded(url: str, cache_dir: str) -> str:
+    """The path of an upload that is named by its address at this server, as tools for language models do.
+
+    It is not fetched, and may be another's: that is seen later, as of every path. Of all else Gradio would fetch the
+    whole into the memory, whatever its size; what comes in its place is said to be no file by whoever is to open it.
+    """
+    path = unquote(url.partition("/gradio_api/file=")[2])
+    with suppress(OSError, RuntimeError, ValueError):  # a name that no file can have
+        if Path(path).is_absolute() and utils.is_in_or_equal(path, cache_dir):
+            return path
+    return NOWHERE
+
+
+def _save_nothing(url: str, cache_dir: str) -> NoReturn:
+    raise sorry(PAGE["no_address"])
+
+
+async def _fetch_nothing(url: str) -> NoReturn:
+    raise sorry(PAGE["no_address"])
 
 
 async def _close(self: utils.SyncToAsyncIterator, timeout: float = 60.0, retry_interval: float = 0.05) -> None:
