@@ -10,6 +10,9 @@ MAX_SIDE = 1280  # of the photo, pixels: larger videos are not encoded in real t
 MAX_FILM_SIDE = 1920  # of a film, pixels: its frames are drawn and encoded in all of them
 MAX_FRAMES = 3600  # of a dubbed film: two minutes at 30 a second, or one at 60
 MAX_UPLOAD = "200mb"  # two minutes of film, as phones make it
+# Megabytes of a request that is no upload: two seconds of live sound take one at most; and of a tool's, which may hold
+# a photo and two minutes of sound in base64.
+MAX_REQUEST, MAX_TOOL_REQUEST = 4, 64
 LONGEST = 300  # characters of an error
 MAX_AGE, TIDY_EVERY = 3600, 600  # of what visitors bring and get, seconds
 COOKIE = "atvg_browser"  # 128 random bits, by which a browser gets its own files and nobody else's

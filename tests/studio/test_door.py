@@ -1,6 +1,7 @@
 """What Gradio would do for one visitor at the cost of all others, and what reaches it at all."""
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -14,11 +15,14 @@ import safehttpx
 from gradio import processing_utils
 from gradio.utils import SyncToAsyncIterator
 from gradio_client.exceptions import AppError
+from starlette.responses import Response
 
+from atvg.studio.limit import Limit
 from atvg.studio.mending import mend
-from atvg.studio.settings import PAGE
+from atvg.studio.settings import MAX_REQUEST, MAX_TOOL_REQUEST, PAGE
 
 ADDRESS = "https://example.org/ten-gigabytes.bin"
+JSON = {"content-type": "application/json"}
 
 
 class TestAJobThatIsClosed:
@@ -124,6 +128,78 @@ class TestAnAddressInPlaceOfAFile:
         path = httpx.post(f"{page.local_url}gradio_api/upload", files=files).json()[0]
         address = f"https://somewhere.hf.space/gradio_api/file={quote(path)}"
         assert client.predict(_named(address), api_name="/check_face")[2]["found"]
+
+
+class TestHowMuchARequestHolds:
+    """Gradio would read any amount into the memory."""
+
+    @pytest.mark.parametrize("says", ["the truth", "nothing", "less"])
+    @pytest.mark.parametrize("path", ["/gradio_api/call/live", "/gradio_api/mcp/", "/call/x/upload", "/file=a"])
+    def test_too_much_is_refused_before_anything_reads_it(self, path, says):
+        limit = (MAX_TOOL_REQUEST if "mcp" in path else MAX_REQUEST) * 2**20
+        status, told, heard, taken = _send(path, [2**20] * (limit // 2**20) + [1], says)
+        assert status == 413 and PAGE["too_much"].format(limit // 2**20) == told and heard is None
+        assert taken == (0 if says == "the truth" else limit // 2**20 + 1)
+
+    @pytest.mark.parametrize("says", ["the truth", "nothing"])
+    def test_all_else_arrives_whole_and_in_order(self, says):
+        assert _send("/gradio_api/call/live", [0, 3, 0, MAX_REQUEST * 2**20 - 4, 1], says)[2] == MAX_REQUEST * 2**20
+        assert _send("/gradio_api/upload", [2**20] * (MAX_REQUEST + 1), says)[2] == (MAX_REQUEST + 1) * 2**20
+        assert _send("/", [0], "nothing", chunked=False)[2] == 0
+
+    def test_whoever_is_gone_in_the_middle_is_so_for_whoever_reads_on(self):
+        assert _send("/gradio_api/call/live", [3, None], "nothing")[2] is None
+
+    def test_at_a_server(self, page):
+        """Two seconds of the best sound get there."""
+        for size, status in ((2 * 192_000 * 2 * 4 // 3, 200), (MAX_REQUEST * 2**20, 413)):
+            content = json.dumps({"data": ["no such face", 192_000, "A" * size]}).encode()
+            for sent in (content, (content[at : at + 10**5] for at in range(0, len(content), 10**5))):
+                answer = httpx.post(f"{page.local_url}gradio_api/call/live", content=sent, headers=JSON)
+                assert answer.status_code == status
+
+    def test_what_reads_files_into_the_memory_is_shut(self, page):
+        """No component here has functions that the page calls there."""
+        for end in ("component_server", "component_server/"):
+            assert httpx.post(f"{page.local_url}gradio_api/{end}", files={"files": b"any"}).status_code == 404
+
+
+def _send(path: str, sizes: list[int | None], says: str, chunked: bool = True) -> tuple[int, str, int | None, int]:
+    """A request in pieces of so many bytes, None if it breaks off; it `says` how long it is.
+
+    Returns:
+        The status and the text of the answer, how many bytes whoever reads it got, if it got all, and how many pieces
+        were taken.
+    """
+    total = sum(size or 0 for size in sizes)
+    length = {"the truth": total, "less": 1}.get(says)
+    headers = [(b"content-length", b"%d" % length)] if length else [(b"transfer-encoding", b"chunked")] * chunked
+    pieces = [
+        {"type": "http.request", "body": bytes(size or 0), "more_body": True} for size in sizes if size is not None
+    ]
+    if None in sizes:
+        pieces.append({"type": "http.disconnect"})
+    else:
+        pieces[-1]["more_body"] = False
+    heard, answer, number = [], [], len(pieces)
+
+    async def read(scope: Any, receive: Any, send: Any) -> None:
+        body = b""
+        while (message := await receive())["type"] == "http.request":
+            body += message["body"]
+            if not message["more_body"]:
+                heard.append(len(body))
+                return await Response()(scope, receive, send)
+
+    async def receive() -> dict[str, Any]:
+        return pieces.pop(0) if pieces else {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        answer.append(message)
+
+    asyncio.run(Limit(read)({"type": "http", "method": "POST", "path": path, "headers": headers}, receive, send))
+    status, text = (answer[0]["status"], answer[1]["body"].decode()) if answer else (0, "")
+    return status, text, heard[0] if heard else None, number - len(pieces)
 
 
 def _named(address: str) -> dict[str, Any]:
