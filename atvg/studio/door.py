@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 
 from atvg.scratch import ROOM, has_room
 from atvg.studio.guests import Guests
+from atvg.studio.limit import UPLOAD
 from atvg.studio.mending import mend
 from atvg.studio.owners import browser_of
 from atvg.studio.settings import COOKIE, PAGE
@@ -58,7 +59,7 @@ class Doorkeeper:
             send = _for_one_only(send)
         elif _SHUT.fullmatch(path) or not _may_follow(guests, connection, path, browser):
             return await JSONResponse({"detail": "Not Found"}, 404)(scope, receive, send)
-        elif path.rstrip("/").endswith("/upload"):
+        elif UPLOAD.fullmatch(path):
             size = connection.headers.get("content-length", "")
             if not has_room(Guests.root(), ROOM + (int(size) if size.isdigit() else 0)):
                 return await PlainTextResponse(PAGE["disk_full"], 507)(scope, receive, send)

@@ -5,6 +5,8 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -15,8 +17,9 @@ import safehttpx
 from gradio import processing_utils
 from gradio.utils import SyncToAsyncIterator
 from gradio_client.exceptions import AppError
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
+from atvg.studio.door import Doorkeeper
 from atvg.studio.limit import Limit
 from atvg.studio.mending import mend
 from atvg.studio.settings import MAX_REQUEST, MAX_TOOL_REQUEST, PAGE
@@ -200,6 +203,24 @@ def _send(path: str, sizes: list[int | None], says: str, chunked: bool = True) -
     asyncio.run(Limit(read)({"type": "http", "method": "POST", "path": path, "headers": headers}, receive, send))
     status, text = (answer[0]["status"], answer[1]["body"].decode()) if answer else (0, "")
     return status, text, heard[0] if heard else None, number - len(pieces)
+
+
+@pytest.mark.parametrize("path", ["/gradio_api/call/animate/upload", "/gradio_api/upload"])
+def test_an_upload_is_what_goes_to_its_route_only(path, cache):
+    """What an endpoint of that name answers is no list of files."""
+    brought, page = [], SimpleNamespace(guests=SimpleNamespace(bring=lambda paths, browser: brought.extend(paths)))
+    page.guests.may_follow = lambda session, browser: True
+    answer = PlainTextResponse('["/a"]' if path == "/gradio_api/upload" else "no JSON")
+    scope = {
+        "type": "http", "method": "POST", "path": path, "query_string": b"", "headers": [],
+        "app": SimpleNamespace(get_blocks=lambda: page),
+    }  # fmt: skip
+
+    async def send(message: Any) -> None:
+        pass
+
+    asyncio.run(Doorkeeper(answer)(scope, None, send))
+    assert brought == [Path("/a")] * path.endswith("api/upload")
 
 
 def _named(address: str) -> dict[str, Any]:

@@ -174,10 +174,11 @@ def test_a_job_that_begins_when_its_visitor_has_left_makes_nothing(cache):
     guests.leave(visitor)
 
 
+@pytest.mark.parametrize("session", ["abc", "upload"])
 @pytest.mark.parametrize("broken", [False, True])
-def test_who_leaves_while_something_is_written_to_them_has_left(cache, broken):
+def test_who_leaves_while_something_is_written_to_them_has_left(cache, broken, session):
     guests, gone, kept = Guests(), [], StateHolder()
-    kept.session_data["abc"] = kept.session_data["another"] = SimpleNamespace()
+    kept.session_data[session] = kept.session_data["another"] = SimpleNamespace()
     page = SimpleNamespace(guests=guests, leave=lambda who: gone.append((who.session_hash, browser_of(who))))
 
     async def beats(scope, receive, send):
@@ -185,13 +186,13 @@ def test_who_leaves_while_something_is_written_to_them_has_left(cache, broken):
             raise OSError("nobody listens")
 
     scope = {
-        "type": "http", "method": "GET", "path": "/gradio_api/heartbeat/abc", "query_string": b"",
+        "type": "http", "method": "GET", "path": f"/gradio_api/heartbeat/{session}", "query_string": b"",
         "headers": [(b"cookie", f"{COOKIE}={32 * 'a'}".encode())], 
         "app": SimpleNamespace(get_blocks=lambda: page, state_holder=kept),
     }  # fmt: skip
     with suppress(OSError):
         asyncio.run(Doorkeeper(beats)(scope, None, None))
-    assert gone == [("abc", 32 * "a")] and list(kept.session_data) == ["another"]
+    assert gone == [(session, 32 * "a")] and list(kept.session_data) == ["another"]
 
 
 def test_who_never_leaves_is_not_remembered(cache):
