@@ -36,10 +36,10 @@ class Guests:
         self._owners = Owners()
         self.unfinished: set[Path] = set()  # folders of runs in which this process is working
 
-    def keep_tidy(self) -> None:
-        """Looks for old files now and then, for ever, in a thread of its own."""
+    def keep_tidy(self, shown: list[set[str]]) -> None:
+        """Looks for old files now and then, for ever, in a thread of its own; `shown` are Gradio's, of all paths."""
         with suppress(OSError):  # whoever cannot write there, is told when a file is to be kept
-            self._owners.settle(self.root())
+            self._owners.settle(self.root(), shown)
 
         def watch() -> None:
             while True:

@@ -1,6 +1,7 @@
 """What Gradio does for one visitor at the cost of all others, done otherwise."""
 
 import asyncio
+import os
 import secrets
 import time
 from contextlib import suppress
@@ -27,6 +28,15 @@ def mend() -> None:
     processing_utils.ssrf_protected_download = processing_utils.save_url_to_cache = _save_nothing
     processing_utils.async_ssrf_protected_get = _fetch_nothing
     utils.SyncToAsyncIterator.aclose = _close  # type: ignore[method-assign]
+
+
+def forget_gone(shown: list[set[str]]) -> None:
+    """Of all that it ever took and showed Gradio keeps the paths, 5 KB a video: it need not, of what is gone.
+
+    Meanwhile others may add to these sets.
+    """
+    for paths in shown:
+        paths.difference_update([path for path in paths.copy() if not os.path.exists(path)])
 
 
 async def _uploaded(url: str, cache_dir: str) -> str:

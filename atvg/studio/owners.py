@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from atvg.scratch import abandoned, under_way
+from atvg.studio.mending import forget_gone
 from atvg.studio.settings import COOKIE
 
 HOUSES = "process-*"  # a folder for each process that is at work
@@ -35,14 +36,20 @@ class Owners:
         self._sessions: OrderedDict[str, str] = OrderedDict()  # of browsers with a name
         self._lock = threading.Lock()
         self._list: Path | None = None
+        self._shown: list[set[str]] = []
         self._alive = ExitStack()
 
-    def settle(self, root: Path) -> None:
+    def settle(self, root: Path, shown: list[set[str]]) -> None:
         """Keeps a list on the disk from now on, which the next process clears away if this one is killed.
+
+        Args:
+            root: the folder of all uploads and results.
+            shown: sets of paths that Gradio adds to whenever it takes or shows a file.
 
         Raises:
             OSError: nothing can be written there.
         """
+        self._shown = shown
         house = root / HOUSES.replace("*", secrets.token_hex(8))
         house.mkdir(parents=True)
         self._alive.enter_context(under_way(house))
@@ -50,8 +57,11 @@ class Owners:
         self._alive.callback(shutil.rmtree, house, ignore_errors=True)
 
     def close(self) -> None:
-        """This process has nothing on the disk any more."""
-        self._list = None
+        """Deletes what is left, used or not: this process has nothing on the disk any more."""
+        with self._lock:
+            left, self._of, self._list = self._of, {}, None
+        for key in left:
+            _remove(key)
         self._alive.close()
 
     def add(self, root: Path, paths: Iterable[Path], browser: str | None) -> None:
@@ -116,7 +126,8 @@ class Owners:
         return {key for key in own if self.let_go(key, browser, unused=True)}
 
     def prune(self, root: Path) -> None:
-        """Forgets what is gone, in memory and on the list."""
+        """Forgets what is gone, in memory and on the list; and has Gradio forget it."""
+        forget_gone(self._shown)
         with self._lock:
             self._of = {key: owners for key, owners in self._of.items() if key.exists()}
             with suppress(OSError):
@@ -142,10 +153,14 @@ def clear_away(root: Path) -> None:
         with suppress(OSError, UnicodeDecodeError):
             for line in (house / _LIST).read_text(encoding="utf-8").splitlines():
                 if key := _key(root, root / line):
-                    shutil.rmtree(key, ignore_errors=True) if key.is_dir() else key.unlink(missing_ok=True)
-                    with suppress(OSError):  # others have something in it
-                        key.parent.rmdir()
+                    _remove(key)
         shutil.rmtree(house, ignore_errors=True)
+
+
+def _remove(key: Path) -> None:
+    with suppress(OSError):  # others have something in its folder
+        shutil.rmtree(key, ignore_errors=True) if key.is_dir() else key.unlink(missing_ok=True)
+        key.parent.rmdir()
 
 
 def _key(root: Path, path: Path) -> Path | None:

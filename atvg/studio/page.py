@@ -24,7 +24,7 @@ from atvg.studio.inside import Inside
 from atvg.studio.link import Link
 from atvg.studio.live import Live
 from atvg.studio.memory import give_back, settle
-from atvg.studio.settings import MAX_AGE, MAX_WAITING, PAGE, PRIVATE, TIDY_EVERY, asset
+from atvg.studio.settings import MAX_WAITING, PAGE, PRIVATE, asset
 from atvg.studio.studio import Studio
 from atvg.studio.talk import Talk
 from atvg.studio.trouble import Trouble
@@ -55,8 +55,8 @@ def build(animator: Animator | None = None) -> Page:
     ``ATVG_WEIGHTS`` names others than the shipped ones: a folder or a Hub id.
     """
     studio = Studio(animator or Animator.from_pretrained(os.environ.get("ATVG_WEIGHTS")))
-    gr.set_static_paths(FREE)  # or Gradio would serve copies, and `delete_cache` delete those
-    with Page(title=PAGE["title"], delete_cache=(TIDY_EVERY, MAX_AGE), analytics_enabled=False) as page:
+    gr.set_static_paths(FREE)  # or Gradio would serve copies, and `Guests.tidy` delete those
+    with Page(title=PAGE["title"], analytics_enabled=False) as page:
         gr.HTML(asset("header.html"))
         _add_tabs(studio, page)
         gr.Markdown(asset("footer.md"), elem_id="note")
@@ -70,7 +70,7 @@ def build(animator: Animator | None = None) -> Page:
     studio.jobs = page._queue
     page.guests, page.broadcasts, page.leave = studio.guests, studio.broadcasts, studio.leave
     page.warm_up = partial(_warm_up, studio.animator)
-    studio.guests.keep_tidy()
+    studio.guests.keep_tidy(page.temp_file_sets)
     return page
 
 

@@ -174,6 +174,18 @@ def test_a_job_that_begins_when_its_visitor_has_left_makes_nothing(cache):
     guests.leave(visitor)
 
 
+def test_nothing_is_left_of_anybody_when_the_process_ends(cache):
+    """Not of uploads that nobody used either, nor of those whose session nobody knows."""
+    guests, (used, unused, foreign) = Guests(), [_upload(cache, letter * 64) for letter in "789"]
+    guests.bring([used, unused], 32 * "a")
+    guests.remember(_visit(guests, "one", "a"), {"path": str(used)})
+    _, nobodys = guests.new_run(None)
+    guests.close()
+    assert not used.parent.exists() and not unused.parent.exists() and not nobodys.parent.exists()
+    assert foreign.exists(), "another process's"
+    foreign.unlink()
+
+
 @pytest.mark.parametrize("session", ["abc", "upload"])
 @pytest.mark.parametrize("broken", [False, True])
 def test_who_leaves_while_something_is_written_to_them_has_left(cache, broken, session):
@@ -226,6 +238,23 @@ def test_a_closed_page_takes_its_files_with_it(page, photo):
     assert face.is_file()
     client.close()
     until(lambda: not face.parent.parent.exists(), "for the files to go")
+
+
+def test_gradio_does_not_remember_what_is_gone(page, cache, photo):
+    """It would keep the path of every upload and every result, for as long as the server runs."""
+
+    def remembered() -> list[str]:
+        return [path for paths in page.temp_file_sets for path in paths]
+
+    staying, client = _upload(cache, "f" * 64), visitor(page.local_url)
+    page.upload_file_set.add(str(staying))
+    face = path_of(client.predict(photo, api_name="/check_face")[0])
+    assert str(face) in remembered()
+    client.close()
+    until(lambda: str(face) not in remembered(), "for it to be forgotten")
+    assert not face.exists() and str(staying) in remembered()
+    staying.unlink()
+    assert page.delete_cache is None, "it would look at all of them, though nothing is left for it to delete"
 
 
 def _upload(cache: Path, name: str) -> Path:

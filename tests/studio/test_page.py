@@ -47,7 +47,7 @@ def test_the_page_needs_no_network_and_sends_nothing(page):
 
 
 def test_examples_outlive_the_cache(page, cache):
-    """`delete_cache` deletes what lies in Gradio's folder, also copies of examples: they must not be copies."""
+    """`Guests.tidy` deletes what lies in Gradio's folder, also copies of examples: they must not be copies."""
     datasets = [c["props"] for c in page.config["components"] if c["type"] == "dataset"]
     assert len(datasets) == 2
     assert str(cache) not in json.dumps([props["samples"] for props in datasets])
