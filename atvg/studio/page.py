@@ -5,10 +5,11 @@ import os
 from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import gradio as gr
 import numpy as np
+from gradio.block_function import BlockFunction
 
 from atvg.animator import Animator
 from atvg.box.decoders import stand_ready
@@ -19,6 +20,7 @@ from atvg.studio.about import About
 from atvg.studio.broadcast import Broadcasts
 from atvg.studio.compare import Compare
 from atvg.studio.examples import FREE, PORTRAITS
+from atvg.studio.explaining import sorry
 from atvg.studio.guests import Guests
 from atvg.studio.inside import Inside
 from atvg.studio.link import Link
@@ -40,6 +42,15 @@ class Page(gr.Blocks):
     broadcasts: Broadcasts
     leave: Callable[[gr.Request], None]
     warm_up: Callable[[], None]
+
+    def validate_inputs(self, block_fn: BlockFunction, inputs: list[Any]) -> None:
+        """Refuses calls that lack some; Gradio would write all that came into the log.
+
+        Raises:
+            gr.Error: fewer than the endpoint takes.
+        """
+        if len(inputs) < len(block_fn.inputs):
+            raise sorry(PAGE["few_inputs"].format(len(block_fn.inputs), len(inputs)))
 
 
 class Tab(Protocol):

@@ -297,6 +297,9 @@ def test_the_log_tells_of_nobody(server, victim, brought):
     rubbish = brought.photo.with_name(f"{SECRET}-rubbish.png")
     rubbish.write_bytes(b"rubbish")
     client.predict(handle_file(rubbish), api_name="/check_face")
+    asked = victim.browser.http.post("/gradio_api/call/live_start", json={"data": [SECRET]})  # it takes more
+    event = asked.json()["event_id"]
+    assert "error" in victim.browser.http.get(f"/gradio_api/call/live_start/{event}").text
     victim.browser.http.post(
         "/gradio_api/queue/join", json={"data": [SECRET], "fn_index": 10**6, "session_hash": SECRET}
     )
