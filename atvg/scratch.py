@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 try:
@@ -60,9 +61,24 @@ def abandoned(folder: str | os.PathLike) -> bool:
 
 def remove_abandoned(parent: str | os.PathLike, pattern: str) -> None:
     """Deletes the folders of that pattern whose process is dead; whatever cannot be deleted stays."""
-    for folder in Path(parent).glob(pattern):
+    for folder in found(parent, pattern):
         if abandoned(folder):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def found(parent: str | os.PathLike, pattern: str) -> list[Path]:
+    """What lies below a folder under names like ``a-*/*``; `Path.glob` raises if another deletes a folder meanwhile."""
+    paths = [Path(parent)]
+    for part in pattern.split("/"):
+        paths = [path / name for path in paths for name in _names(path) if fnmatchcase(name, part)]
+    return paths
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:  # it is gone, or no folder
+        return []
 
 
 def is_full(error: BaseException) -> bool:

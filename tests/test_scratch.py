@@ -1,13 +1,15 @@
 """Who works in a folder, and who has died in one."""
 
 import errno
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from atvg.scratch import MARK, abandoned, has_room, is_full, remove_abandoned, under_way
+from atvg.scratch import MARK, abandoned, found, has_room, is_full, remove_abandoned, under_way
 
 
 def test_a_folder_is_marked_while_somebody_works_in_it(tmp_path):
@@ -40,6 +42,23 @@ def test_another_process_sees_that_somebody_works_there(tmp_path):
 def test_a_folder_that_is_gone_cannot_be_worked_in(tmp_path):
     with pytest.raises(FileNotFoundError), under_way(tmp_path / "gone"):
         pass
+
+
+def test_what_vanishes_while_it_is_looked_for_is_left_out(tmp_path, monkeypatch):
+    for name in ("a-1/x", "a-2/y", "b-1/z"):
+        (tmp_path / name).mkdir(parents=True)
+    assert sorted(found(tmp_path, "a-*/*")) == [tmp_path / "a-1" / "x", tmp_path / "a-2" / "y"]
+    assert sorted(found(tmp_path, "*/x")) == [tmp_path / "a-1" / "x"] and found(tmp_path / "c", "*") == []
+    look = os.listdir
+
+    def looked(folder):
+        names = look(folder)
+        if folder == tmp_path:
+            shutil.rmtree(tmp_path / "a-1")
+        return names
+
+    monkeypatch.setattr(os, "listdir", looked)
+    assert found(tmp_path, "a-*/*") == [tmp_path / "a-2" / "y"]
 
 
 def test_room_is_that_of_the_disk_where_the_folder_will_be(tmp_path):

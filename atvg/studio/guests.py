@@ -15,7 +15,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from atvg.errors import RecordingError
-from atvg.scratch import has_room, is_full, remove_abandoned, under_way
+from atvg.scratch import found, has_room, is_full, remove_abandoned, under_way
 from atvg.studio.explaining import sorry
 from atvg.studio.files import Upload, path_of
 from atvg.studio.memory import give_back
@@ -43,7 +43,8 @@ class Guests:
 
         def watch() -> None:
             while True:
-                self.tidy()
+                with suppress(OSError):  # the next time it may go better; nobody would look again
+                    self.tidy()
                 time.sleep(TIDY_EVERY)
 
         threading.Thread(target=watch, daemon=True, name="tidy").start()
@@ -53,15 +54,15 @@ class Guests:
         root, long_ago = self.root(), time.time() - MAX_AGE
         remove_abandoned(root, "atvg-*/*")
         clear_away(root)
-        for upload in root.glob("tmp*"):  # so Gradio names what is not whole yet; it forgets those who leave before
+        for upload in found(root, "tmp*"):  # so Gradio names what is not whole yet; it forgets those who leave before
             if upload.is_file() and _age(upload) > STALLED:
                 upload.unlink(missing_ok=True)
         working = set(self.unfinished)  # whose clock may have jumped
-        for folder in {*root.glob("atvg-*/*"), *root.glob("[0-9a-f]" * 64)} - working:
+        for folder in {*found(root, "atvg-*/*"), *found(root, "[0-9a-f]" * 64)} - working:
             with suppress(OSError):  # its owner may be leaving just now
                 if min(path.stat().st_mtime for path in (folder, *folder.iterdir())) < long_ago:
                     shutil.rmtree(folder)
-        for session in root.glob("atvg-*"):
+        for session in found(root, "atvg-*"):
             with suppress(OSError):  # there is something in it
                 session.rmdir()
         with self._lock:
@@ -165,7 +166,7 @@ class Guests:
 
     def forget_recordings(self, folder: Path) -> None:
         """Deletes the large recordings of a session's older runs; `folder` is the newest."""
-        recordings = [recording for recording in folder.parent.glob(f"*/{RECORDING}") if recording.parent != folder]
+        recordings = [each for each in found(folder.parent, f"*/{RECORDING}") if each.parent != folder]
         for recording in sorted(recordings, key=_age)[KEPT_RECORDINGS - 1 :]:
             shutil.rmtree(recording, ignore_errors=True)
 
@@ -216,7 +217,7 @@ class Guests:
                 with suppress(OSError):
                     upload.parent.rmdir()  # it is named after the upload's content
         session = self.root() / f"atvg-{name}"
-        for folder in {*session.glob("*")} - self.unfinished:  # which go when their jobs see that nobody is there
+        for folder in {*found(session, "*")} - self.unfinished:  # which go when their jobs see that nobody is there
             shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):
             session.rmdir()

@@ -14,8 +14,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from atvg.scratch import abandoned, under_way
-from atvg.studio.mending import forget_gone
+from atvg.scratch import abandoned, found, under_way
 from atvg.studio.settings import COOKIE
 
 HOUSES = "process-*"  # a folder for each process that is at work
@@ -147,7 +146,7 @@ def browser_of(request: Any) -> str | None:
 
 def clear_away(root: Path) -> None:
     """Deletes whatever the lists of dead processes name, and the lists."""
-    for house in root.glob(HOUSES):
+    for house in found(root, HOUSES):
         if not abandoned(house):
             continue
         with suppress(OSError, UnicodeDecodeError):

@@ -10,6 +10,7 @@ import numpy as np
 
 from atvg.config import SAMPLE_RATE
 from atvg.errors import ATVGError, TooLongError
+from atvg.scratch import found
 from atvg.studio.examples import VOICES_AT_HAND
 from atvg.studio.explaining import explaining
 from atvg.studio.files import Upload, open_voice
@@ -135,8 +136,8 @@ def cues_of(speech: Cut, seconds: float, folder: Path) -> list[Cue]:
     Args:
         folder: of the visitor, with one folder a run.
     """
-    found = next(folder.glob(f"*/{_cues_file(Path(str(speech.audio)))}"), None)
-    cues = [Cue(*cue) for cue in json.loads(found.read_text(encoding="utf-8"))] if found else []
+    kept = found(folder, f"*/{_cues_file(Path(str(speech.audio)))}")
+    cues = [Cue(*cue) for cue in json.loads(kept[0].read_text(encoding="utf-8"))] if kept else []
     return within(cues, speech.start, speech.start + seconds)
 
 

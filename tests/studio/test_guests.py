@@ -3,7 +3,9 @@
 import asyncio
 import errno
 import os
+import shutil
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -105,6 +107,32 @@ def test_uploads_that_were_broken_off_go(cache):
     Guests().tidy()
     assert not old.exists() and new.exists()
     new.unlink()
+
+
+def test_others_go_on_leaving_while_it_is_tidied(cache, monkeypatch):
+    """A session's folder vanishes after its name was read, before it is looked into; nobody else's stays for that."""
+    guests, one, two = Guests(), SimpleNamespace(session_hash="quick"), SimpleNamespace(session_hash="slow")
+    (_, quick), (_, slow) = (guests.new_run(visitor) for visitor in (one, two))
+    os.utime(slow, (0, 0))
+    _when_looked_into(monkeypatch, guests.root(), lambda: shutil.rmtree(quick.parent, ignore_errors=True))
+    guests.tidy()
+    assert not slow.exists()
+    guests.leave(two)
+
+
+def test_it_is_tidied_again_after_an_error(cache, monkeypatch):
+    guests, times = Guests(), []
+
+    def broken():
+        times.append(time.monotonic())
+        if len(times) == 1:
+            raise OSError("the disk is away")
+
+    monkeypatch.setattr(guests, "tidy", broken)
+    monkeypatch.setattr("atvg.studio.guests.TIDY_EVERY", 0.01)
+    guests.keep_tidy()
+    until(lambda: len(times) > 1, "for another time", 5)
+    guests.close()
 
 
 def test_uploads_of_a_job_that_never_ran_go_with_their_visitor(cache):
@@ -240,21 +268,28 @@ def test_a_closed_page_takes_its_files_with_it(page, photo):
     until(lambda: not face.parent.parent.exists(), "for the files to go")
 
 
-def test_gradio_does_not_remember_what_is_gone(page, cache, photo):
-    """It would keep the path of every upload and every result, for as long as the server runs."""
+def _when_looked_into(monkeypatch: pytest.MonkeyPatch, folder: Path, then: Callable[[], None]) -> None:
+    """Whenever the names in a folder have been read, something happens before they are used."""
 
-    def remembered() -> list[str]:
-        return [path for paths in page.temp_file_sets for path in paths]
+    class Names(list):
+        def __enter__(self):
+            return self
 
-    staying, client = _upload(cache, "f" * 64), visitor(page.local_url)
-    page.upload_file_set.add(str(staying))
-    face = path_of(client.predict(photo, api_name="/check_face")[0])
-    assert str(face) in remembered()
-    client.close()
-    until(lambda: str(face) not in remembered(), "for it to be forgotten")
-    assert not face.exists() and str(staying) in remembered()
-    staying.unlink()
-    assert page.delete_cache is None, "it would look at all of them, though nothing is left for it to delete"
+        def __exit__(self, *_):
+            pass
+
+    def followed(look):
+        def looked(path="."):
+            if str(path) != str(folder):
+                return look(path)
+            names = Names(look(path))
+            then()
+            return names
+
+        return looked
+
+    for name in ("scandir", "listdir"):
+        monkeypatch.setattr(os, name, followed(getattr(os, name)))
 
 
 def _upload(cache: Path, name: str) -> Path:
