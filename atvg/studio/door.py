@@ -18,6 +18,7 @@ from atvg.studio.guests import Guests
 from atvg.studio.limit import UPLOAD
 from atvg.studio.mending import mend
 from atvg.studio.owners import browser_of
+from atvg.studio.presence import stamp
 from atvg.studio.settings import COOKIE, PAGE
 
 Message = MutableMapping[str, Any]
@@ -48,6 +49,7 @@ class Doorkeeper:
     async def __call__(self, scope: dict[str, Any], receive: Callable, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
+        stamp(scope)
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         connection = HTTPConnection(scope)
         guests, browser = _guests(scope), browser_of(connection)
@@ -77,11 +79,12 @@ class Doorkeeper:
         try:
             await self._app(scope, receive, send)
         finally:
-            asyncio.get_running_loop().run_in_executor(None, page.leave, visitor)
-            kept = scope["app"].state_holder  # 0.3 MB, which Gradio would keep for an hour
-            with kept.lock:
-                kept.session_data.pop(session, None)
-                kept.time_last_used.pop(session, None)
+            if page.guests.go(visitor):
+                asyncio.get_running_loop().run_in_executor(None, page.leave, visitor)
+                kept = scope["app"].state_holder  # 0.3 MB, which Gradio would keep for an hour
+                with kept.lock:
+                    kept.session_data.pop(session, None)
+                    kept.time_last_used.pop(session, None)
 
 
 def _guests(scope: dict[str, Any]) -> Guests:

@@ -6,7 +6,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,12 +15,14 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from atvg.errors import RecordingError
-from atvg.scratch import found, has_room, is_full, remove_abandoned, under_way
+from atvg.scratch import found, has_room, is_full, under_way
 from atvg.studio.explaining import sorry
 from atvg.studio.files import Upload, path_of
 from atvg.studio.memory import give_back
-from atvg.studio.owners import SESSIONS, Owners, browser_of, clear_away
-from atvg.studio.settings import KEPT_RECORDINGS, MAX_AGE, PAGE, RECORDING, STALLED, TIDY_EVERY
+from atvg.studio.owners import Owners, browser_of
+from atvg.studio.presence import Presence, asked_at
+from atvg.studio.settings import KEPT_RECORDINGS, PAGE, RECORDING, TIDY_EVERY
+from atvg.studio.tidying import age, remove_old, remove_run
 
 
 class Guests:
@@ -31,7 +33,8 @@ class Guests:
 
     def __init__(self) -> None:
         self._uploads: defaultdict[tuple[str, str | None], set[Path]] = defaultdict(set)  # by session and browser
-        self._gone: OrderedDict[str, None] = OrderedDict()  # the newest sessions that have ended
+        self._runs: dict[Path, float] = {}  # when each was asked for
+        self._presence = Presence()
         self._lock = threading.Lock()
         self._owners = Owners()
         self.unfinished: set[Path] = set()  # folders of runs in which this process is working
@@ -51,24 +54,15 @@ class Guests:
 
     def tidy(self) -> None:
         """Deletes what killed processes left half-made, and what is too old, whichever process it is from."""
-        root, long_ago = self.root(), time.time() - MAX_AGE
-        remove_abandoned(root, "atvg-*/*")
-        clear_away(root)
-        for upload in found(root, "tmp*"):  # so Gradio names what is not whole yet; it forgets those who leave before
-            if upload.is_file() and _age(upload) > STALLED:
-                upload.unlink(missing_ok=True)
-        working = set(self.unfinished)  # whose clock may have jumped
-        for folder in {*found(root, "atvg-*/*"), *found(root, "[0-9a-f]" * 64)} - working:
-            with suppress(OSError):  # its owner may be leaving just now
-                if min(path.stat().st_mtime for path in (folder, *folder.iterdir())) < long_ago:
-                    shutil.rmtree(folder)
-        for session in found(root, "atvg-*"):
-            with suppress(OSError):  # there is something in it
-                session.rmdir()
+        root = self.root()
+        remove_old(root, set(self.unfinished))
         with self._lock:
             for (name, browser), uploads in list(self._uploads.items()):
                 if not (root / f"atvg-{name}").is_dir() and not any(upload.exists() for upload in uploads):
                     del self._uploads[name, browser]
+        for folder in list(self._runs):
+            if not folder.exists():
+                self._runs.pop(folder, None)
         self._owners.prune(root)
 
     @staticmethod
@@ -87,13 +81,14 @@ class Guests:
         Raises:
             gr.Error: an upload is another's, the disk is full, or the visitor has left while the job waited.
         """
-        if self.name(request) in self._gone:
+        if self._presence.has_left(self.name(request), asked_at(request)):
             raise sorry(PAGE["no_run"])
         if not self.may_use(request, *uploads):
             raise sorry(PAGE["not_yours"])
         self.remember(request, *uploads)  # first, or they would stay when there is no room for the folder
         name, key = self.name(request), secrets.token_hex(16)
         folder = self.root() / f"atvg-{name}" / key
+        self._runs[folder] = asked_at(request)
         try:
             folder.mkdir(parents=True)
         except OSError as error:
@@ -136,9 +131,7 @@ class Guests:
         except BaseException as error:
             left = not folder.is_dir() or self._has_left(folder)
             full = is_full(error) or not has_room(folder)
-            shutil.rmtree(folder, ignore_errors=True)
-            with suppress(OSError):  # the session has other results
-                folder.parent.rmdir()
+            remove_run(folder)
             if left and isinstance(error, OSError):
                 raise sorry(PAGE["no_run"]) from None
             if full and isinstance(error, Exception):  # which shows itself in many ways, also as ffmpeg's errors
@@ -147,12 +140,12 @@ class Guests:
         finally:
             self.unfinished.discard(folder)
             if self._has_left(folder):
-                shutil.rmtree(folder.parent, ignore_errors=True)
+                remove_run(folder)
             give_back()
 
     def _has_left(self, folder: Path) -> bool:
-        """Whose run this is."""
-        return folder.parent.name.removeprefix("atvg-") in self._gone
+        """Whose run this is, since they asked for it."""
+        return self._presence.has_left(folder.parent.name.removeprefix("atvg-"), self._runs.get(folder, 0.0))
 
     def remember(self, request: gr.Request | None, *uploads: Upload) -> None:
         """Notes whose the uploads are."""
@@ -167,7 +160,7 @@ class Guests:
     def forget_recordings(self, folder: Path) -> None:
         """Deletes the large recordings of a session's older runs; `folder` is the newest."""
         recordings = [each for each in found(folder.parent, f"*/{RECORDING}") if each.parent != folder]
-        for recording in sorted(recordings, key=_age)[KEPT_RECORDINGS - 1 :]:
+        for recording in sorted(recordings, key=age)[KEPT_RECORDINGS - 1 :]:
             shutil.rmtree(recording, ignore_errors=True)
 
     def run(self, key: str, request: gr.Request | None = None) -> Path:
@@ -184,21 +177,26 @@ class Guests:
 
     def come(self, request: gr.Request) -> None:
         """A session begins, or goes on after its connection broke."""
-        with self._lock:
-            self._gone.pop(self.name(request), None)
+        self._presence.come(self.name(request))
+
+    def go(self, request: gr.Request) -> bool:
+        """A connection of a session ends, maybe long after it broke; returns whether it was the last."""
+        return self._presence.go(self.name(request))
+
+    def is_here(self, request: gr.Request) -> bool:
+        """Whether a session has a connection that is open."""
+        return self._presence.is_here(self.name(request))
 
     def leave(self, request: gr.Request) -> None:
         """Deletes results and uploads of a session; equal uploads share a file, so others may still need one."""
         browser = browser_of(request)
-        with self._lock:
-            self._gone[self.name(request)] = None
-            if len(self._gone) > SESSIONS:
-                self._gone.popitem(last=False)
+        self._presence.leave(self.name(request))
         self._leave(self.name(request), browser, self._owners.leave(request.session_hash or "", browser))
 
     def close(self) -> None:
         """Everybody leaves, for this process ends: nobody would delete their files."""
         for (name, browser), uploads in list(self._uploads.items()):
+            self._presence.leave(name)
             self._leave(name, browser, set(uploads))
         for folder in list(self.unfinished):
             shutil.rmtree(folder, ignore_errors=True)
@@ -218,16 +216,9 @@ class Guests:
                     upload.parent.rmdir()  # it is named after the upload's content
         session = self.root() / f"atvg-{name}"
         for folder in {*found(session, "*")} - self.unfinished:  # which go when their jobs see that nobody is there
-            shutil.rmtree(folder, ignore_errors=True)
+            if self._has_left(folder):  # and has not come back just now
+                shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):
             session.rmdir()
         self._owners.prune(self.root())
         give_back()
-
-
-def _age(path: Path) -> float:
-    """Seconds; endless for what is gone."""
-    try:
-        return time.time() - path.stat().st_mtime
-    except OSError:
-        return float("inf")

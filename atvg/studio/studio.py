@@ -80,6 +80,8 @@ class Studio:
         return self.animator.read_face(picture, **typed_place(box, points, scale))
 
     def leave(self, request: gr.Request) -> None:
-        """A visitor has closed the page."""
+        """A visitor has closed the page; not if another connection is open, for Gradio says this of each that ends."""
+        if self.guests.is_here(request):
+            return
         self.broadcasts.leave(self.guests.name(request))
         self.guests.leave(request)

@@ -7,10 +7,13 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import gradio as gr
+import httpx
 import numpy as np
 import pytest
 from gradio.state_holder import StateHolder
@@ -21,7 +24,9 @@ from atvg.errors import RecordingError
 from atvg.studio.door import Doorkeeper
 from atvg.studio.guests import Guests
 from atvg.studio.owners import browser_of
-from atvg.studio.settings import COOKIE, RECORDING, STALLED
+from atvg.studio.presence import stamp
+from atvg.studio.settings import COOKIE, PAGE, RECORDING, STALLED
+from atvg.studio.studio import Studio
 from tests.server import leave, until, visitor, write_wav
 from tests.studio.files import bring, path_of, size_of
 
@@ -202,19 +207,83 @@ def test_a_job_that_begins_when_its_visitor_has_left_makes_nothing(cache):
     guests.leave(visitor)
 
 
-def test_nothing_is_left_of_anybody_when_the_process_ends(cache):
-    """Not of uploads that nobody used either, nor of those whose session nobody knows."""
-    guests, (used, unused, foreign) = Guests(), [_upload(cache, letter * 64) for letter in "789"]
-    guests.bring([used, unused], 32 * "a")
-    guests.remember(_visit(guests, "one", "a"), {"path": str(used)})
-    _, nobodys = guests.new_run(None)
-    guests.close()
-    assert not used.parent.exists() and not unused.parent.exists() and not nobodys.parent.exists()
-    assert foreign.exists(), "another process's"
-    foreign.unlink()
+def _ask(session: str) -> SimpleNamespace:
+    """A request that comes now."""
+    scope: dict[str, Any] = {}
+    stamp(scope)
+    return SimpleNamespace(session_hash=session, state=SimpleNamespace(**scope["state"]))
 
 
-@pytest.mark.parametrize("session", ["abc", "upload"])
+def test_who_asks_after_the_connection_broke_is_here_again(cache):
+    """A page opens it once only. What was asked for before makes nothing, also if it ends after somebody came back."""
+    guests, waiting, running = Guests(), _ask("phone"), _ask("phone")
+    _, finished = guests.new_run(running)
+    _, folder = guests.new_run(running)
+    with guests.removed_on_error(folder):
+        guests.leave(waiting)
+        assert not finished.exists() and folder.exists()
+        _, fresh = guests.new_run(_ask("phone"))
+    assert fresh.is_dir() and not folder.exists()
+    with pytest.raises(gr.Error, match=PAGE["no_run"]):
+        guests.new_run(waiting)
+    with guests.removed_on_error(fresh):
+        pass
+    assert fresh.is_dir()
+    guests.leave(waiting)
+    assert not fresh.exists()
+
+
+def test_a_page_goes_on_after_its_heartbeat_broke(page):
+    """Through the queue, which keeps when a request came."""
+    (say,) = (number for number, fn in page.fns.items() if fn.api_name == "say")
+    visitor, api = gr.Request(session_hash="laptop"), f"{page.local_url}gradio_api"
+    with httpx.Client() as http:
+        for _ in range(2):
+            with http.stream("GET", f"{api}/heartbeat/laptop") as heart:
+                next(heart.iter_raw())
+            until(lambda: not page.guests.is_here(visitor), "for it to be noticed")
+            until(lambda: page.guests._presence.has_left(page.guests.name(visitor), 0), "for the files to go")
+            asked = {"fn_index": say, "session_hash": "laptop", "data": ["Hello.", "English (UK), man", 160]}
+            http.post(f"{api}/queue/join", json=asked).raise_for_status()
+            told = http.get(f"{api}/queue/data", params={"session_hash": "laptop"}).text
+            assert "speech.wav" in told, told
+    page.leave(visitor)
+
+
+def test_a_visitor_has_not_left_while_another_connection_is_open(cache):
+    """The old one is noticed to be dead after the new one has come."""
+    guests, gone, kept = Guests(), [], StateHolder()
+    kept.session_data["abc"] = SimpleNamespace()
+    visitor = _visit(guests, "abc")
+    studio = SimpleNamespace(guests=guests, broadcasts=SimpleNamespace(leave=gone.append))
+    page = SimpleNamespace(guests=guests, leave=partial(Studio.leave, studio))
+
+    async def beats(scope, receive, send):
+        await receive()
+        page.leave(visitor)  # as Gradio does
+
+    async def both():
+        ends = [asyncio.Event(), asyncio.Event()]
+        hearts = [asyncio.create_task(Doorkeeper(beats)(_beat("abc", page, kept), end.wait, None)) for end in ends]
+        await asyncio.sleep(0)
+        _, folder = guests.new_run(visitor)
+        ends[0].set()
+        await hearts[0]
+        assert folder.exists() and not gone and "abc" in kept.session_data
+        ends[1].set()
+        await hearts[1]
+        return folder
+
+    assert not asyncio.run(both()).exists() and gone and not kept.session_data
+
+
+def _beat(session: str, page: Any, kept: StateHolder, *headers: tuple[bytes, bytes]) -> dict[str, Any]:
+    return {
+        "type": "http", "method": "GET", "path": f"/gradio_api/heartbeat/{session}", "query_string": b"",
+        "headers": headers, "app": SimpleNamespace(get_blocks=lambda: page, state_holder=kept),
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("broken", [False, True])
 def test_who_leaves_while_something_is_written_to_them_has_left(cache, broken, session):
     guests, gone, kept = Guests(), [], StateHolder()
@@ -225,11 +294,7 @@ def test_who_leaves_while_something_is_written_to_them_has_left(cache, broken, s
         if broken:
             raise OSError("nobody listens")
 
-    scope = {
-        "type": "http", "method": "GET", "path": f"/gradio_api/heartbeat/{session}", "query_string": b"",
-        "headers": [(b"cookie", f"{COOKIE}={32 * 'a'}".encode())], 
-        "app": SimpleNamespace(get_blocks=lambda: page, state_holder=kept),
-    }  # fmt: skip
+    scope = _beat("abc", page, kept, (b"cookie", f"{COOKIE}={32 * 'a'}".encode()))
     with suppress(OSError):
         asyncio.run(Doorkeeper(beats)(scope, None, None))
     assert gone == [(session, 32 * "a")] and list(kept.session_data) == ["another"]
