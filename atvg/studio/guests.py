@@ -22,18 +22,18 @@ from atvg.studio.memory import give_back
 from atvg.studio.owners import Owners, browser_of
 from atvg.studio.presence import Presence, asked_at
 from atvg.studio.settings import KEPT_RECORDINGS, PAGE, RECORDING, TIDY_EVERY
-from atvg.studio.tidying import age, remove_old, remove_run
+from atvg.studio.tidying import age, remove_old, remove_run, renew
 
 
 class Guests:
-    """Whose files are whose. All of a visitor's go when the page is closed, and after `MAX_AGE` at the latest.
+    """Whose files are whose. All of a visitor's go when the page is closed, or `MAX_AGE` after their last use.
 
     Clients that keep no connection open never say that they have left: `tidy` finds what they leave behind.
     """
 
     def __init__(self) -> None:
         self._uploads: defaultdict[tuple[str, str | None], set[Path]] = defaultdict(set)  # by session and browser
-        self._runs: dict[Path, float] = {}  # when each was asked for
+        self._runs: dict[Path, tuple[float, set[Path]]] = {}  # when each was asked for, and its uploads
         self._presence = Presence()
         self._lock = threading.Lock()
         self._owners = Owners()
@@ -55,7 +55,8 @@ class Guests:
     def tidy(self) -> None:
         """Deletes what killed processes left half-made, and what is too old, whichever process it is from."""
         root = self.root()
-        remove_old(root, set(self.unfinished))
+        working = set(self.unfinished)
+        remove_old(root, working.union(*(self._runs[folder][1] for folder in working if folder in self._runs)))
         with self._lock:
             for (name, browser), uploads in list(self._uploads.items()):
                 if not (root / f"atvg-{name}").is_dir() and not any(upload.exists() for upload in uploads):
@@ -85,10 +86,10 @@ class Guests:
             raise sorry(PAGE["no_run"])
         if not self.may_use(request, *uploads):
             raise sorry(PAGE["not_yours"])
-        self.remember(request, *uploads)  # first, or they would stay when there is no room for the folder
+        own = self.remember(request, *uploads)  # first, or they would stay when there is no room for the folder
         name, key = self.name(request), secrets.token_hex(16)
         folder = self.root() / f"atvg-{name}" / key
-        self._runs[folder] = asked_at(request)
+        self._runs[folder] = asked_at(request), own
         try:
             folder.mkdir(parents=True)
         except OSError as error:
@@ -145,17 +146,21 @@ class Guests:
 
     def _has_left(self, folder: Path) -> bool:
         """Whose run this is, since they asked for it."""
-        return self._presence.has_left(folder.parent.name.removeprefix("atvg-"), self._runs.get(folder, 0.0))
+        asked, _ = self._runs.get(folder, (0.0, set()))
+        return self._presence.has_left(folder.parent.name.removeprefix("atvg-"), asked)
 
-    def remember(self, request: gr.Request | None, *uploads: Upload) -> None:
-        """Notes whose the uploads are."""
+    def remember(self, request: gr.Request | None, *uploads: Upload) -> set[Path]:
+        """Notes whose the uploads are, and that they are used now; returns those that this visitor may use."""
+        browser = browser_of(request)
+        own = {Path(path).resolve() for path in map(path_of, uploads) if path and self._is_free(path, browser)}
+        for upload in own:
+            renew(self.root(), upload)
         if getattr(request, "session_hash", None):  # others never leave
-            browser = browser_of(request)
-            own = {Path(path).resolve() for path in map(path_of, uploads) if path and self._is_free(path, browser)}
             with self._lock:
                 self._uploads[self.name(request), browser] |= own
             for upload in own:
                 self._owners.use(upload, browser)
+        return own
 
     def forget_recordings(self, folder: Path) -> None:
         """Deletes the large recordings of a session's older runs; `folder` is the newest."""

@@ -25,7 +25,7 @@ from atvg.studio.door import Doorkeeper
 from atvg.studio.guests import Guests
 from atvg.studio.owners import browser_of
 from atvg.studio.presence import stamp
-from atvg.studio.settings import COOKIE, PAGE, RECORDING, STALLED
+from atvg.studio.settings import COOKIE, MAX_AGE, PAGE, RECORDING, STALLED
 from atvg.studio.studio import Studio
 from tests.server import leave, until, visitor, write_wav
 from tests.studio.files import bring, path_of, size_of
@@ -102,6 +102,64 @@ def test_old_uploads_go_whichever_process_they_are_from(cache):
         os.utime(path, (0, 0))
     Guests().tidy()
     assert not old.parent.exists() and new.exists() and foreign.exists()
+
+
+@pytest.mark.parametrize("session", ["late", None])
+def test_an_upload_is_as_old_as_its_last_use(cache, session):
+    """It was brought nearly an hour ago, and is drawn now; what is not used goes, also equal ones beside it."""
+    guests, visitor, path = Guests(), SimpleNamespace(session_hash=session), _upload(cache, "1" * 64)
+    (beside := path.with_name("another.png")).write_text("equal")
+    ages = {path: MAX_AGE - 1, path.parent: MAX_AGE - 1, beside: MAX_AGE + 1}
+    for each, seconds in ages.items():
+        _make_older(each, seconds)
+    guests.remember(visitor, {"path": str(path)})
+    _make_older(path, 2)
+    guests.tidy()
+    assert path.exists() and not beside.exists()
+    _make_older(path, MAX_AGE)
+    guests.tidy()
+    assert not path.parent.exists(), "it is kept for ever"
+
+
+def test_typed_speech_is_as_old_as_its_last_use(cache):
+    """What lies in the folder of a run goes as a whole."""
+    guests, visitor = Guests(), SimpleNamespace(session_hash="speaker")
+    _, folder = guests.new_run(visitor)
+    files = folder, folder / "speech.wav", folder / "cues.json"
+    for path in files[1:]:
+        path.write_text("hello")
+    for path in files:
+        _make_older(path, MAX_AGE - 1)
+    guests.new_run(visitor, {"path": str(folder / "speech.wav")})
+    for path in files:
+        _make_older(path, 2)
+    guests.tidy()
+    assert all(path.exists() for path in files)
+    guests.leave(visitor)
+
+
+def test_what_is_used_for_what_is_being_made_stays_though_the_clock_jumps(cache, monkeypatch):
+    guests, visitor, now = Guests(), SimpleNamespace(session_hash="at work"), time.time()
+    photo = _upload(cache, "2" * 64)
+    _, said = guests.new_run(visitor)
+    (speech := said / "speech.wav").write_text("hello")
+    _, folder = guests.new_run(visitor, {"path": str(photo)}, {"path": str(speech)})
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: now + 7200)
+        with guests.removed_on_error(folder):
+            guests.tidy()
+            assert photo.exists() and speech.exists()
+        guests.tidy()
+        assert not photo.exists() and not speech.exists()
+    guests.leave(visitor)
+
+
+def test_an_example_is_not_touched_when_it_is_used(cache, tmp_path):
+    example, guests = tmp_path / "example.png", Guests()
+    example.write_bytes(b"picture")
+    os.utime(example, (0, 0))
+    guests.remember(None, {"path": str(example)})
+    assert example.stat().st_mtime == 0
 
 
 def test_uploads_that_were_broken_off_go(cache):
@@ -331,6 +389,10 @@ def test_a_closed_page_takes_its_files_with_it(page, photo):
     assert face.is_file()
     client.close()
     until(lambda: not face.parent.parent.exists(), "for the files to go")
+
+
+def _make_older(path: Path, seconds: float) -> None:
+    os.utime(path, (path.stat().st_mtime - seconds,) * 2)
 
 
 def _when_looked_into(monkeypatch: pytest.MonkeyPatch, folder: Path, then: Callable[[], None]) -> None:
