@@ -1,43 +1,39 @@
 """Whose files are whose: of each visitor the uploads, and a folder for every run with what was made in it."""
 
-import hashlib
 import re
 import secrets
 import shutil
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
 from atvg.errors import RecordingError
-from atvg.scratch import found, has_room, is_full, under_way
+from atvg.scratch import found, is_full
 from atvg.studio.explaining import sorry
 from atvg.studio.files import Upload, path_of
 from atvg.studio.memory import give_back
 from atvg.studio.owners import Owners, browser_of
-from atvg.studio.presence import Presence, asked_at
-from atvg.studio.settings import KEPT_RECORDINGS, PAGE, RECORDING, TIDY_EVERY
-from atvg.studio.tidying import age, remove_old, remove_run, renew
+from atvg.studio.presence import asked_at
+from atvg.studio.runs import Runs
+from atvg.studio.settings import PAGE, TIDY_EVERY
+from atvg.studio.tidying import remove_old, renew
 
 
-class Guests:
+class Guests(Runs):
     """Whose files are whose. All of a visitor's go when the page is closed, or `MAX_AGE` after their last use.
 
     Clients that keep no connection open never say that they have left: `tidy` finds what they leave behind.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._uploads: defaultdict[tuple[str, str | None], set[Path]] = defaultdict(set)  # by session and browser
-        self._runs: dict[Path, tuple[float, set[Path]]] = {}  # when each was asked for, and its uploads
-        self._presence = Presence()
-        self._lock = threading.Lock()
         self._owners = Owners()
-        self.unfinished: set[Path] = set()  # folders of runs in which this process is working
 
     def keep_tidy(self, shown: list[set[str]]) -> None:
         """Looks for old files now and then, for ever, in a thread of its own; `shown` are Gradio's, of all paths."""
@@ -55,26 +51,13 @@ class Guests:
     def tidy(self) -> None:
         """Deletes what killed processes left half-made, and what is too old, whichever process it is from."""
         root = self.root()
-        working = set(self.unfinished)
-        remove_old(root, working.union(*(self._runs[folder][1] for folder in working if folder in self._runs)))
+        remove_old(root, self._at_work())
         with self._lock:
             for (name, browser), uploads in list(self._uploads.items()):
                 if not (root / f"atvg-{name}").is_dir() and not any(upload.exists() for upload in uploads):
                     del self._uploads[name, browser]
-        for folder in list(self._runs):
-            if not folder.exists():
-                self._runs.pop(folder, None)
+        self._forget_runs()
         self._owners.prune(root)
-
-    @staticmethod
-    def root() -> Path:
-        return Path(get_upload_folder()).resolve()
-
-    @staticmethod
-    def name(request: gr.Request | None) -> str:
-        """Of a session; the browser chose its hash, so it is hashed again before it becomes a folder's name."""
-        session = getattr(request, "session_hash", None) or secrets.token_hex()
-        return hashlib.sha256(session.encode()).hexdigest()[:16]
 
     def new_run(self, request: gr.Request | None, *uploads: Upload) -> tuple[str, Path]:
         """A new folder for results, with the key to it, which nobody can guess. Remembers whose the uploads are.
@@ -122,33 +105,6 @@ class Guests:
             return self._owners.may_use(self.root(), Path(path), browser)
         return True
 
-    @contextmanager
-    def removed_on_error(self, folder: Path) -> Iterator[None]:
-        """No half-made results stay behind: not if the visitor leaves in the middle, nor if this process is killed."""
-        self.unfinished.add(folder)
-        try:
-            with under_way(folder):
-                yield
-        except BaseException as error:
-            left = not folder.is_dir() or self._has_left(folder)
-            full = is_full(error) or not has_room(folder)
-            remove_run(folder)
-            if left and isinstance(error, OSError):
-                raise sorry(PAGE["no_run"]) from None
-            if full and isinstance(error, Exception):  # which shows itself in many ways, also as ffmpeg's errors
-                raise sorry(PAGE["disk_full"]) from None
-            raise
-        finally:
-            self.unfinished.discard(folder)
-            if self._has_left(folder):
-                remove_run(folder)
-            give_back()
-
-    def _has_left(self, folder: Path) -> bool:
-        """Whose run this is, since they asked for it."""
-        asked, _ = self._runs.get(folder, (0.0, set()))
-        return self._presence.has_left(folder.parent.name.removeprefix("atvg-"), asked)
-
     def remember(self, request: gr.Request | None, *uploads: Upload) -> set[Path]:
         """Notes whose the uploads are, and that they are used now; returns those that this visitor may use."""
         browser = browser_of(request)
@@ -162,12 +118,6 @@ class Guests:
                 self._owners.use(upload, browser)
         return own
 
-    def forget_recordings(self, folder: Path) -> None:
-        """Deletes the large recordings of a session's older runs; `folder` is the newest."""
-        recordings = [each for each in found(folder.parent, f"*/{RECORDING}") if each.parent != folder]
-        for recording in sorted(recordings, key=age)[KEPT_RECORDINGS - 1 :]:
-            shutil.rmtree(recording, ignore_errors=True)
-
     def run(self, key: str, request: gr.Request | None = None) -> Path:
         """The folder of a run.
 
@@ -179,18 +129,6 @@ class Guests:
         if folder is None or not folder.is_dir() or not self.may_read(folder, browser_of(request)):
             raise RecordingError(PAGE["no_run"])
         return folder
-
-    def come(self, request: gr.Request) -> None:
-        """A session begins, or goes on after its connection broke."""
-        self._presence.come(self.name(request))
-
-    def go(self, request: gr.Request) -> bool:
-        """A connection of a session ends, maybe long after it broke; returns whether it was the last."""
-        return self._presence.go(self.name(request))
-
-    def is_here(self, request: gr.Request) -> bool:
-        """Whether a session has a connection that is open."""
-        return self._presence.is_here(self.name(request))
 
     def leave(self, request: gr.Request) -> None:
         """Deletes results and uploads of a session; equal uploads share a file, so others may still need one."""
@@ -220,8 +158,9 @@ class Guests:
                 with suppress(OSError):
                     upload.parent.rmdir()  # it is named after the upload's content
         session = self.root() / f"atvg-{name}"
-        for folder in {*found(session, "*")} - self.unfinished:  # which go when their jobs see that nobody is there
-            if self._has_left(folder):  # and has not come back just now
+        for folder in found(session, "*"):
+            # The others go when their jobs see that nobody is there, or are of somebody who has just come back.
+            if folder not in self.unfinished and self._has_left(folder):
                 shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):
             session.rmdir()

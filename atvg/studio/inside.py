@@ -81,23 +81,24 @@ class Inside:
         """
         with explaining():
             folder = self._guests.run(run, request)
-            recording = open_recording(folder)
-            beta = round(make_settings({"beta": beta}).beta, 2)
-            moment = recording[frame]
-            pictures = {
-                "landmarks": landmarks_over(moment.photo, recording.example, moment.landmarks),
-                "attention": attention_over(moment.photo, moment.attention),
-                f"weight-{beta:g}": loss_weight(moment.attention, beta),
-                "motion": moment.motion.repeat(4, axis=0).repeat(4, axis=1),
-                "equation": sign(equation(moment)),
-                "equation-tall": sign(equation(moment, stacked=True)),
-            }
-            tiles = layers(recording, frame)
-            pictures |= {f"layers{end}": sign(layers_equation(tiles, bool(end))) for end in ("", "-tall")}
-            *saved, wide, tall = (
-                save_png(picture, folder / f"{name}-{frame}.png") for name, picture in pictures.items()
-            )
-            return *saved, PAGE["moment"].format(frame, len(recording) - 1, f"{moment.seconds:.2f}"), wide, tall
+            with self._guests.in_use(folder):
+                recording = open_recording(folder)
+                beta = round(make_settings({"beta": beta}).beta, 2)
+                moment = recording[frame]
+                pictures = {
+                    "landmarks": landmarks_over(moment.photo, recording.example, moment.landmarks),
+                    "attention": attention_over(moment.photo, moment.attention),
+                    f"weight-{beta:g}": loss_weight(moment.attention, beta),
+                    "motion": moment.motion.repeat(4, axis=0).repeat(4, axis=1),
+                    "equation": sign(equation(moment)),
+                    "equation-tall": sign(equation(moment, stacked=True)),
+                }
+                tiles = layers(recording, frame)
+                pictures |= {f"layers{end}": sign(layers_equation(tiles, bool(end))) for end in ("", "-tall")}
+                *saved, wide, tall = (
+                    save_png(picture, folder / f"{name}-{frame}.png") for name, picture in pictures.items()
+                )
+                return *saved, PAGE["moment"].format(frame, len(recording) - 1, f"{moment.seconds:.2f}"), wide, tall
 
     def open_inside(self, run: str, beta: float, request: gr.Request | None = None) -> tuple[Any, float, float]:
         """The scrubber of a new video, at the moment when the mouth is widest open; β as it was drawn; and its rate."""

@@ -162,7 +162,9 @@ class Photo:
             if len(numbers) == 2 * POINTS:
                 return "", points, *self.check_face(photo, "", points, request)
             dots = sketch_points(picture, np.reshape(numbers, (-1, 2)) * scale)
-            path = save_png(dots, self._guests.new_run(request)[1] / "points.png", made=False)
+            _, folder = self._guests.new_run(request)
+            with self._guests.removed_on_error(folder):
+                path = save_png(dots, folder / "points.png", made=False)
             return "", points, path, PAGE["points_next"][len(numbers) // 2], report
 
 

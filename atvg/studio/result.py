@@ -1,5 +1,6 @@
 """The result on the Talk tab: one player for all its pictures, what can be taken home, and further formats."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ class Result:
         paths = dict.fromkeys(each.get("video", each)["path"] for each in flat)
         return gr.update(value=list(paths), visible=True), gr.update(value=None, visible=False)
 
-    def convert(self, run: str, format: str = FORMATS[0], request: gr.Request | None = None) -> str:
+    def convert(self, run: str, format: str = FORMATS[0], request: gr.Request | None = None) -> Iterator[str]:
         """Makes another format of a video that `animate` or `dub` made, without drawing it again.
 
         Args:
@@ -115,10 +116,11 @@ class Result:
             if format not in FORMATS:
                 raise BadSettingError(f"format is {str(format)[:80]!r}; choose from: {', '.join(FORMATS)}")
             source = self._guests.run(run, request)
-            recording = open_recording(source, in_order=True)
-            _, folder = self._guests.new_run(request)
-            with self._guests.removed_on_error(folder):
-                path = folder / f"talking-face.{format}"
-                wanted, voice = Outputs(**{format: path}), str(source / VIDEO)
-                set_back(render)(recording.face, replayed(recording), voice, wanted, fps=recording.fps)
-        return str(path)
+            with self._guests.in_use(source):
+                recording = open_recording(source, in_order=True)
+                _, folder = self._guests.new_run(request)
+                with self._guests.removed_on_error(folder):
+                    path = folder / f"talking-face.{format}"
+                    wanted, voice = Outputs(**{format: path}), str(source / VIDEO)
+                    set_back(render)(recording.face, replayed(recording), voice, wanted, fps=recording.fps)
+                    yield str(path)  # within, or it could be deleted while Gradio looks at it

@@ -277,7 +277,7 @@ def test_who_asks_after_the_connection_broke_is_here_again(cache):
     guests, waiting, running = Guests(), _ask("phone"), _ask("phone")
     _, finished = guests.new_run(running)
     _, folder = guests.new_run(running)
-    with guests.removed_on_error(folder):
+    with pytest.raises(gr.Error, match=PAGE["no_run"]), guests.removed_on_error(folder):
         guests.leave(waiting)
         assert not finished.exists() and folder.exists()
         _, fresh = guests.new_run(_ask("phone"))
@@ -362,6 +362,39 @@ def test_who_never_leaves_is_not_remembered(cache):
     guests = Guests()
     guests.new_run(SimpleNamespace(session_hash=None), {"path": str(_upload(cache, "c" * 64))})
     assert not guests._uploads
+
+
+def test_who_leaves_while_their_run_is_used_is_told_and_nothing_stays(cache):
+    """Such as pictures that are written while the run is deleted. It goes when the last has done with it."""
+    guests, visitor = Guests(), SimpleNamespace(session_hash="looking")
+    _, folder = guests.new_run(visitor)
+    with pytest.raises(gr.Error, match=PAGE["no_run"]), guests.in_use(folder):
+        guests.leave(visitor)
+        assert folder.is_dir()
+        with pytest.raises(gr.Error, match=PAGE["no_run"]), guests.in_use(folder):
+            raise FileNotFoundError(folder / "secret.png")
+        (folder / "equation.png").write_text("picture")
+    assert not folder.parent.exists() and not guests.unfinished
+
+
+def test_a_result_is_not_handed_over_when_its_visitor_has_left(cache):
+    """Its path would be written to the log by Gradio, which does not find it."""
+    guests, visitor = Guests(), SimpleNamespace(session_hash="converting")
+    _, folder = guests.new_run(visitor)
+    with pytest.raises(gr.Error, match=PAGE["no_run"]), guests.removed_on_error(folder):
+        guests.leave(visitor)
+    assert not folder.parent.exists()
+
+
+def test_a_run_stays_when_more_of_it_cannot_be_shown(cache):
+    guests, visitor = Guests(), SimpleNamespace(session_hash="full")
+    _, folder = guests.new_run(visitor)
+    with pytest.raises(gr.Error, match=PAGE["disk_full"]), guests.in_use(folder):
+        raise OSError(errno.ENOSPC, "no space left on device")
+    with pytest.raises(ValueError), guests.in_use(folder):
+        raise ValueError
+    assert folder.is_dir() and not guests.unfinished
+    guests.leave(visitor)
 
 
 def test_only_the_newest_recordings_are_kept(cache):

@@ -1,11 +1,18 @@
 """A video is taken apart, frame by frame and as curves."""
 
 import json
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from atvg.studio.guests import Guests
+from atvg.studio.inside import Inside
+from atvg.studio.settings import PAGE, RECORDING
 from tests.studio.files import path_of
 
 
@@ -61,3 +68,19 @@ def test_a_key_that_opens_nothing_is_explained(client, run):
     for name in ("/look_inside", "/trajectory"):
         with pytest.raises(AppError, match="generate it again"):
             client.predict(run, api_name=name)
+
+
+def test_who_leaves_while_pictures_are_written_gets_a_line_and_leaves_none(first, cache, monkeypatch):
+    guests, visitor = Guests(), SimpleNamespace(session_hash="looking inside")
+    key, folder = guests.new_run(visitor)
+    shutil.copytree(path_of(first[0]).parent / RECORDING, folder / RECORDING)
+
+    def save(picture, path: Path) -> str:
+        guests.leave(visitor)
+        path.write_text("picture")
+        return str(path)
+
+    monkeypatch.setattr("atvg.studio.inside.save_png", save)
+    with pytest.raises(gr.Error, match=PAGE["no_run"]):
+        Inside(SimpleNamespace(guests=guests)).look_inside(key, 3, request=visitor)
+    assert not folder.parent.exists()

@@ -1,11 +1,18 @@
 """A photo is looked at before any work: what is found in it, what would spoil it, and a face placed by hand."""
 
+import errno
+from types import SimpleNamespace
+
 import cv2
+import gradio as gr
 import numpy as np
 import pytest
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from atvg.studio.guests import Guests
+from atvg.studio.photo import Photo
+from atvg.studio.settings import PAGE
 from tests.marks import quick
 from tests.studio.files import bring, listed, path_of
 from tests.synthetic import Robot
@@ -85,3 +92,18 @@ def test_several_faces_are_shown(client, astronaut, tmp_path):
         _, _, chosen = client.predict(photo, box=listed(box), api_name="/check_face")
         assert chosen["found"]
         np.testing.assert_allclose(chosen["faces"][0], box, atol=12)
+
+
+def test_a_point_for_which_there_is_no_room_leaves_nothing_and_is_explained(cache, monkeypatch):
+    guests, visitor = Guests(), SimpleNamespace(session_hash="marking")
+
+    def full(picture, path, made):
+        path.write_text("half")
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr("atvg.studio.photo.save_png", full)
+    monkeypatch.setattr("atvg.studio.photo.open_photo", lambda photo: (np.zeros((9, 9, 3), np.uint8), 1.0))
+    photo, nothing = Photo(SimpleNamespace(animator=None, guests=guests)), {"found": False, "faces": []}
+    with pytest.raises(gr.Error, match=PAGE["disk_full"]):
+        photo.mark({"path": "a.png"}, nothing, "", SimpleNamespace(index=(3, 4)), visitor)
+    assert not list(cache.glob(f"atvg-{guests.name(visitor)}"))

@@ -1,12 +1,18 @@
 """What can be taken home of a video, besides the video."""
 
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
+import gradio as gr
 import imageio_ffmpeg
 import pytest
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from atvg.studio.guests import Guests
+from atvg.studio.result import Result
+from atvg.studio.settings import PAGE, RECORDING
 from tests.marks import quick
 from tests.server import visitor
 from tests.studio.files import path_of, size_of
@@ -29,6 +35,28 @@ def test_what_cannot_be_made_is_explained(client, cache, first, run, format, wor
     with pytest.raises(AppError, match=words):
         client.predict(run or first[4], format, api_name="/convert")
     assert set(cache.glob("atvg-*/*")) <= before
+
+
+@pytest.mark.parametrize("when", ["while it is made", "while it is handed over"])
+def test_who_leaves_gets_no_other_format(first, cache, monkeypatch, when):
+    """But what Gradio looks at in that moment is still there: it would write its path to the log."""
+    guests, visitor = Guests(), SimpleNamespace(session_hash=when)
+    key, folder = guests.new_run(visitor)
+    shutil.copytree(path_of(first[0]).parent / RECORDING, folder / RECORDING)
+
+    def render(face, chunks, voice, wanted, fps) -> None:
+        wanted.gif.write_text("film")
+        if when == "while it is made":
+            guests.leave(visitor)
+
+    monkeypatch.setattr("atvg.studio.result.render", render)
+    steps = Result(SimpleNamespace(guests=guests, busy=False)).convert(key, "gif", visitor)
+    made = Path(next(steps))
+    guests.leave(visitor)
+    assert made.is_file()
+    with pytest.raises(gr.Error, match=PAGE["no_run"]):
+        next(steps)
+    assert not folder.parent.exists()
 
 
 def test_a_typed_voice_brings_captions(page, photo, voice):
