@@ -85,6 +85,7 @@ class Doorkeeper:
                 with kept.lock:
                     kept.session_data.pop(session, None)
                     kept.time_last_used.pop(session, None)
+                page.undelivered.forget(session)
 
 
 def _guests(scope: dict[str, Any]) -> Guests:

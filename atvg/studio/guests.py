@@ -6,7 +6,7 @@ import shutil
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,8 +35,8 @@ class Guests(Runs):
         self._uploads: defaultdict[tuple[str, str | None], set[Path]] = defaultdict(set)  # by session and browser
         self._owners = Owners()
 
-    def keep_tidy(self, shown: list[set[str]]) -> None:
-        """Looks for old files now and then, for ever, in a thread of its own; `shown` are Gradio's, of all paths."""
+    def keep_tidy(self, *others: Callable[[], None]) -> None:
+        """Looks for old files now and then, for ever, in a thread of its own, where `others` tidy as often."""
         with suppress(OSError):  # whoever cannot write there, is told when a file is to be kept
             self._owners.settle(self.root(), shown)
 
@@ -44,6 +44,8 @@ class Guests(Runs):
             while True:
                 with suppress(OSError):  # the next time it may go better; nobody would look again
                     self.tidy()
+                for tidy in others:
+                    tidy()
                 time.sleep(TIDY_EVERY)
 
         threading.Thread(target=watch, daemon=True, name="tidy").start()

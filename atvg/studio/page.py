@@ -30,6 +30,7 @@ from atvg.studio.settings import MAX_WAITING, PAGE, PRIVATE, asset
 from atvg.studio.studio import Studio
 from atvg.studio.talk import Talk
 from atvg.studio.trouble import Trouble
+from atvg.studio.undelivered import Undelivered
 from atvg.studio.waiting import Recent
 
 OF_PHOTOS = ("live", "ablations", "compare", "trouble")  # tabs that take a film's first picture as a photo
@@ -40,6 +41,7 @@ class Page(gr.Blocks):
 
     guests: Guests
     broadcasts: Broadcasts
+    undelivered: Undelivered
     leave: Callable[[gr.Request], None]
     warm_up: Callable[[], None]
 
@@ -78,10 +80,10 @@ def build(animator: Animator | None = None) -> Page:
         page.load(js=asset("access.js"), api_visibility="private")
     page.queue(max_size=2 * MAX_WAITING, api_open=False)  # closed: nobody gets past the queue
     page._queue.process_time_per_fn = defaultdict(Recent)
-    studio.jobs = page._queue
+    studio.jobs, page.undelivered = page._queue, Undelivered(page._queue)
     page.guests, page.broadcasts, page.leave = studio.guests, studio.broadcasts, studio.leave
     page.warm_up = partial(_warm_up, studio.animator)
-    studio.guests.keep_tidy(page.temp_file_sets)
+    studio.guests.keep_tidy(page.undelivered.tidy)
     return page
 
 

@@ -314,7 +314,7 @@ def test_a_visitor_has_not_left_while_another_connection_is_open(cache):
     kept.session_data["abc"] = SimpleNamespace()
     visitor = _visit(guests, "abc")
     studio = SimpleNamespace(guests=guests, broadcasts=SimpleNamespace(leave=gone.append))
-    page = SimpleNamespace(guests=guests, leave=partial(Studio.leave, studio))
+    page = SimpleNamespace(guests=guests, leave=partial(Studio.leave, studio), undelivered=_undelivered([]))
 
     async def beats(scope, receive, send):
         await receive()
@@ -335,6 +335,10 @@ def test_a_visitor_has_not_left_while_another_connection_is_open(cache):
     assert not asyncio.run(both()).exists() and gone and not kept.session_data
 
 
+def _undelivered(sessions: list[str]) -> SimpleNamespace:
+    return SimpleNamespace(forget=lambda session: session in sessions and sessions.remove(session))
+
+
 def _beat(session: str, page: Any, kept: StateHolder, *headers: tuple[bytes, bytes]) -> dict[str, Any]:
     return {
         "type": "http", "method": "GET", "path": f"/gradio_api/heartbeat/{session}", "query_string": b"",
@@ -345,8 +349,12 @@ def _beat(session: str, page: Any, kept: StateHolder, *headers: tuple[bytes, byt
 @pytest.mark.parametrize("broken", [False, True])
 def test_who_leaves_while_something_is_written_to_them_has_left(cache, broken, session):
     guests, gone, kept = Guests(), [], StateHolder()
-    kept.session_data[session] = kept.session_data["another"] = SimpleNamespace()
-    page = SimpleNamespace(guests=guests, leave=lambda who: gone.append((who.session_hash, browser_of(who))))
+    kept.session_data["abc"] = kept.session_data["another"] = SimpleNamespace()
+    page = SimpleNamespace(
+        guests=guests,
+        leave=lambda who: gone.append((who.session_hash, browser_of(who))),
+        undelivered=_undelivered(unread := ["abc", "another"]),
+    )
 
     async def beats(scope, receive, send):
         if broken:
@@ -355,7 +363,7 @@ def test_who_leaves_while_something_is_written_to_them_has_left(cache, broken, s
     scope = _beat("abc", page, kept, (b"cookie", f"{COOKIE}={32 * 'a'}".encode()))
     with suppress(OSError):
         asyncio.run(Doorkeeper(beats)(scope, None, None))
-    assert gone == [(session, 32 * "a")] and list(kept.session_data) == ["another"]
+    assert gone == [("abc", 32 * "a")] and list(kept.session_data) == unread == ["another"]
 
 
 def test_who_never_leaves_is_not_remembered(cache):
