@@ -35,8 +35,13 @@ class Guests(Runs):
         self._uploads: defaultdict[tuple[str, str | None], set[Path]] = defaultdict(set)  # by session and browser
         self._owners = Owners()
 
-    def keep_tidy(self, *others: Callable[[], None]) -> None:
-        """Looks for old files now and then, for ever, in a thread of its own, where `others` tidy as often."""
+    def keep_tidy(self, shown: list[set[str]], *others: Callable[[], None]) -> None:
+        """Looks for old files now and then, for ever, in a thread of its own.
+
+        Args:
+            shown: Gradio's, of all paths.
+            others: tidy as often.
+        """
         with suppress(OSError):  # whoever cannot write there, is told when a file is to be kept
             self._owners.settle(self.root(), shown)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from atvg.scratch import abandoned, found, under_way
+from atvg.studio.mending import forget_gone
 from atvg.studio.settings import COOKIE
 
 HOUSES = "process-*"  # a folder for each process that is at work

@@ -83,7 +83,7 @@ def build(animator: Animator | None = None) -> Page:
     studio.jobs, page.undelivered = page._queue, Undelivered(page._queue)
     page.guests, page.broadcasts, page.leave = studio.guests, studio.broadcasts, studio.leave
     page.warm_up = partial(_warm_up, studio.animator)
-    studio.guests.keep_tidy(page.undelivered.tidy)
+    studio.guests.keep_tidy(page.temp_file_sets, page.undelivered.tidy)
     return page
 
 

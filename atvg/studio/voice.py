@@ -136,14 +136,20 @@ def cues_of(speech: Cut, seconds: float, folder: Path) -> list[Cue]:
     Args:
         folder: of the visitor, with one folder a run.
     """
-    kept = found(folder, f"*/{_cues_file(Path(str(speech.audio)))}")
+    sound = Path(str(speech.audio))
+    # Most have a size of their own, and need not be read.
+    kept = found(folder, f"*/cues-{sound.stat().st_size}-*.json") and found(folder, f"*/{_cues_file(sound)}")
     cues = [Cue(*cue) for cue in json.loads(kept[0].read_text(encoding="utf-8"))] if kept else []
     return within(cues, speech.start, speech.start + seconds)
 
 
 def _cues_file(speech: Path) -> str:
     """Named after the sound itself: clients upload it again, to wherever Gradio likes."""
-    return f"cues-{hashlib.sha256(speech.read_bytes()).hexdigest()}.json"
+    content = hashlib.sha256()
+    with speech.open("rb") as file:
+        while piece := file.read(1 << 20):  # it may be 200 MB
+            content.update(piece)
+    return f"cues-{speech.stat().st_size}-{content.hexdigest()}.json"
 
 
 def save_captions(cues: list[Cue], folder: Path) -> list[str] | None:

@@ -193,7 +193,7 @@ def test_it_is_tidied_again_after_an_error(cache, monkeypatch):
 
     monkeypatch.setattr(guests, "tidy", broken)
     monkeypatch.setattr("atvg.studio.guests.TIDY_EVERY", 0.01)
-    guests.keep_tidy()
+    guests.keep_tidy([])
     until(lambda: len(times) > 1, "for another time", 5)
     guests.close()
 
@@ -346,24 +346,37 @@ def _beat(session: str, page: Any, kept: StateHolder, *headers: tuple[bytes, byt
     }  # fmt: skip
 
 
+def test_nothing_is_left_of_anybody_when_the_process_ends(cache):
+    """Not of uploads that nobody used either, nor of those whose session nobody knows."""
+    guests, (used, unused, foreign) = Guests(), [_upload(cache, letter * 64) for letter in "789"]
+    guests.bring([used, unused], 32 * "a")
+    guests.remember(_visit(guests, "one", "a"), {"path": str(used)})
+    _, nobodys = guests.new_run(None)
+    guests.close()
+    assert not used.parent.exists() and not unused.parent.exists() and not nobodys.parent.exists()
+    assert foreign.exists(), "another process's"
+    foreign.unlink()
+
+
+@pytest.mark.parametrize("session", ["abc", "upload"])
 @pytest.mark.parametrize("broken", [False, True])
 def test_who_leaves_while_something_is_written_to_them_has_left(cache, broken, session):
     guests, gone, kept = Guests(), [], StateHolder()
-    kept.session_data["abc"] = kept.session_data["another"] = SimpleNamespace()
+    kept.session_data[session] = kept.session_data["another"] = SimpleNamespace()
     page = SimpleNamespace(
         guests=guests,
         leave=lambda who: gone.append((who.session_hash, browser_of(who))),
-        undelivered=_undelivered(unread := ["abc", "another"]),
+        undelivered=_undelivered(unread := [session, "another"]),
     )
 
     async def beats(scope, receive, send):
         if broken:
             raise OSError("nobody listens")
 
-    scope = _beat("abc", page, kept, (b"cookie", f"{COOKIE}={32 * 'a'}".encode()))
+    scope = _beat(session, page, kept, (b"cookie", f"{COOKIE}={32 * 'a'}".encode()))
     with suppress(OSError):
         asyncio.run(Doorkeeper(beats)(scope, None, None))
-    assert gone == [("abc", 32 * "a")] and list(kept.session_data) == unread == ["another"]
+    assert gone == [(session, 32 * "a")] and list(kept.session_data) == unread == ["another"]
 
 
 def test_who_never_leaves_is_not_remembered(cache):
@@ -458,6 +471,23 @@ def _when_looked_into(monkeypatch: pytest.MonkeyPatch, folder: Path, then: Calla
 
     for name in ("scandir", "listdir"):
         monkeypatch.setattr(os, name, followed(getattr(os, name)))
+
+
+def test_gradio_does_not_remember_what_is_gone(page, cache, photo):
+    """It would keep the path of every upload and every result, for as long as the server runs."""
+
+    def remembered() -> list[str]:
+        return [path for paths in page.temp_file_sets for path in paths]
+
+    staying, client = _upload(cache, "f" * 64), visitor(page.local_url)
+    page.upload_file_set.add(str(staying))
+    face = path_of(client.predict(photo, api_name="/check_face")[0])
+    assert str(face) in remembered()
+    client.close()
+    until(lambda: str(face) not in remembered(), "for it to be forgotten")
+    assert not face.exists() and str(staying) in remembered()
+    staying.unlink()
+    assert page.delete_cache is None, "it would look at all of them, though nothing is left for it to delete"
 
 
 def _upload(cache: Path, name: str) -> Path:

@@ -1,11 +1,14 @@
 """A voice is listened to before any work, and a text is spoken."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 
-from atvg.voice.audio import load_audio
+from atvg.studio.voice import _cues_file, cues_of
+from atvg.voice.audio import Cut, load_audio
 from tests.server import write_wav
 from tests.studio.files import path_of
 
@@ -49,3 +52,18 @@ def test_of_a_long_recording_the_beginning_is_chosen(tmp_path):
         patch.setattr("atvg.studio.files._allowed", lambda upload, _: upload["path"])
         said, start, end = checked._choose_part({"path": str(path)}, 0, 0)
     assert (start, end) == (0, 120) and "130 s" in said and "120.0 s" in said
+
+
+def test_a_voice_that_nobody_typed_is_not_read_again_for_captions(tmp_path, monkeypatch):
+    """Nor any as a whole: it may be 200 MB. Of a typed one only the size and the sound count, not the name."""
+    run, brought = tmp_path / "atvg-0" / "run", tmp_path / "upload.wav"
+    run.mkdir(parents=True)
+    brought.write_bytes(b"speech" * 500_000)
+    (run / _cues_file(brought)).write_text('[[0.5, 1.5, "Hello."]]')
+    monkeypatch.delattr(Path, "read_bytes")
+    assert [cue.text for cue in cues_of(Cut(str(brought), 0, None), 2, run.parent)] == ["Hello."]
+    brought.write_bytes(b"SPEECH" * 500_000)
+    assert cues_of(Cut(str(brought), 0, None), 2, run.parent) == []
+    brought.write_bytes(b"longer" * 600_000)
+    monkeypatch.setattr("atvg.studio.voice._cues_file", None)
+    assert cues_of(Cut(str(brought), 0, None), 2, run.parent) == []
