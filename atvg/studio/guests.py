@@ -23,6 +23,8 @@ from atvg.studio.runs import Runs
 from atvg.studio.settings import PAGE, TIDY_EVERY
 from atvg.studio.tidying import remove_old, renew
 
+_JUMP = 60  # seconds by which the clock must have been set for all ages to count anew
+
 
 class Guests(Runs):
     """Whose files are whose. All of a visitor's go when the page is closed, or `MAX_AGE` after their last use.
@@ -34,6 +36,7 @@ class Guests(Runs):
         super().__init__()
         self._uploads: defaultdict[tuple[str, str | None], set[Path]] = defaultdict(set)  # by session and browser
         self._owners = Owners()
+        self._clock = _since_when()
 
     def keep_tidy(self, shown: list[set[str]], *others: Callable[[], None]) -> None:
         """Looks for old files now and then, for ever, in a thread of its own.
@@ -58,6 +61,10 @@ class Guests(Runs):
     def tidy(self) -> None:
         """Deletes what killed processes left half-made, and what is too old, whichever process it is from."""
         root = self.root()
+        if abs(_since_when() - self._clock) > _JUMP:
+            self._clock = _since_when()
+            for path in self._owners.known():
+                renew(root, path)
         remove_old(root, self._at_work())
         with self._lock:
             for (name, browser), uploads in list(self._uploads.items()):
@@ -89,7 +96,10 @@ class Guests(Runs):
 
     def bring(self, paths: Iterable[Path], browser: str | None) -> None:
         """Notes which browser has just brought these uploads; None has no name."""
-        self._owners.add(self.root(), (path.resolve() for path in paths), browser)
+        brought = [path.resolve() for path in paths]
+        self._owners.add(self.root(), brought, browser)
+        for path in brought:
+            renew(self.root(), path)
 
     def may_read(self, path: Path, browser: str | None) -> bool:
         """Whether a browser may be sent a file: not if it is another's.
@@ -121,8 +131,6 @@ class Guests(Runs):
         if getattr(request, "session_hash", None):  # others never leave
             with self._lock:
                 self._uploads[self.name(request), browser] |= own
-            for upload in own:
-                self._owners.use(upload, browser)
         return own
 
     def run(self, key: str, request: gr.Request | None = None) -> Path:
@@ -138,7 +146,7 @@ class Guests(Runs):
         return folder
 
     def leave(self, request: gr.Request) -> None:
-        """Deletes results and uploads of a session; equal uploads share a file, so others may still need one."""
+        """Deletes results and uploads of a session."""
         browser = browser_of(request)
         self._presence.leave(self.name(request))
         self._leave(self.name(request), browser, self._owners.leave(request.session_hash or "", browser))
@@ -153,17 +161,15 @@ class Guests(Runs):
         self._owners.close()
 
     def _leave(self, name: str, browser: str | None, orphans: set[Path]) -> None:
-        """`orphans` are uploads that no browser needs, unless another session remembers them."""
+        """`orphans` are uploads that it has not used. A program may have used its own in several sessions."""
         with self._lock:
-            own = self._uploads.pop((name, browser), set())
+            orphans |= self._uploads.pop((name, browser), set())
             needed = set().union(*self._uploads.values())
-            here = set().union(*(each for (_, whose), each in self._uploads.items() if whose == browser))
-        orphans |= {upload for upload in own - here if self._owners.let_go(upload, browser)}
         for upload in orphans - needed:
             if upload.is_relative_to(self.root()) and upload.is_file():
                 upload.unlink(missing_ok=True)
                 with suppress(OSError):
-                    upload.parent.rmdir()  # it is named after the upload's content
+                    upload.parent.rmdir()
         session = self.root() / f"atvg-{name}"
         for folder in found(session, "*"):
             # The others go when their jobs see that nobody is there, or are of somebody who has just come back.
@@ -173,3 +179,8 @@ class Guests(Runs):
             session.rmdir()
         self._owners.prune(self.root())
         give_back()
+
+
+def _since_when() -> float:
+    """The time at which the monotonic clock began; it changes when the clock is set."""
+    return time.time() - time.monotonic()

@@ -6,22 +6,25 @@ import secrets
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.parse import unquote
 
 import anyio
-from gradio import processing_utils, utils
+from gradio import processing_utils, route_utils, utils
 
 from atvg.studio.explaining import sorry
 from atvg.studio.settings import PAGE
 
+_take = route_utils.GradioUploadFile.__init__
 NOWHERE = "https://"  # in place of every address; not it, as Gradio remembers what inputs are called
 
 
 def mend() -> None:
     """In this process, for every page of it; doing so again changes nothing but the seed."""
-    # Uploads lie in folders named after a seed and their content. Gradio keeps the seed in its own folder, so all who
-    # run the same image would have the same one, and know the names.
+    # Gradio names the folder of an upload after its content: equal ones of several visitors would share a file, and it
+    # would go with the first who leaves. It adds a seed, which it keeps in its own folder, so that all who run the same
+    # image would have the same one, and know the names.
+    route_utils.GradioUploadFile.__init__ = _take_upload  # type: ignore[method-assign]
     processing_utils.hash_seed = secrets.token_bytes(32)
     # What fetches addresses: for inputs, for outputs, and below both.
     processing_utils.async_ssrf_protected_download = _uploaded
@@ -37,6 +40,12 @@ def forget_gone(shown: list[set[str]]) -> None:
     """
     for paths in shown:
         paths.difference_update([path for path in paths.copy() if not os.path.exists(path)])
+
+
+def _take_upload(self: route_utils.GradioUploadFile, *given: Any, **named: Any) -> None:
+    """As Gradio does; in a folder with a name of its own."""
+    _take(self, *given, **named)
+    self.sha.update(secrets.token_bytes(32))
 
 
 async def _uploaded(url: str, cache_dir: str) -> str:

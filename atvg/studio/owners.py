@@ -25,14 +25,10 @@ _RUN, _UPLOAD = re.compile(r"atvg-[0-9a-f]{16}"), re.compile(r"[0-9a-f]{64}")
 
 
 class Owners:
-    """Of each upload and of each folder of results under `root` the browsers that may read it; None is any.
-
-    Equal uploads share a file. What a browser has just brought it is about to use, though somebody else who brought the
-    same may be leaving.
-    """
+    """Of each upload and of each folder of results under `root` the browser that may read it; None is any."""
 
     def __init__(self) -> None:
-        self._of: dict[Path, dict[str | None, bool]] = {}  # and whether it has been brought, and not used yet
+        self._of: dict[Path, str | None] = {}
         self._sessions: OrderedDict[str, str] = OrderedDict()  # of browsers with a name
         self._lock = threading.Lock()
         self._list: Path | None = None
@@ -68,8 +64,7 @@ class Owners:
         """Notes whose uploads or folders of results those under `root` are."""
         with self._lock:
             keys = [key for path in paths if (key := _key(root, path))]
-            for key in keys:
-                self._of.setdefault(key, {})[browser] = True
+            self._of |= dict.fromkeys(keys, browser)
             with suppress(OSError):  # a full disk: then what a kill leaves here stays until it is old
                 if self._list:
                     with self._list.open("a", encoding="utf-8") as file:
@@ -80,8 +75,8 @@ class Owners:
         path = path.resolve()
         if not path.is_relative_to(root):
             return True
-        owners = self._of.get(key, {}) if (key := _key(root, path)) else {}
-        return None in owners or browser in owners
+        key = _key(root, path)
+        return key in self._of and self._of[key] in (None, browser)
 
     def may_use(self, root: Path, path: Path, browser: str | None) -> bool:
         """Whether it may be worked with: not if it is another's; nor if it is gone, so that nobody learns which."""
@@ -98,38 +93,23 @@ class Owners:
                     self._sessions.popitem(last=False)
             return self._sessions.get(session, browser) == browser
 
-    def use(self, path: Path, browser: str | None) -> None:
-        """A session of a browser remembers an upload from now on, until it ends."""
-        with self._lock:
-            if browser in self._of.get(path, {}):
-                self._of[path][browser] = False
-
-    def let_go(self, path: Path, browser: str | None, unused: bool = False) -> bool:
-        """A browser needs an upload no more: unless it has just brought it anew, or that `unused` one is meant.
-
-        Returns:
-            Whether no browser needs it.
-        """
-        with self._lock:
-            owners = self._of.get(path, {})
-            if unused or not owners.get(browser):
-                owners.pop(browser, None)
-            return not owners
-
     def leave(self, session: str, browser: str | None) -> set[Path]:
-        """A session has ended. If its browser has no other: what that brought, and no browser needs any more."""
+        """A session has ended. If its browser has no other: what that brought, used or not."""
         with self._lock:
             self._sessions.pop(session, None)
             if browser is None or browser in self._sessions.values():
                 return set()
-            own = [key for key, owners in self._of.items() if browser in owners and _UPLOAD.fullmatch(key.parent.name)]
-        return {key for key in own if self.let_go(key, browser, unused=True)}
+            return {key for key, owner in self._of.items() if owner == browser and _UPLOAD.fullmatch(key.parent.name)}
+
+    def known(self) -> list[Path]:
+        """All uploads and runs that have an owner."""
+        return list(self._of)
 
     def prune(self, root: Path) -> None:
         """Forgets what is gone, in memory and on the list; and has Gradio forget it."""
         forget_gone(self._shown)
         with self._lock:
-            self._of = {key: owners for key, owners in self._of.items() if key.exists()}
+            self._of = {key: owner for key, owner in self._of.items() if key.exists()}
             with suppress(OSError):
                 if self._list:
                     fresh = self._list.with_suffix(".new")

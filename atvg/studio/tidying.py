@@ -12,7 +12,7 @@ from atvg.scratch import found, remove_abandoned
 from atvg.studio.owners import clear_away
 from atvg.studio.settings import MAX_AGE, STALLED
 
-_UPLOADS = "[0-9a-f]" * 64  # folders; equal uploads lie in one, each under its own name
+_UPLOADS = "[0-9a-f]" * 64  # folders
 
 
 def remove_old(root: Path, spared: Collection[Path]) -> None:
@@ -44,9 +44,10 @@ def renew(root: Path, upload: Path) -> None:
         used = [run, *found(run, "*")]
     else:
         used = [upload] if fnmatchcase("/".join(parts), f"{_UPLOADS}/*") else []  # an example stays as it is
+    now = time.time()  # by the same clock as `age`
     for path in used:
         with suppress(OSError):  # it is gone; whoever opens it will say so
-            os.utime(path)
+            os.utime(path, (now, now))
 
 
 def remove_run(folder: Path) -> None:

@@ -119,6 +119,8 @@ def _found(path: Any, look: Callable[[Path, Place], tuple[Any, str]]) -> tuple[P
 
 def refusal(path: Path) -> BadAudioError:
     """Why a file in which nothing can be heard is no voice."""
+    if not path.exists():  # any more: its visitor has left
+        return BadAudioError(f"{path.name} is gone; give it again")
     kind = kind_of(path)
     why = f": it is {kind}" if kind else " that can be decoded"
     return BadAudioError(f"{path.name} holds no audio{why}; give a WAV, MP3, M4A, OGG or video file with speech")

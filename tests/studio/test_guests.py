@@ -54,7 +54,7 @@ def test_nothing_of_theirs_outlives_the_session(cache):
     guests.new_run(other, {"path": str(upload[0])})
     guests.leave(one)
     assert not folder.exists() and not folder.parent.exists()
-    assert upload[0].exists() and not upload[1].exists(), "an equal upload of somebody else shares its file"
+    assert upload[0].exists() and not upload[1].exists(), "another session uses it too"
     with pytest.raises(RecordingError):
         guests.run(key)
     guests.leave(other)
@@ -141,6 +141,7 @@ def test_typed_speech_is_as_old_as_its_last_use(cache):
 def test_what_is_used_for_what_is_being_made_stays_though_the_clock_jumps(cache, monkeypatch):
     guests, visitor, now = Guests(), SimpleNamespace(session_hash="at work"), time.time()
     photo = _upload(cache, "2" * 64)
+    guests.bring([photo], None)
     _, said = guests.new_run(visitor)
     (speech := said / "speech.wav").write_text("hello")
     _, folder = guests.new_run(visitor, {"path": str(photo)}, {"path": str(speech)})
@@ -149,6 +150,10 @@ def test_what_is_used_for_what_is_being_made_stays_though_the_clock_jumps(cache,
         with guests.removed_on_error(folder):
             guests.tidy()
             assert photo.exists() and speech.exists()
+        guests.tidy()
+        assert photo.exists() and speech.exists(), "nobody has had them for an hour"
+        for path in (photo, said, speech):
+            _make_older(path, MAX_AGE + 1)
         guests.tidy()
         assert not photo.exists() and not speech.exists()
     guests.leave(visitor)
@@ -213,35 +218,6 @@ def _visit(guests: Guests, session: str, browser: str = "") -> SimpleNamespace:
     if browser:
         guests.may_follow(session, 32 * browser)
     return SimpleNamespace(session_hash=session, cookies={COOKIE: 32 * browser} if browser else {})
-
-
-@pytest.mark.parametrize("browsers", [("", ""), ("a", "b"), ("a", "a"), ("a", ""), ("", "a")])
-def test_what_somebody_else_has_just_brought_too_stays_when_one_leaves(cache, browsers):
-    """Equal uploads share a file."""
-    guests, path = Guests(), _upload(cache, "e" * 64)
-    first, second = (_visit(guests, name, browser) for name, browser in zip(("one", "two"), browsers, strict=True))
-    guests.bring([path], browser_of(first))
-    guests.remember(first, {"path": str(path)})
-    guests.bring([path], browser_of(second))
-    guests.leave(first)
-    assert path.exists() and guests.may_use(second, {"path": str(path)})
-    guests.remember(second, {"path": str(path)})
-    assert guests.may_read(path, browser_of(second))
-    guests.leave(second)
-    assert not path.exists()
-
-
-@pytest.mark.parametrize("browsers", [("", ""), ("a", "b"), ("a", "a")])
-def test_what_somebody_else_uses_too_stays_when_one_leaves(cache, browsers):
-    guests, path = Guests(), _upload(cache, "e" * 64)
-    both = [_visit(guests, name, browser) for name, browser in zip(("one", "two"), browsers, strict=True)]
-    for each in both:
-        guests.bring([path], browser_of(each))
-        guests.remember(each, {"path": str(path)})
-    guests.leave(both[1])
-    assert path.exists() and guests.may_read(path, browser_of(both[0]))
-    guests.leave(both[0])
-    assert not path.exists()
 
 
 def test_what_a_browser_brought_and_never_used_goes_with_its_last_page(cache):

@@ -227,10 +227,10 @@ def test_no_path_in_a_payload_reaches_it(victim, thief, monkeypatch):
 
 
 def test_equal_uploads_do_not_tell_of_each_other(victim, thief, brought):
-    """Who has the same photo learns the folder, but not that somebody else has brought it, nor under which name."""
+    """Who has the same photo does not learn that somebody else has brought it, nor where."""
     own = thief.http.post("/gradio_api/upload", files={"files": ("mine.png", brought.photo.read_bytes())}).json()[0]
     (theirs,) = (path for path in victim.uploads if path.suffix == ".png")
-    assert Path(own).parent == theirs.parent and thief.http.get(f"/gradio_api/file={quote(own)}").status_code == 200
+    assert Path(own).parent != theirs.parent and thief.http.get(f"/gradio_api/file={quote(own)}").status_code == 200
     assert ask(thief, f"/gradio_api/file={quote(str(theirs))}").status_code == 403
 
 
