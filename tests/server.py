@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 from gradio_client import Client
 
@@ -109,6 +110,12 @@ class Server(Traces):
 def visitor(address: str) -> Client:
     """Somebody who gets files as the server names them instead of downloading copies."""
     return Client(address, download_files=False, verbose=False)
+
+
+def at_the_page(address: str) -> Client:
+    """As `visitor`, but in a browser: known by the cookie that comes with the page."""
+    cookies = dict(httpx.get(address, timeout=60).raise_for_status().cookies)
+    return Client(address, download_files=False, verbose=False, httpx_kwargs={"cookies": cookies})
 
 
 @contextmanager

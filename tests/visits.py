@@ -14,7 +14,7 @@ from gradio_client.exceptions import AppError, ValidationError
 from atvg.studio.settings import PAGE
 from tests.diary import Diary, told_to
 from tests.people import bring_photo, bring_voice, is_dubbed, is_own, path_in
-from tests.server import Server, until, visitor
+from tests.server import Server, at_the_page, until
 
 KINDS = {"animate": 0.46, "abandon": 1 / 3, "rubbish": 0.1, "live": 0.06, "dub": 0.05}  # of the jobs
 PIECES, PIECE = 5, 3_200  # of a live voice, samples of each at 16 kHz
@@ -78,7 +78,7 @@ class Visit:
         for _ in range(TRIES):
             began = time.monotonic()
             try:
-                client = visitor(self._server.address)
+                client = at_the_page(self._server.address)
             except (httpx.HTTPError, ValueError) as error:
                 self._diary.add("page", began, f"{type(error).__name__}: {error}"[:300])
             else:
