@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,18 @@ def path_of(upload: Any) -> str | None:
     """The path of an upload, or of whatever a client sent in its place; nobody has looked at it yet."""
     path = upload.get("path") if isinstance(upload, dict) else None
     return path if isinstance(path, str) and path and "\0" not in path else None
+
+
+def uploads_in(inputs: Any) -> Iterator[Upload]:
+    """All that is named as an upload is in what a client sent, however deep."""
+    waiting = [inputs]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            yield value
+            waiting += value.values()
+        elif isinstance(value, list | tuple):
+            waiting += value
 
 
 def open_photo(photo: Upload) -> tuple[np.ndarray, float]:

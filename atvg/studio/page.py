@@ -21,6 +21,7 @@ from atvg.studio.broadcast import Broadcasts
 from atvg.studio.compare import Compare
 from atvg.studio.examples import FREE, PORTRAITS
 from atvg.studio.explaining import sorry
+from atvg.studio.files import uploads_in
 from atvg.studio.guests import Guests
 from atvg.studio.inside import Inside
 from atvg.studio.link import Link
@@ -44,6 +45,17 @@ class Page(gr.Blocks):
     undelivered: Undelivered
     leave: Callable[[gr.Request], None]
     warm_up: Callable[[], None]
+
+    async def process_api(self, block_fn: Any, inputs: list[Any], *given: Any, **named: Any) -> dict[str, Any]:
+        """Does what an endpoint does, whichever it is, unless a file of another visitor is named in its inputs.
+
+        Raises:
+            gr.Error: one is; also if there is none of that name.
+        """
+        # Of what only validates, Gradio tells clients no error; the endpoint itself will.
+        if block_fn in self.fns.values() and not self.guests.may_use(named.get("request"), *uploads_in(inputs)):
+            raise sorry(PAGE["not_yours"])
+        return await super().process_api(block_fn, inputs, *given, **named)
 
     def validate_inputs(self, block_fn: BlockFunction, inputs: list[Any]) -> None:
         """Refuses calls that lack some; Gradio would write all that came into the log.

@@ -226,6 +226,24 @@ def test_no_path_in_a_payload_reaches_it(victim, thief, monkeypatch):
         assert str(caught.value) == PAGE["no_run"]
 
 
+def test_no_endpoint_works_with_it(victim, thief):
+    """Also none of the page's own, which the API does not name."""
+    session, tried = f"{thief.client.session_hash}-page", 0
+    (photo,) = (str(path) for path in victim.uploads if path.suffix == ".png")
+    payload = {"path": photo, "url": None, "meta": {"_type": "gradio.FileData"}}
+    for number, endpoint in enumerate(thief.client.config["dependencies"]):
+        if not (endpoint["backend_fn"] and endpoint["inputs"]):
+            continue
+        data = [payload] * len(endpoint["inputs"])
+        asked = {"data": data, "fn_index": number, "session_hash": session, "event_data": {"index": [9, 9]}}
+        told = thief.http.post("/gradio_api/queue/join", json=asked).text
+        if "event_id" in told:
+            told = thief.http.get("/gradio_api/queue/data", params={"session_hash": session}).text
+        assert PAGE["not_yours"] in told, (endpoint["api_name"], told)
+        tried += 1
+    assert tried > 25
+
+
 def test_equal_uploads_do_not_tell_of_each_other(victim, thief, brought):
     """Who has the same photo does not learn that somebody else has brought it, nor where."""
     own = thief.http.post("/gradio_api/upload", files={"files": ("mine.png", brought.photo.read_bytes())}).json()[0]
