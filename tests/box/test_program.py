@@ -293,7 +293,7 @@ class TestWantOfDescriptors:
                 theirs.close()
                 mine.settimeout(10)
                 assert mine.recv(9) == b"", "it is let go"
-        assert len(os.listdir("/proc/self/fd")) == before
+        wait_until(lambda: len(os.listdir("/proc/self/fd")) == before)
         control.close()
         loop.join(10)
         assert not loop.is_alive()
