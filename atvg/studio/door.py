@@ -27,9 +27,9 @@ Send = Callable[[Message], Awaitable[None]]
 _BEAT = re.compile(r"(?:/gradio_api)?/heartbeat/([^/]+)/?")
 _FILE = re.compile(r"(?:/gradio_api)?/file[=/](.*)", re.DOTALL)
 # Gradio's, and of no use to this page. The first three fetch addresses, open films outside of the box and write what is
-# never deleted; the fourth reads any amount into the memory; the others are shut by Gradio's own settings too.
+# never deleted; the others are shut by Gradio's own settings too.
 _SHUT = re.compile(
-    r"(?:/gradio_api)?/(?:proxy=.*|process_recording|deep_link|component_server|stream/.*|monitoring.*|vibe-.*"
+    r"(?:/gradio_api)?/(?:proxy=.*|process_recording|deep_link|stream/.*|monitoring.*|vibe-.*"
     r"|undo-vibe-edit|runs|run-history/.*|dev/.*)/?",
     re.DOTALL,
 )
