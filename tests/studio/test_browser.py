@@ -547,8 +547,9 @@ def test_a_photo_may_have_any_name(visitor, astronaut_path, tmp_path, name):
 
 @pytest.mark.long
 def test_what_is_no_photo_is_named_and_nothing_looks_broken(visitor, tmp_path):
-    (tmp_path / "clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(500))
-    visitor.bring(tmp_path / "clip.mp4")
+    """A video that browsers do not take for one; those that they do go where films go."""
+    (tmp_path / "clip").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(500))
+    visitor.bring(tmp_path / "clip")
     visitor.hears("is a video; take a still picture", "#said")
     visitor.until("document.querySelector('#photo img').style.visibility == 'hidden'")
 
