@@ -81,11 +81,7 @@ class Doorkeeper:
         finally:
             if page.guests.go(visitor):
                 asyncio.get_running_loop().run_in_executor(None, page.leave, visitor)
-                kept = scope["app"].state_holder  # 0.3 MB, which Gradio would keep for an hour
-                with kept.lock:
-                    kept.session_data.pop(session, None)
-                    kept.time_last_used.pop(session, None)
-                page.undelivered.forget(session)
+                page.undelivered.forget(session, scope["app"].state_holder)
 
 
 def _guests(scope: dict[str, Any]) -> Guests:

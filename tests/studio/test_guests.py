@@ -27,6 +27,7 @@ from atvg.studio.owners import browser_of
 from atvg.studio.presence import stamp
 from atvg.studio.settings import COOKIE, MAX_AGE, PAGE, RECORDING, STALLED
 from atvg.studio.studio import Studio
+from atvg.studio.undelivered import drop_state
 from tests.server import leave, until, visitor, write_wav
 from tests.studio.files import bring, path_of, size_of
 
@@ -312,7 +313,12 @@ def test_a_visitor_has_not_left_while_another_connection_is_open(cache):
 
 
 def _undelivered(sessions: list[str]) -> SimpleNamespace:
-    return SimpleNamespace(forget=lambda session: session in sessions and sessions.remove(session))
+    def forget(session: str, states: StateHolder) -> None:
+        drop_state(states, session)
+        if session in sessions:
+            sessions.remove(session)
+
+    return SimpleNamespace(forget=forget)
 
 
 def _beat(session: str, page: Any, kept: StateHolder, *headers: tuple[bytes, bytes]) -> dict[str, Any]:
