@@ -4,7 +4,6 @@ A modern re-implementation of *Hierarchical Cross-Modal Talking Face Generation 
 (Chen, Maddox, Duan, Xu; CVPR 2019).
 """
 
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +16,6 @@ if TYPE_CHECKING:
     from atvg.motion.pose import Pose
 
 __all__ = ["Animator", "Dub", "Live", "Pose", "Result", "__version__"]
-
-# imageio-ffmpeg would run Python between fork and exec, to keep Ctrl-C from ffmpeg. In a process of many threads that
-# has waited for ever, for a lock that another thread held.
-os.environ.setdefault("IMAGEIO_FFMPEG_NO_PREVENT_SIGINT", "1")
 
 # Lazily: inference needs torch and audio libraries that, say, `atvg --help` or a decoder in a box can do without.
 _LAZY = {

@@ -1,6 +1,7 @@
 """People who come to the app with photos and voices of which no two are alike, and how to tell whose a video is."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from PIL import Image
 
 from tests.server import write_wav
 
+os.environ.setdefault("IMAGEIO_FFMPEG_NO_PREVENT_SIGINT", "1")  # a hundred threads look at videos, see `encode_video`
 SIDE, BAND = 256, 40  # pixels of a photo, and of the stripe of its own colour at its lower edge
 LEVELS = (40, 100, 160, 220)  # of red, green and blue of a stripe: 64 colours
 

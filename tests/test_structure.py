@@ -152,6 +152,12 @@ class TestForbidden:
         for path in [*FILES, APP]:
             assert "allow_pickle=True" not in path.read_text(encoding="utf-8"), path
 
+    def test_no_python_runs_between_fork_and_exec(self):
+        """In a process of many threads it may wait for ever; the one user of what does so turns that off."""
+        wanted = re.compile(r"preexec_fn|imageio_ffmpeg\.(?:read|write)_frames")
+        users = {path.name for path in [*FILES, APP] if wanted.search(path.read_text(encoding="utf-8"))}
+        assert users == {"pack.py"}
+
     def test_no_text_is_ever_run(self):
         for path in [*FILES, APP]:
             assert_no_text_is_run(path)

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -77,6 +78,9 @@ def encode_video(frames: np.ndarray) -> bytes:
     """uint8 RGB (T, H, W, 3) → H.264 in MP4."""
     import imageio_ffmpeg
 
+    # It would run Python between fork and exec, to keep Ctrl-C from ffmpeg. In a process of many threads that has
+    # waited for ever, for a lock that another thread held.
+    os.environ.setdefault("IMAGEIO_FFMPEG_NO_PREVENT_SIGINT", "1")
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "clip.mp4")
         writer = imageio_ffmpeg.write_frames(

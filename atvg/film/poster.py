@@ -1,5 +1,6 @@
 """The still that stands for a video until it is played: the face as it speaks, not as it rests."""
 
+import io
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -8,6 +9,7 @@ import imageio_ffmpeg
 import numpy as np
 from PIL import Image
 
+from atvg.box import program
 from atvg.config import FPS
 from atvg.errors import OutputError
 from atvg.face.landmarks import mouth_opening
@@ -36,16 +38,15 @@ def save_poster(
     """
     path = check_output(path, ".jpg")
     # A quarter of a frame early, for times are rounded.
-    reader = imageio_ffmpeg.read_frames(str(video), input_params=["-ss", f"{float(max(0, frame - 0.25) / fps):.4f}"])
+    seek = ["-ss", f"{float(max(0, frame - 0.25) / fps):.4f}", "-i", str(video)]
+    as_png = ["-frames:v", "1", "-f", "image2pipe", "-c:v", "png", "-"]
     try:
-        width, height = next(reader)["size"]
-        picture = np.frombuffer(next(reader), np.uint8).reshape(height, width, 3)
-    except (StopIteration, RuntimeError, OSError):
+        out, _ = program.run([imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *seek, *as_png], [video])
+        picture = Image.open(io.BytesIO(out)).convert("RGB")
+    except (OSError, program.Killed):
         raise OutputError(f"{Path(video).name} has no frame {frame}; make it again") from None
-    finally:
-        reader.close()
     try:
-        Image.fromarray(picture).save(path, quality=88, comment=COMMENT)
+        picture.save(path, quality=88, comment=COMMENT)
     except OSError as error:
         raise unwritable(path, error) from None
     return path

@@ -157,12 +157,7 @@ class TestWhatItLeaves:
         monkeypatch.setenv("SECRET", "of the server")
         monkeypatch.setattr(decoders, "READY", ready.Ready())
         environment, descriptors = decoders.run(deeds.look_around, brought, 0)[0]
-        assert set(environment) <= {
-            "OPENBLAS_NUM_THREADS",
-            "LD_LIBRARY_PATH",
-            "LC_CTYPE",
-            "IMAGEIO_FFMPEG_NO_PREVENT_SIGINT",  # ATVG's own
-        }
+        assert set(environment) <= {"OPENBLAS_NUM_THREADS", "LD_LIBRARY_PATH", "LC_CTYPE"}
         assert len(descriptors) == 4  # its file, where its line and its bytes go, and what ends with it
 
     def test_a_crash_is_one_line_and_the_next_is_served(self, brought):

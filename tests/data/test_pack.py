@@ -5,6 +5,7 @@ import json
 import shutil
 import tarfile
 
+import imageio_ffmpeg
 import numpy as np
 import pytest
 
@@ -304,3 +305,9 @@ class TestChecksums:
     def test_an_undamaged_pack_without_any_is_read_as_ever(self, pack, tiny_pack):
         for old, new in zip(read_all(pack), read_all(tiny_pack), strict=True):
             np.testing.assert_array_equal(old.frames, new.frames)
+
+
+def test_no_python_runs_between_fork_and_exec():
+    """A child of a process with many threads has waited there for ever, and whoever wanted the video with it."""
+    encode_video(np.zeros((1, 128, 128, 3), np.uint8))
+    assert imageio_ffmpeg._utils._popen_kwargs(prevent_sigint=True)["preexec_fn"] is None

@@ -359,8 +359,3 @@ class TestRateAndColour:
         found = open_footage(tmp_path / "out.mp4")
         assert found.fps == 25
         assert found.colour == Colour("smpte170m", "bt709", "bt709", "tv")
-
-
-def test_no_python_runs_between_fork_and_exec():
-    """A child of a process with many threads has waited there for ever, and whoever wanted a video's poster with it."""
-    assert imageio_ffmpeg._utils._popen_kwargs(prevent_sigint=True)["preexec_fn"] is None
