@@ -107,15 +107,14 @@ class Server(Traces):
         return time.monotonic() - began
 
 
-def visitor(address: str) -> Client:
+def visitor(address: str, cookies: dict[str, str] | None = None) -> Client:
     """Somebody who gets files as the server names them instead of downloading copies."""
-    return Client(address, download_files=False, verbose=False)
+    return Client(address, download_files=False, verbose=False, httpx_kwargs={"cookies": cookies})
 
 
 def at_the_page(address: str) -> Client:
     """As `visitor`, but in a browser: known by the cookie that comes with the page."""
-    cookies = dict(httpx.get(address, timeout=60).raise_for_status().cookies)
-    return Client(address, download_files=False, verbose=False, httpx_kwargs={"cookies": cookies})
+    return visitor(address, dict(httpx.get(address, timeout=60).raise_for_status().cookies))
 
 
 @contextmanager

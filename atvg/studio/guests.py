@@ -17,7 +17,7 @@ from atvg.scratch import found, is_full
 from atvg.studio.explaining import sorry
 from atvg.studio.files import Upload, path_of
 from atvg.studio.memory import give_back
-from atvg.studio.owners import Owners, browser_of
+from atvg.studio.owners import Owners, browser_of, remove
 from atvg.studio.presence import asked_at
 from atvg.studio.runs import Runs
 from atvg.studio.settings import PAGE, TIDY_EVERY
@@ -167,9 +167,7 @@ class Guests(Runs):
             needed = set().union(*self._uploads.values())
         for upload in orphans - needed:
             if upload.is_relative_to(self.root()) and upload.is_file():
-                upload.unlink(missing_ok=True)
-                with suppress(OSError):
-                    upload.parent.rmdir()
+                remove(upload)
         session = self.root() / f"atvg-{name}"
         for folder in found(session, "*"):
             # The others go when their jobs see that nobody is there, or are of somebody who has just come back.

@@ -57,7 +57,7 @@ class Owners:
         with self._lock:
             left, self._of, self._list = self._of, {}, None
         for key in left:
-            _remove(key)
+            remove(key)
         self._alive.close()
 
     def add(self, root: Path, paths: Iterable[Path], browser: str | None) -> None:
@@ -133,12 +133,13 @@ def clear_away(root: Path) -> None:
         with suppress(OSError, UnicodeDecodeError):
             for line in (house / _LIST).read_text(encoding="utf-8").splitlines():
                 if key := _key(root, root / line):
-                    _remove(key)
+                    remove(key)
         shutil.rmtree(house, ignore_errors=True)
 
 
-def _remove(key: Path) -> None:
-    with suppress(OSError):  # others have something in its folder
+def remove(key: Path) -> None:
+    """An upload or a run, and the folder that it lies in unless there are others; what cannot be deleted stays."""
+    with suppress(OSError):
         shutil.rmtree(key, ignore_errors=True) if key.is_dir() else key.unlink(missing_ok=True)
         key.parent.rmdir()
 

@@ -15,9 +15,10 @@ from gradio.utils import get_upload_folder
 from atvg.scratch import found, has_room, is_full, under_way
 from atvg.studio.explaining import sorry
 from atvg.studio.memory import give_back
+from atvg.studio.owners import remove
 from atvg.studio.presence import Presence
 from atvg.studio.settings import KEPT_RECORDINGS, PAGE, RECORDING
-from atvg.studio.tidying import age, remove_run
+from atvg.studio.tidying import age
 
 
 class Runs:
@@ -76,7 +77,7 @@ class Runs:
             left = not folder.is_dir() or self._has_left(folder)
             full = is_full(error) or not has_room(folder)
             if new:
-                remove_run(folder)
+                remove(folder)
             if left and isinstance(error, OSError):
                 raise sorry(PAGE["no_run"]) from None
             if full and isinstance(error, Exception):  # which shows itself in many ways, also as ffmpeg's errors
@@ -89,7 +90,7 @@ class Runs:
                     del self.unfinished[folder]
             left = self._has_left(folder)
             if left and last:
-                remove_run(folder)
+                remove(folder)
             if new:
                 give_back()
         if left:  # nobody waits for it, and Gradio would write the path of what is gone to the log

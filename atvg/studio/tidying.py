@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from atvg.scratch import found, remove_abandoned
-from atvg.studio.owners import clear_away
+from atvg.studio.owners import clear_away, remove
 from atvg.studio.settings import MAX_AGE, STALLED
 
 _UPLOADS = "[0-9a-f]" * 64  # folders
@@ -28,9 +28,7 @@ def remove_old(root: Path, spared: Collection[Path]) -> None:
                 shutil.rmtree(folder)
     for upload in set(found(root, f"{_UPLOADS}/*")).difference(spared):
         if age(upload) > MAX_AGE:
-            with suppress(OSError):
-                upload.unlink()
-                upload.parent.rmdir()
+            remove(upload)
     for folder in (*found(root, "atvg-*"), *(empty for empty in found(root, _UPLOADS) if age(empty) > MAX_AGE)):
         with suppress(OSError):  # there is something in it
             folder.rmdir()
@@ -48,13 +46,6 @@ def renew(root: Path, upload: Path) -> None:
     for path in used:
         with suppress(OSError):  # it is gone; whoever opens it will say so
             os.utime(path, (now, now))
-
-
-def remove_run(folder: Path) -> None:
-    """A folder of results, and that of its session unless there are others in it."""
-    shutil.rmtree(folder, ignore_errors=True)
-    with suppress(OSError):
-        folder.parent.rmdir()
 
 
 def age(path: Path) -> float:

@@ -186,6 +186,7 @@ class TestTypedText:
         job = json.dumps([speak._BOX if boxed else "", *speak._installed(), "en", 160, ["one"], 60])
         done = subprocess.run([*PYTHON, deed], input=job.encode(), capture_output=True, timeout=60)
         assert (done.returncode, b"PermissionError" in done.stdout) == ((1, True) if boxed else (0, False))
+        assert done.stdout
 
 
 class TestLayers:

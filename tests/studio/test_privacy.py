@@ -25,7 +25,7 @@ from PIL import Image
 
 from atvg.studio.settings import COOKIE, PAGE
 from tests.marks import quick
-from tests.server import Server, until, write_wav
+from tests.server import Server, until, visitor, write_wav
 
 SECRET = "geheime-oma-7531"  # in the names of what the victim brings, and in what she types
 WORDS = (
@@ -43,9 +43,7 @@ class Browser:
         self.http.get("/").raise_for_status()
         if cookies is not None:
             self.http.cookies = httpx.Cookies(cookies)
-        self.client = Client(
-            server.address, download_files=False, verbose=False, httpx_kwargs={"cookies": dict(self.http.cookies)}
-        )
+        self.client = visitor(server.address, dict(self.http.cookies))
 
     def close(self) -> None:
         self.client.close()
@@ -300,7 +298,7 @@ def test_nothing_is_sent_while_it_is_deleted(server, brought):
 
 def test_what_a_program_makes_is_open_to_whoever_knows_the_name(server, brought, tmp_path):
     """It has no cookie to be known by: what SECURITY.md says remains."""
-    program, other = Client(server.address, download_files=False, verbose=False), Browser(server)
+    program, other = visitor(server.address), Browser(server)
     made = make(program, write_own(tmp_path, brought))
     assert other.http.get(f"/gradio_api/file={quote(str(made.video))}").status_code == 200
     other.close()
