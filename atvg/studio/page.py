@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
@@ -32,7 +31,7 @@ from atvg.studio.studio import Studio
 from atvg.studio.talk import Talk
 from atvg.studio.trouble import Trouble
 from atvg.studio.undelivered import Undelivered
-from atvg.studio.waiting import Recent
+from atvg.studio.waiting import Turns
 
 OF_PHOTOS = ("live", "ablations", "compare", "trouble")  # tabs that take a film's first picture as a photo
 
@@ -90,9 +89,9 @@ def build(animator: Animator | None = None) -> Page:
         page.load(js=asset("bring.js"), api_visibility="private")
         page.load(js=asset("names.js").replace("$NAMES", json.dumps(names)), api_visibility="private")
         page.load(js=asset("access.js"), api_visibility="private")
-    page.queue(max_size=2 * MAX_WAITING, api_open=False)  # closed: nobody gets past the queue
-    page._queue.process_time_per_fn = defaultdict(Recent)
-    studio.jobs, page.undelivered = page._queue, Undelivered(page._queue)
+    page.queue(api_open=False)  # closed: nobody gets past the queue
+    page._queue = studio.jobs = Turns(page, 2 * MAX_WAITING)
+    page.undelivered = Undelivered(page._queue)
     page.guests, page.broadcasts, page.leave = studio.guests, studio.broadcasts, studio.leave
     page.warm_up = partial(_warm_up, studio.animator)
     studio.guests.keep_tidy(page.temp_file_sets, page.undelivered.tidy)

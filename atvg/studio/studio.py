@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from atvg.animator import Animator
+from atvg.config import SAMPLE_RATE
 from atvg.errors import ATVGError, TooLongError
 from atvg.face.face import Face
 from atvg.studio.broadcast import Broadcasts
@@ -15,6 +16,7 @@ from atvg.studio.explaining import sorry
 from atvg.studio.files import Upload, open_photo, open_voice, path_of, typed_place
 from atvg.studio.guests import Guests
 from atvg.studio.settings import LIVE_AT_ONCE, LIVE_PATIENCE, LIVE_SECONDS, MAX_WAITING, PAGE, PREVIEW_SIDE
+from atvg.studio.waiting import remember_voice
 
 
 class Studio:
@@ -61,7 +63,8 @@ class Studio:
             return verdicts
         self._entering += 1
         try:
-            await asyncio.to_thread(open_voice, inputs[1], *part)
+            _, wave = await asyncio.to_thread(open_voice, inputs[1], *part)
+            remember_voice(request, len(wave) / SAMPLE_RATE)
         except TooLongError as error:
             verdicts[1] = gr.validate(False, str(error))
         except (ATVGError, gr.Error, OSError):
