@@ -25,6 +25,7 @@ from atvg.box.serve import LONGEST
 SECONDS = 30.0  # for one file; a photo as large as may be takes three
 LIMITS = Limits(cpu=60, files=32)
 AT_ONCE = 4  # files; more of them wait
+_MOMENT = 0.2  # seconds in which a process is seen to have ended, whose children end a little before
 _GRACE = 5.0  # seconds in which the process that stands ready should have ended another
 
 Bytes = bytes | bytearray | mmap.mmap  # to be written into, unless there are none
@@ -36,6 +37,10 @@ class Refused(Exception):
 
 class Broken(Exception):
     """The file broke its decoder, or took too long; the message says how."""
+
+
+class _Lost(Broken):
+    """The process that stands ready ended, and with it all that it had begun: that tells nothing of the file."""
 
 
 def run(
@@ -75,7 +80,14 @@ def run(
         "limits": replace(limits, written=most).arguments(), "names": names,
     }  # fmt: skip
     with _open_regular(path) as file, _room:
-        first, data = _ask(request, file.fileno(), most) if command.HERE else _once(request, file, most)
+        if not command.HERE:
+            first, data = _once(request, file, most)
+        else:
+            try:
+                first, data = _ask(request, file.fileno(), most)
+            except _Lost:
+                file.seek(0)
+                first, data = _ask(request, file.fileno(), most)
     if "refused" in first:
         raise Refused(str(first["refused"]))
     if "said" not in first:
@@ -137,15 +149,26 @@ def _ask(request: dict[str, Any], file: int, most: int) -> tuple[dict[str, Any],
         try:
             # Whoever still held it could make it shorter, and whoever reads it would die of that.
             fcntl.fcntl(sheet, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
-            READY.send(request, [file, sink, sheet])
+            standing = READY.send(request, [file, sink, sheet])
         finally:
             os.close(sink)  # or the end of the process would not be the end of the pipe
-        first = _parsed(_read(answer, deadline), most)
+        line = _read(answer, deadline)
+        if not line and _is_gone(standing):
+            raise _Lost("it died")
+        first = _parsed(line, most)
         if "said" not in first:
             return first, b""
         if os.fstat(sheet).st_size != first["bytes"]:
             raise Broken("it died")
         return first, mmap.mmap(sheet, first["bytes"], mmap.MAP_PRIVATE) if first["bytes"] else b""
+
+
+def _is_gone(process: subprocess.Popen) -> bool:
+    try:
+        process.wait(_MOMENT)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _read(answer: int, deadline: float) -> bytes:

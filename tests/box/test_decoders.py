@@ -189,6 +189,21 @@ class TestTheOneThatStandsReady:
         assert decoders.run(deeds.tell, brought, 100)[1][:] == b"brought"
         assert ready.READY.process is not old
 
+    def test_what_it_had_begun_when_it_was_killed_is_begun_again(self, brought):
+        """Else a photo would be called damaged because the system had too little memory."""
+        decoders.stand_ready(deeds.tell_late)
+        done: list[decoders.Bytes] = []
+        asking = threading.Thread(target=lambda: done.append(decoders.run(deeds.tell_late, brought, 100)[1]))
+        asking.start()
+        began, old = time.monotonic(), ready.READY.process
+        while not children_of_the_server():
+            assert time.monotonic() - began < 20, "nothing is begun"
+            time.sleep(0.02)
+        old.kill()
+        asking.join()
+        assert list(map(bytes, done)) == [b"brought"]
+        assert ready.READY.process is not old
+
     def test_it_ends_with_whoever_started_it(self, brought):
         """However that ends, and with all that it has under way."""
         code = f"""
