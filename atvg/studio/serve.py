@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 
 from atvg.errors import ATVGError
 from atvg.studio.door import Doorkeeper
+from atvg.studio.failing import Failing
 from atvg.studio.limit import Limit
 from atvg.studio.page import Page, build
 from atvg.studio.settings import ASSETS, MAX_SESSIONS, MAX_UPLOAD, PATIENCE
@@ -21,7 +22,7 @@ LAUNCH: dict[str, Any] = {
     "max_file_size": MAX_UPLOAD, "footer_links": ["api", "settings"], "enable_monitoring": False, "run_history": False,
     "num_workers": 0,  # they would serve files past the doorkeeper
     "mcp_server": True, "state_session_capacity": MAX_SESSIONS,
-    "app_kwargs": {"middleware": [Middleware(Limit), Middleware(Doorkeeper)]},
+    "app_kwargs": {"middleware": [Middleware(Failing), Middleware(Limit), Middleware(Doorkeeper)]},
 }  # fmt: skip
 
 

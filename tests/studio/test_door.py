@@ -20,6 +20,7 @@ from gradio_client.exceptions import AppError
 from starlette.responses import PlainTextResponse, Response
 
 from atvg.studio.door import Doorkeeper
+from atvg.studio.failing import Failing
 from atvg.studio.limit import Limit
 from atvg.studio.mending import mend
 from atvg.studio.settings import MAX_REQUEST, MAX_TOOL_REQUEST, PAGE
@@ -212,6 +213,54 @@ def _send(path: str, sizes: list[int | None], says: str, chunked: bool = True) -
     asyncio.run(Limit(read)({"type": "http", "method": "POST", "path": path, "headers": headers}, receive, send))
     status, text = (answer[0]["status"], answer[1]["body"].decode()) if answer else (0, "")
     return status, text, heard[0] if heard else None, number - len(pieces)
+
+
+class TestWhatGradioFailsAt:
+    @pytest.mark.parametrize(
+        ("route", "asked"),
+        [
+            ("call/secret", {"data": []}),
+            ("call/v2/secret", {}),
+            ("call/v2/animate", {"secret": 1}),
+            ("run/secret", {"data": []}),
+            ("queue/join", {"data": [], "fn_index": 999, "session_hash": "secret"}),
+            ("component_server", {"data": [], "session_hash": "secret", "component_id": 10**6, "fn_name": "secret"}),
+        ],
+        ids=lambda value: value if isinstance(value, str) else "",
+    )
+    def test_what_there_is_none_of_is_said(self, page, route, asked, capfd):
+        answer = httpx.post(f"{page.local_url}gradio_api/{route}", json=asked)
+        assert (answer.status_code, answer.json()["detail"]) == (404, PAGE["unknown"])
+        assert not "".join(capfd.readouterr())
+
+    def test_what_is_no_text_is_said(self, page, capfd):
+        answer = httpx.post(
+            f"{page.local_url}gradio_api/call/animate", content=b"\xff", headers={"content-type": "text/plain"}
+        )
+        assert (answer.status_code, answer.json()["detail"]) == (400, PAGE["unreadable"])
+        assert not "".join(capfd.readouterr())
+
+    def test_messages_of_a_session_that_has_gone_end(self, page, capfd):
+        answer = httpx.get(f"{page.local_url}gradio_api/queue/data", params={"session_hash": "secret"})
+        assert '"session_not_found":true' in answer.text
+        assert not "".join(capfd.readouterr())
+
+    def test_anything_else_is_told_by_its_places(self, capfd):
+        def lost(name: str) -> None:
+            raise ZeroDivisionError(name)
+
+        async def app(scope: dict[str, Any], *_: Any) -> None:
+            lost(scope["path"])
+
+        async def send(message: dict[str, Any]) -> None:
+            said.append(message)
+
+        said: list[dict[str, Any]] = []
+        asyncio.run(Failing(app)({"type": "http", "path": "/secret"}, None, send))
+        assert said[0]["status"] == 500 and json.loads(said[1]["body"]) == {"detail": PAGE["failed"]}
+        log = capfd.readouterr().err
+        assert log.startswith("Traceback") and "in lost" in log and log.endswith("\nZeroDivisionError\n")
+        assert "secret" not in log
 
 
 @pytest.mark.parametrize("path", ["/gradio_api/call/animate/upload", "/gradio_api/upload"])

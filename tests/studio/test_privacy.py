@@ -319,6 +319,9 @@ def test_the_log_tells_of_nobody(server, victim, brought):
     victim.browser.http.post(
         "/gradio_api/queue/join", json={"data": [SECRET], "fn_index": 10**6, "session_hash": SECRET}
     )
+    victim.browser.http.post(f"/gradio_api/call/{SECRET}", json={"data": [SECRET]})
+    victim.browser.http.post(f"/gradio_api/call/v2/{SECRET}", json={SECRET: SECRET})
+    victim.browser.http.post("/gradio_api/call/v2/animate", json={SECRET: SECRET})
     log = server.log()
     told = [
         SECRET,
