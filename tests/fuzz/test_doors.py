@@ -20,7 +20,7 @@ from tests.fuzz import __main__ as fuzzing
 from tests.fuzz import harness
 from tests.fuzz.mutation import bounded, mutated
 
-WITH_GRADIO = {"api", "link"}  # the networks and the page take seconds to load
+WITH_GRADIO = {"api", "link", "request"}  # the networks and the page take seconds to load
 ROOT = Path(__file__).parents[2]
 
 
