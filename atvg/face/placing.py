@@ -183,8 +183,8 @@ def _finite(values: Numbers, count: int, name: str, advice: str) -> np.ndarray:
 def _checked_box(box: Numbers, image: np.ndarray) -> Box:
     x, y, width, height = map(float, _finite(box, 4, "box", BOX))
     said = f"the box {x:g},{y:g},{width:g},{height:g}"
-    if width <= 0 or height <= 0:
-        raise BadSettingError(f"{said} has no area; {BOX}")
+    if width < 1 or height < 1:
+        raise BadSettingError(f"{said} is smaller than a pixel; {BOX}")
     if max(width / height, height / width) > _NARROW:
         raise BadSettingError(f"{said} is too narrow for a face; {BOX}")
     whole = (0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
