@@ -32,7 +32,7 @@
   let since = 0, last = 0; // when the work began, and when it was last told of
   setInterval(() => {
     const now = performance.now() / 1000;
-    const shown = all(".working, [data-testid=status-tracker]:not(.hide)").find((work) => work.checkVisibility());
+    const shown = all(".waiting, .working, [data-testid=status-tracker]:not(.hide)").find((work) => work.checkVisibility());
     if (!shown) {
       if (last) spoken.innerText = "Done.";
       since = last = 0;

@@ -88,6 +88,7 @@ def build(animator: Animator | None = None) -> Page:
         names = [portrait["name"] for portrait in PAGE["portraits"].values()]
         page.load(js=asset("bring.js"), api_visibility="private")
         page.load(js=asset("names.js").replace("$NAMES", json.dumps(names)), api_visibility="private")
+        page.load(js=asset("wait.js").replace("$TEXTS", json.dumps(PAGE["wait"])), api_visibility="private")
         page.load(js=asset("access.js"), api_visibility="private")
     page.queue(api_open=False)  # closed: nobody gets past the queue
     page._queue = studio.jobs = Turns(page, 2 * MAX_WAITING)

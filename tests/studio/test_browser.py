@@ -1,5 +1,6 @@
 """The app as visitors use it: ``python app.py`` in a real browser, and nothing leaves this machine."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,12 +9,13 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from gradio_client import handle_file
 from PIL import Image
 
 from atvg.voice.audio import load_audio
 from tests import heic
 from tests.marks import quick
-from tests.server import write_wav
+from tests.server import until, visitors, write_wav
 from tests.studio.films import film, pictures
 from tests.synthetic import Robot
 
@@ -314,6 +316,25 @@ def test_one_of_several_faces_is_chosen(visitor, astronaut, tmp_path):
     visitor.press("#which label:last-of-type input")
     visitor.hears("Face found", "#said")
     visitor.until("!document.querySelector('#which')?.checkVisibility()")
+
+
+@pytest.mark.long
+def test_who_waits_is_told_for_whom_and_how_long(visitor, address, astronaut_path, voice, tmp_path):
+    long = write_wav(tmp_path / "long.wav", np.random.default_rng(0).uniform(-0.3, 0.3, 60 * 16_000))
+    with visitors(address) as come:
+        other, photo = come(), handle_file(astronaut_path)
+        other.predict(photo, handle_file(voice), api_name="/animate")
+        before = other.submit(photo, handle_file(long), api_name="/animate")
+        until(before.outputs, "for it to begin")
+        visitor.press("#portraits button")
+        visitor.hears("4.0 s", "#heard")
+        visitor.press("#generate")
+        told = visitor.hears("should be done in", ".waiting")
+        assert re.fullmatch(r"Another video is made before yours\. Yours should be done in \d+ (s|minutes)\.", told)
+        assert visitor.ask("document.querySelector('.waiting').checkVisibility()")
+        before.cancel()
+    visitor.film()
+    assert not visitor.ask("document.querySelector('.waiting').checkVisibility()")
 
 
 @pytest.mark.long
