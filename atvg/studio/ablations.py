@@ -42,7 +42,8 @@ class Ablations:
     def wire(self, talk: Talk) -> None:
         """The button."""
         outputs = [self.strip, self.curves, self.video]
-        talk.on_press(self.button, self.ablate, [self.sweep, *talk.photo.place, *talk.voice.part], outputs)
+        inputs = [self.sweep, *talk.photo.place, *talk.voice.part]
+        talk.on_press(self.button, self.ablate, inputs, outputs, most=BETA_SECONDS)
 
     def wire_choice(self) -> None:
         """Only β is also a video."""

@@ -44,7 +44,7 @@ class Compare:
             self.button, self.compare,
             [controls.beta, *controls.head, controls.smoothing, *talk.photo.place, controls.teeth, controls.ear,
              *talk.voice.part],
-            [self.video, self.figures, self.lips],
+            [self.video, self.figures, self.lips], most=compare.SECONDS,
         )  # fmt: skip
 
     def compare(

@@ -15,7 +15,15 @@ from atvg.studio.examples import FREE
 from atvg.studio.explaining import sorry
 from atvg.studio.files import Upload, open_photo, open_voice, path_of, typed_place
 from atvg.studio.guests import Guests
-from atvg.studio.settings import LIVE_AT_ONCE, LIVE_PATIENCE, LIVE_SECONDS, MAX_WAITING, PAGE, PREVIEW_SIDE
+from atvg.studio.settings import (
+    LIVE_AT_ONCE,
+    LIVE_PATIENCE,
+    LIVE_SECONDS,
+    MAX_SECONDS,
+    MAX_WAITING,
+    PAGE,
+    PREVIEW_SIDE,
+)
 from atvg.studio.waiting import remember_voice
 
 
@@ -41,16 +49,20 @@ class Studio:
         if own and not consent:
             raise sorry(PAGE["no_consent"])
 
-    def validator(self, at: int) -> Callable:
+    def validator(self, at: int, most: float) -> Callable:
         """`validate` for inputs of which those at `at` and after it are start and end of what is used of the voice."""
 
         async def validate(request: gr.Request, *inputs: Any) -> list[dict[str, Any]]:
-            return await self.validate(request, *inputs, part=inputs[at : at + 2])
+            return await self.validate(request, *inputs, part=inputs[at : at + 2], most=most)
 
         return validate
 
-    async def validate(self, request: gr.Request, *inputs: Any, part: tuple = ()) -> list[dict[str, Any]]:
+    async def validate(
+        self, request: gr.Request, *inputs: Any, part: tuple = (), most: float = MAX_SECONDS
+    ) -> list[dict[str, Any]]:
         """Turns a job away before it waits for its turn: too many do, or the voice, the second input, is too long.
+
+        Of the voice `most` seconds at most are drawn, and so much is remembered.
 
         In the event loop, one job after the other: of many that come at once each must see those before it.
         """
@@ -64,7 +76,7 @@ class Studio:
         self._entering += 1
         try:
             _, wave = await asyncio.to_thread(open_voice, inputs[1], *part)
-            remember_voice(request, len(wave) / SAMPLE_RATE)
+            remember_voice(request, min(len(wave) / SAMPLE_RATE, most))
         except TooLongError as error:
             verdicts[1] = gr.validate(False, str(error))
         except (ATVGError, gr.Error, OSError):

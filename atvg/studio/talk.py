@@ -24,7 +24,7 @@ from atvg.studio.files import Upload, open_photo, open_voice, typed_place
 from atvg.studio.photo import Photo
 from atvg.studio.progress import Progress, preview
 from atvg.studio.result import Result, made_of, videos
-from atvg.studio.settings import DRAWING, PAGE, PRIVATE, QUICK, RECORDING
+from atvg.studio.settings import DRAWING, MAX_SECONDS, PAGE, PRIVATE, QUICK, RECORDING
 from atvg.studio.studio import Studio
 from atvg.studio.voice import Voice, cues_of
 from atvg.voice.audio import Cut, n_video_frames
@@ -97,7 +97,7 @@ class Talk:
 
     def on_press(
         self, button: gr.Button, action: Callable, more: list, outputs: Any, others: list | tuple = (),
-        face: gr.components.Component | None = None, **options: Any,
+        face: gr.components.Component | None = None, most: float = MAX_SECONDS, **options: Any,
     ) -> gr.events.Dependency:  # fmt: skip
         """Has a button do what is drawn of photo and voice, for those who may use them; also on other tabs.
 
@@ -105,13 +105,14 @@ class Talk:
             action: an endpoint of its own name, which gets photo, voice and then `more`, the voice's `part` among it.
             others: components with faces of still other people.
             face: whose face it is, if it is not the photo's.
+            most: seconds of the voice that are drawn, if not all are.
         """
         source = [face or self.photo.field, self.voice.field]
         inputs = [*source, *more]
         starts = next(at for at, field in enumerate(inputs) if field is self.voice.part[0])
         admitted = button.click(self._studio.admit, [self.consent, *source, *others], None, **QUICK)
         return admitted.success(
-            action, inputs, outputs, api_name=action.__name__, validator=self._studio.validator(starts),
+            action, inputs, outputs, api_name=action.__name__, validator=self._studio.validator(starts, most),
             **DRAWING, **options,
         )  # fmt: skip
 

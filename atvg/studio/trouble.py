@@ -47,9 +47,9 @@ class Trouble:
         place, part = talk.photo.place, talk.voice.part
         talk.on_press(
             self.break_button, self.break_it, [self.trouble, self.snr, self.size, self.other, *place, *part],
-            [self.compared, self.finding, self.measures], others=[self.other],
+            [self.compared, self.finding, self.measures], others=[self.other], most=troubles.SECONDS,
         )  # fmt: skip
-        talk.on_press(self.fail_button, self.show_failures, [*place, *part], self.gallery)
+        talk.on_press(self.fail_button, self.show_failures, [*place, *part], self.gallery, most=failures.SECONDS)
 
     def wire_choice(self) -> None:
         """Every trouble is explained, and asks for what it needs."""

@@ -19,8 +19,10 @@ from starlette.requests import Request
 from atvg.errors import BadSettingError
 from atvg.studio import waiting
 from atvg.studio.behind import BACK, behind, set_back
+from atvg.studio.examples import VOICES_AT_HAND
 from atvg.studio.memory import settle
 from atvg.studio.waiting import Pace, Turns, remember_voice
+from atvg.voice.audio import load_audio
 from tests.server import leave, until, visitor, write_wav
 
 
@@ -147,6 +149,19 @@ def test_the_queue_knows_how_long_each_voice_is(page, photo, syllable, tmp_path)
             job.cancel()
     finally:
         leave(*people)
+
+
+@pytest.mark.parametrize(
+    ("name", "drawn"), [("animate", 120), ("ablate", 6), ("compare", 6), ("break_it", 2.4), ("show_failures", 1)]
+)
+def test_of_a_voice_counts_what_may_be_drawn_of_it(page, name, drawn):
+    """Most of the lab draws an excerpt, and takes no longer for a long voice."""
+    seconds, voice = max((len(load_audio(voice)) / 16_000, str(voice)) for voice in VOICES_AT_HAND)
+    assert seconds > 6, "or nothing is proved"
+    fn = next(fn for fn in page.fns.values() if fn.api_name == name)
+    request = gr.Request(request=Request({"type": "http", "headers": []}))
+    asyncio.run(fn.validator(request, None, {"path": voice}, *[None] * (len(fn.inputs) - 2)))
+    assert request.request.state.voice == min(seconds, drawn)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have a priority of their own on Linux only")
