@@ -77,9 +77,9 @@ def _finish(turns: Turns, event: Event, success: bool = True) -> None:
 
 @pytest.fixture
 def clock(monkeypatch) -> SimpleNamespace:
-    """The steady one, which stands still until it is set."""
+    """The queue's steady one, which stands still until it is set; that of a page that is served meanwhile goes on."""
     clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(waiting.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=lambda: clock.now))
     return clock
 
 
