@@ -9,6 +9,7 @@ from typing import Any
 import gradio
 import httpx
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
 from atvg.studio.settings import PAGE
@@ -39,10 +40,12 @@ class Failing:
 
         try:
             await self._app(scope, receive, watched)
+        except ClientDisconnect:  # in the middle of an upload: that is no failure, and nobody is there to be told
+            return
         except Exception as error:
             status, text = _answer(error)
             told = begun and isinstance(error.__cause__, HTTPException)
-            if status == 500 and not told:
+            if (begun or status == 500) and not told:
                 print(_places(error), file=sys.stderr, flush=True)
             if not begun:
                 await JSONResponse({"detail": text}, status)(scope, receive, send)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -245,22 +246,47 @@ class TestWhatGradioFailsAt:
         assert '"session_not_found":true' in answer.text
         assert not "".join(capfd.readouterr())
 
-    def test_anything_else_is_told_by_its_places(self, capfd):
-        def lost(name: str) -> None:
-            raise ZeroDivisionError(name)
+    @staticmethod
+    def _fail(error: Exception, *first: dict[str, Any]) -> list[dict[str, Any]]:
+        """What is sent by an app that fails after these messages."""
 
-        async def app(scope: dict[str, Any], *_: Any) -> None:
-            lost(scope["path"])
+        def lost() -> None:
+            raise error
+
+        async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+            for message in first:
+                await send(message)
+            lost()
 
         async def send(message: dict[str, Any]) -> None:
             said.append(message)
 
         said: list[dict[str, Any]] = []
-        asyncio.run(Failing(app)({"type": "http", "path": "/secret"}, None, send))
+        asyncio.run(Failing(app)({"type": "http"}, None, send))
+        return said
+
+    def test_anything_else_is_told_by_its_places(self, capfd):
+        said = self._fail(ZeroDivisionError("secret"))
         assert said[0]["status"] == 500 and json.loads(said[1]["body"]) == {"detail": PAGE["failed"]}
         log = capfd.readouterr().err
         assert log.startswith("Traceback") and "in lost" in log and log.endswith("\nZeroDivisionError\n")
         assert "secret" not in log
+
+    @pytest.mark.parametrize("error", [ZeroDivisionError(), UnicodeError()], ids=repr)
+    def test_an_answer_that_breaks_off_is_told_whatever_it_was(self, error, capfd):
+        """Nobody else hears of it: the status has been sent."""
+        first = {"type": "http.response.start", "status": 200, "headers": []}
+        assert self._fail(error, first) == [first]
+        assert capfd.readouterr().err.endswith(f"\n{type(error).__name__}\n")
+
+    def test_of_whom_leaves_in_the_middle_of_an_upload_nothing_is_told(self, page, capfd):
+        head = "POST /gradio_api/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+        head += "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+        with socket.create_connection((page.server_name, page.server_port)) as leaving:
+            leaving.sendall(head.encode() + b"--x\r\n")
+            time.sleep(0.3)  # until it is being read
+        time.sleep(0.3)
+        assert not "".join(capfd.readouterr())
 
 
 @pytest.mark.parametrize("path", ["/gradio_api/call/animate/upload", "/gradio_api/upload"])
