@@ -1,4 +1,4 @@
-"""What people who wait are told: when their turn will come, by how much voice is before them."""
+"""What people who wait are told: when theirs should be done, by how much voice is before them."""
 
 import time
 from collections import defaultdict, deque
@@ -32,7 +32,7 @@ class Pace:
 
 
 class Turns(Queue):
-    """Gradio's queue, which reckons otherwise when the turn of each comes.
+    """Gradio's queue, which reckons otherwise when the job of each should be done.
 
     Gradio takes the mean of all jobs that there ever were: two minutes of voice as much as two seconds, a clock that
     jumped for ever, and it learns slowly that the app has become busier.
@@ -57,7 +57,7 @@ class Turns(Queue):
         super().send_message(event, event_message)
 
     def broadcast_estimations(self, concurrency_id: str, after: int | None = None) -> None:
-        """Tells those who wait for one of a kind of workers, from the place `after` on, when they will have theirs."""
+        """Tells those who wait for one of a kind of workers, from the place `after` on, when they should be done."""
         queue = self.event_queue_per_concurrency_id[concurrency_id]
         workers = queue.concurrency_limit or float("inf")
         wait = self._until_free(concurrency_id) if queue.current_concurrency == workers else 0.0
@@ -84,7 +84,7 @@ class Turns(Queue):
 
 
 def remember_voice(request: gr.Request, seconds: float) -> None:
-    """Notes how much voice the job is of that asks so."""
+    """Notes how much voice is drawn for this request."""
     if request.request is not None:
         request.request.state.voice = seconds
 
