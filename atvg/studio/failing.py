@@ -6,7 +6,7 @@ from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
-import gradio
+import fastapi
 import httpx
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -14,8 +14,9 @@ from starlette.responses import JSONResponse
 
 from atvg.studio.settings import PAGE
 
-_ROUTES = str(Path(gradio.__file__).with_name("routes.py"))
-_LOOKED_UP_IN = ("get_fn", "construct_args")  # functions of Gradio
+# Functions of Gradio that look up what a request names; `_` is that of its newest routes.
+_LOOKED_UP_IN = ("get_fn", "construct_args", "component_server", "_")
+_FASTAPI = str(Path(fastapi.__file__).parent)
 
 
 class Failing:
@@ -56,9 +57,9 @@ class Failing:
 def _answer(error: Exception) -> tuple[int, str]:
     """Status and text; 500 unless it is the request's own fault."""
     place = traceback.extract_tb(error.__traceback__)[-1]
-    if place.name in _LOOKED_UP_IN or (isinstance(error, LookupError) and place.filename == _ROUTES):
+    if place.name in _LOOKED_UP_IN:
         return 404, PAGE["unknown"]
-    if isinstance(error, (UnicodeError, httpx.InvalidURL)):
+    if isinstance(error, httpx.InvalidURL) or (isinstance(error, UnicodeError) and place.filename.startswith(_FASTAPI)):
         return 400, PAGE["unreadable"]
     return 500, PAGE["failed"]
 
