@@ -1,5 +1,6 @@
 """What becomes of a request that Gradio, or what stands before it, fails at."""
 
+import errno
 import sys
 import traceback
 from collections.abc import Callable, MutableMapping
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import fastapi
+import gradio
 import httpx
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -14,8 +16,8 @@ from starlette.responses import JSONResponse
 
 from atvg.studio.settings import PAGE
 
-# Functions of Gradio that look up what a request names; `_` is that of its newest routes.
-_LOOKED_UP_IN = ("get_fn", "construct_args", "component_server", "_")
+_ROUTES = str(Path(gradio.__file__).with_name("routes.py"))  # look up what a request names
+_LOOKED_UP_IN = ("get_fn", "construct_args")  # functions of Gradio too
 _FASTAPI = str(Path(fastapi.__file__).parent)
 
 
@@ -57,9 +59,12 @@ class Failing:
 def _answer(error: Exception) -> tuple[int, str]:
     """Status and text; 500 unless it is the request's own fault."""
     place = traceback.extract_tb(error.__traceback__)[-1]
-    if place.name in _LOOKED_UP_IN:
+    missing = isinstance(error, LookupError) and place.filename == _ROUTES
+    too_long = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG  # a path
+    if missing or too_long or place.name in _LOOKED_UP_IN:
         return 404, PAGE["unknown"]
-    if isinstance(error, httpx.InvalidURL) or (isinstance(error, UnicodeError) and place.filename.startswith(_FASTAPI)):
+    no_text = isinstance(error, UnicodeError) and place.filename.startswith(_FASTAPI)
+    if no_text or isinstance(error, httpx.InvalidURL):
         return 400, PAGE["unreadable"]
     return 500, PAGE["failed"]
 
