@@ -1,5 +1,6 @@
 """What holds at every door, whatever comes in: a result or one line, in time, and nothing is left behind."""
 
+import gc
 import importlib
 import os
 import pkgutil
@@ -68,6 +69,7 @@ def warm(name: str) -> None:
     for seed in here.seeds()[:WARMING]:
         with suppress(ATVGError):
             here.one(seed)
+    gc.collect()  # or files of what was done in this process before would be closed in the midst of a check
 
 
 def check(name: str, data: bytes) -> None:
