@@ -7,7 +7,6 @@ from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
-import fastapi
 import gradio
 import httpx
 from starlette.exceptions import HTTPException
@@ -18,7 +17,8 @@ from atvg.studio.settings import PAGE
 
 _ROUTES = str(Path(gradio.__file__).with_name("routes.py"))  # look up what a request names
 _LOOKED_UP_IN = ("get_fn", "construct_args")  # functions of Gradio too
-_FASTAPI = str(Path(fastapi.__file__).parent)
+# FastAPI's, which says what is wrong with inputs by repeating them: it fails at what is no text and no number.
+_REPEATED_BY = "request_validation_exception_handler"
 
 
 class Failing:
@@ -58,13 +58,12 @@ class Failing:
 
 def _answer(error: Exception) -> tuple[int, str]:
     """Status and text; 500 unless it is the request's own fault."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
+    *before, place = traceback.extract_tb(error.__traceback__)
     missing = isinstance(error, LookupError) and place.filename == _ROUTES
     too_long = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG  # a path
     if missing or too_long or place.name in _LOOKED_UP_IN:
         return 404, PAGE["unknown"]
-    no_text = isinstance(error, UnicodeError) and place.filename.startswith(_FASTAPI)
-    if no_text or isinstance(error, httpx.InvalidURL):
+    if isinstance(error, httpx.InvalidURL) or _REPEATED_BY in [place.name for place in before]:
         return 400, PAGE["unreadable"]
     return 500, PAGE["failed"]
 

@@ -125,7 +125,11 @@ class Guests(Runs):
     def remember(self, request: gr.Request | None, *uploads: Upload) -> set[Path]:
         """Notes whose the uploads are, and that they are used now; returns those that this visitor may use."""
         browser = browser_of(request)
-        own = {Path(path).resolve() for path in map(path_of, uploads) if path and self._is_free(path, browser)}
+        own = set()
+        for path in map(path_of, uploads):
+            with suppress(OSError, RuntimeError, ValueError):  # as in `_is_free`: whoever opens it says so
+                if path and self._is_free(path, browser):
+                    own.add(Path(path).resolve())
         for upload in own:
             renew(self.root(), upload)
         if getattr(request, "session_hash", None):  # others never leave

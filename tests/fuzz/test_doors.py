@@ -24,6 +24,15 @@ WITH_GRADIO = {"api", "link", "request"}  # the networks and the page take secon
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture(autouse=True)
+def environment():
+    """Stays as it is: doors of the page choose a folder for its files, which other pages of this process have too."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
 def _doors() -> list:
     return [pytest.param(name, marks=[pytest.mark.long] if name in WITH_GRADIO else []) for name in harness.NAMES]
 

@@ -236,10 +236,9 @@ class TestWhatGradioFailsAt:
         assert (answer.status_code, answer.json()["detail"]) == (404, PAGE["unknown"])
         assert not "".join(capfd.readouterr())
 
-    def test_what_is_no_text_is_said(self, page, capfd):
-        answer = httpx.post(
-            f"{page.local_url}gradio_api/call/animate", content=b"\xff", headers={"content-type": "text/plain"}
-        )
+    @pytest.mark.parametrize(("content", "kind"), [(b"\xff", "text/plain"), (b"[NaN]", "application/json")])
+    def test_what_is_no_text_is_said(self, page, content, kind, capfd):
+        answer = httpx.post(f"{page.local_url}gradio_api/call/animate", content=content, headers={"content-type": kind})
         assert (answer.status_code, answer.json()["detail"]) == (400, PAGE["unreadable"])
         assert not "".join(capfd.readouterr())
 

@@ -178,6 +178,13 @@ def test_uploads_that_were_broken_off_go(cache):
     new.unlink()
 
 
+def test_what_no_file_can_be_called_is_no_upload(cache, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(link)
+    for path in (str(link), "a\0b"):
+        assert Guests().remember(_ask("phone"), {"path": path}) == set()
+
+
 def test_others_go_on_leaving_while_it_is_tidied(cache, monkeypatch):
     """A session's folder vanishes after its name was read, before it is looked into; nobody else's stays for that."""
     guests, one, two = Guests(), SimpleNamespace(session_hash="quick"), SimpleNamespace(session_hash="slow")

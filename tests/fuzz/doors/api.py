@@ -38,10 +38,14 @@ def _stopped(*face_and_wave: Any, **settings: Any) -> Iterator[Any]:
     raise BadSettingError("here drawing would begin")
 
 
-@cache
 def page() -> gr.Blocks:
-    """The page over the shipped weights, whose files lie in a folder of this process."""
+    """The page over the shipped weights, whose files lie in a folder of this process from now on."""
     os.environ["GRADIO_TEMP_DIR"] = str(own() / "gradio")
+    return _built()
+
+
+@cache
+def _built() -> gr.Blocks:
     animator = Animator.from_pretrained()
     look = animator.read_face
     face = cache(lambda: look(PHOTO))  # who does not place it gets the one that is found, without a look every time
@@ -88,6 +92,7 @@ def ready() -> None:
 
 
 def _take(value: tuple[Any, ...]) -> None:
+    page()
     which, whole, foreign, changed = value
     photo, voice = _uploads()
     names = sorted(_endpoints())

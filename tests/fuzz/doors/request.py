@@ -89,6 +89,7 @@ CONTENTS = st.one_of(ASKED, JSONS, st.binary(max_size=200), st.binary(max_size=2
 
 
 def _take(value: tuple[Any, ...]) -> None:
+    page()
     number, method, names, query, kind, content, cookie = value
     rest = list(names)
     path = re.sub(r"\{[^}]*\}", lambda _: rest.pop() if rest else "x", _routes()[number % len(_routes())])
