@@ -17,7 +17,7 @@ def test_the_app_is_started_visited_and_ended():
     assert set(psutil.Process().children(recursive=True)) <= before
     assert set(figures) == FIGURES and figures["videos"] == 1
     assert 0 < figures["page_seconds"] <= figures["ready_seconds"]
-    assert 300 < figures["rest_mb"] < figures["first_mb"] == figures["drawing_mb"] < 2048
+    assert 300 < figures["rest_mb"] < figures["first_mb"] == figures["drawing_mb"] < 1024
 
 
 @pytest.mark.long
