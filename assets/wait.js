@@ -12,7 +12,7 @@
   place.before(waiting);
   setInterval(() => {
     const told = place.querySelector(".progress-text")?.textContent ?? "";
-    const [, before, , passed, all] = /queue: (\d+)\/(\d+) \|\s*([\d.]+)(?:\/([\d.]+))?/.exec(told) ?? [];
+    const [, before, passed, all] = /queue: (\d+)\/\d+ \|\s*([\d.]+)(?:\/([\d.]+))?/.exec(told) ?? [];
     waiting.hidden = !(passed >= SOONEST);
     if (waiting.hidden) return;
     const left = Math.ceil(all - passed), minutes = Math.ceil(left / 60);

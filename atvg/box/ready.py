@@ -53,9 +53,9 @@ class Ready:
                 # A process begins with its thread's priority, and cannot raise it. So it is always the same thread,
                 # whose own is that of whoever came first: a thread that stands back only asks for another start.
                 self._starter = ThreadPoolExecutor(1, "ready")
-            self.process = self._starter.submit(self._start).result()
+            started = self._starter.submit(self._start).result()
             socket.send_fds(self._control, [said], descriptors)
-            return self.process
+            return started
 
     def end(self) -> None:
         """Ends it, and all that it has begun: it hangs."""
@@ -67,13 +67,13 @@ class Ready:
         self._control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
         with other:
-            process = subprocess.Popen(
+            self.process = started = subprocess.Popen(
                 command_of("serve", str(other.fileno())), pass_fds=[other.fileno()], cwd="/", start_new_session=True,
                 env={**kept, "OPENBLAS_NUM_THREADS": "1"},  # its threads would not survive the forks
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
         self._of = os.getpid()
-        return process
+        return started
 
     def _end(self) -> None:
         assert self.process is not None  # as whoever calls this has seen
